@@ -1,0 +1,91 @@
+package expression
+
+import (
+	"time"
+
+	"kairos/schemas"
+)
+
+// Series is a stream of one person's events that terms look at: those of one
+// name that a filter lets pass, with the value of one field.
+type Series struct {
+	ID        int64                              // xxhash64 of Canonical
+	Canonical string                             // such as `purchase where e.amount > 50.0 take amount`
+	Event     string                             // name; empty: any event
+	Match     func(*schemas.Event) bool          // nil: all. Total: an error is false
+	Value     func(*schemas.Event) schemas.Value // nil: no field is needed
+	Keep      time.Duration                      // the longest window of a term that looks at it; 0: for ever
+}
+
+// Aggregate is what a term computes from the points within its window.
+type Aggregate uint8
+
+// The aggregates. Any and None give a Boolean; Count and Unique a Number, 0
+// without points; Sum a Number, 0 without points; Avg, Min and Max a Number,
+// Null without points; First and Last the value of the oldest and newest point
+// that has one, Null without; Recency the Number of whole seconds since the
+// newest point... as of the time asked, Null without.
+const (
+	Any Aggregate = iota
+	None
+	Count
+	Sum
+	Avg
+	Min
+	Max
+	First
+	Last
+	Unique
+)
+
+// Comparison turns a term's number into a Boolean, so that only crossing the
+// bound is a change.
+type Comparison uint8
+
+// The comparisons.
+const (
+	NoComparison Comparison = iota
+	Less
+	LessOrEqual
+	Equal
+	NotEqual
+	GreaterOrEqual
+	Greater
+)
+
+// Term is one behavioural part of an expression: an aggregate over the points
+// of a series within a window, perhaps compared with a constant. At time T the
+// window holds points with T-Window < time <= T: an event leaves on the very
+// millisecond Window after it happened.
+type Term struct {
+	ID        int64  // xxhash64 of Canonical
+	Canonical string // source text in normal form
+	Short     string // for people, such as `events(purchase)`
+	Series    *Series
+	Window    time.Duration // 0: for ever
+	Aggregate Aggregate
+	Compare   Comparison
+	Operand   float64
+}
+
+// Inputs is what an expression may ask for about one person.
+type Inputs interface {
+	Term(id int64) schemas.Value // Null: not known, which counts as a term without points
+	Attribute(name string) schemas.Value
+	Score(model string) schemas.Value // Null: not scored yet
+	Audience(name string) bool
+	Person() string // for stable splits
+}
+
+// Expression is a checked, compiled expression.
+type Expression struct {
+	Source     string
+	Terms      []*Term  // by rising ID
+	Attributes []string // sorted, as are those below
+	Scores     []string
+	Audiences  []string
+	eval       func(Inputs) schemas.Value
+}
+
+// Eval evaluates e. It never fails: what cannot be computed is Null.
+func (e *Expression) Eval(in Inputs) schemas.Value { return e.eval(in) }

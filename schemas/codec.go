@@ -1,0 +1,103 @@
+package schemas
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/avro"
+)
+
+// ErrNotSingleObject says that bytes do not start with Avro's single-object
+// marker C3 01 and a fingerprint.
+var ErrNotSingleObject = errors.New("not Avro single-object encoded (want C3 01 and an 8-byte fingerprint)")
+
+// UnknownSchemaError says that a record names a schema that no release of
+// kairos has written.
+type UnknownSchemaError struct {
+	Record      string  // the record that was expected
+	Fingerprint [8]byte // CRC-64-AVRO, little endian, as on the wire
+}
+
+func (e *UnknownSchemaError) Error() string {
+	return fmt.Sprintf("unknown schema %x: neither %s of this release nor of an earlier one", e.Fingerprint, e.Record)
+}
+
+// Codec encodes and decodes one record type with Avro's single-object framing
+// (Avro 1.12 specification, "Single-object encoding"). Records of earlier
+// releases are resolved to today's schema. A Codec is safe for concurrent use.
+type Codec[T any] struct {
+	name        string
+	schema      *avro.Schema
+	fingerprint [8]byte
+	earlier     map[[8]byte]*avro.Schema // resolved to schema
+}
+
+// NewCodec derives the schema from T's fields and prepares the resolution of
+// earlier releases, given as schema JSON. It panics on a type or a release
+// that is no valid or no compatible schema: that is a bug, found by any test.
+func NewCodec[T any](name string, earlier ...string) *Codec[T] {
+	c := &Codec[T]{
+		name:    name,
+		schema:  avro.MustSchemaFor[T](avro.WithNamespace("kairos"), avro.WithName(name)),
+		earlier: map[[8]byte]*avro.Schema{},
+	}
+	c.fingerprint = fingerprintOf(c.schema)
+	for _, text := range earlier {
+		writer := avro.MustParse(text)
+		if fingerprintOf(writer) == c.fingerprint {
+			continue
+		}
+		resolved, err := avro.Resolve(writer, c.schema)
+		if err != nil {
+			panic(fmt.Sprintf("schemas: an earlier release of %s cannot be read any more: %v", name, err))
+		}
+		c.earlier[fingerprintOf(writer)] = resolved
+	}
+	return c
+}
+
+func fingerprintOf(s *avro.Schema) [8]byte {
+	fp := [8]byte(s.Fingerprint(avro.NewRabin()))
+	slices.Reverse(fp[:]) // the hash is big endian, the framing little endian
+	return fp
+}
+
+// Name is the record's name without its namespace.
+func (c *Codec[T]) Name() string { return c.name }
+
+// Schema is today's schema as JSON.
+func (c *Codec[T]) Schema() string { return c.schema.String() }
+
+// Append appends v to dst.
+func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
+	out, err := c.schema.AppendSingleObject(dst, v)
+	if err != nil {
+		return dst, fmt.Errorf("encode %s: %w", c.name, err)
+	}
+	return out, nil
+}
+
+// Decode reads a record from b, which must hold it and nothing else. The
+// result shares no memory with b.
+func (c *Codec[T]) Decode(b []byte) (*T, error) {
+	fp, payload, err := avro.SingleObjectFingerprint(b)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", c.name, ErrNotSingleObject)
+	}
+	schema := c.schema
+	if fp != c.fingerprint {
+		if schema = c.earlier[fp]; schema == nil {
+			return nil, &UnknownSchemaError{c.name, fp}
+		}
+	}
+	v := new(T)
+	rest, err := schema.Decode(payload, v)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", c.name, err)
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("decode %s: %d bytes after the record", c.name, len(rest))
+	}
+	return v, nil
+}

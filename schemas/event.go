@@ -1,0 +1,88 @@
+package schemas
+
+import "strings"
+
+// Identifier is one name that a person goes by: a value within a namespace
+// such as email, crm_id or anonymous_id.
+type Identifier struct {
+	Namespace string `avro:"namespace"`
+	Value     string `avro:"value"`
+}
+
+// String is the identifier's key, "namespace:value". A namespace holds no colon.
+func (i Identifier) String() string { return i.Namespace + ":" + i.Value }
+
+// IdentifierOf splits a key made by [Identifier.String].
+func IdentifierOf(key string) Identifier {
+	namespace, value, _ := strings.Cut(key, ":")
+	return Identifier{namespace, value}
+}
+
+// Event is something that a person did or that became known about a person,
+// as the door accepted it: the only way into the topology.
+type Event struct {
+	ID          string       `avro:"id"`          // unique per primary identifier; a repetition within the window is a duplicate
+	Name        string       `avro:"name"`        // such as "purchase"
+	Time        Instant      `avro:"time_ms"`     // when it happened, by the client's corrected clock
+	Received    Instant      `avro:"received_ms"` // when it was accepted
+	Source      string       `avro:"source"`      // who says so: web, app, crm ...
+	Identifiers []Identifier `avro:"identifiers"` // the first is primary: the record's key, and where the event stays when people part
+	Properties  Properties   `avro:"properties"`  // about the event
+	Attributes  Properties   `avro:"attributes"`  // about the person; Null removes one
+}
+
+// At is when the event was accepted: the time by which the pipeline advances.
+func (e *Event) At() Instant { return e.Received }
+
+// PersonEvent is what identity tells about one identifier of one person, in
+// order: that it belongs to the person (neither Event nor MoveTo set), that an
+// event happened (Event), or that it leaves for another person (MoveTo).
+// Epoch counts the identifier's moves. An event of epoch n comes before the
+// move to epoch n+1 in the same partition, so the old person never sees an
+// event of an identifier that has left.
+type PersonEvent struct {
+	Person     string  `avro:"person"`
+	Identifier string  `avro:"identifier"` // Identifier.String()
+	Epoch      int64   `avro:"epoch"`      // a move carries the epoch that begins
+	Cause      Instant `avro:"at_ms"`      // when the cause was accepted
+	Event      *Event  `avro:"event"`
+	MoveTo     string  `avro:"move_to"`
+	Reason     string  `avro:"reason"` // of a move, for people
+}
+
+// At is when the cause was accepted.
+func (e *PersonEvent) At() Instant { return e.Cause }
+
+// Change is what of a profile became different, and why: the difference
+// between two moments of one person, in order.
+type Change struct {
+	Person      string       `avro:"person"`
+	Cause       Instant      `avro:"at_ms"`  // the exact time of the cause, however late it was computed
+	Reason      string       `avro:"reason"` // "purchase", "window of events(purchase) closed", "merged into ..." ...
+	EventID     string       `avro:"event_id"`
+	Gone        bool         `avro:"gone"`        // the person holds nothing any more
+	MergedInto  string       `avro:"merged_into"` // who holds it now, if somebody does
+	Features    []Feature    `avro:"features"`    // changed ones, by rising ID
+	Attributes  Properties   `avro:"attributes"`  // changed ones; Null: removed
+	Identifiers []Identifier `avro:"identifiers"` // all of them, sorted; empty when unchanged
+}
+
+// At is the time of the cause.
+func (c *Change) At() Instant { return c.Cause }
+
+// Feature is the value of one behavioural term for one person.
+type Feature struct {
+	ID    int64 `avro:"id"` // definition.Term.ID
+	Value Value `avro:"value"`
+}
+
+// Tick says that no more records accepted at or before Time come from its
+// source: the time of the log, by which timers fire. Ticks travel in the
+// topics, between the records; see processors/host.
+type Tick struct {
+	Source string  `avro:"source"` // writer and partition
+	Time   Instant `avro:"time_ms"`
+}
+
+// At is the tick's time.
+func (t *Tick) At() Instant { return t.Time }

@@ -1,0 +1,114 @@
+package schemas
+
+// Transition says that a person entered or exited an audience.
+type Transition struct {
+	Person   string  `avro:"person"`
+	Audience string  `avro:"audience"`
+	Entered  bool    `avro:"entered"`  // false: exited
+	Revision int64   `avro:"revision"` // 1, 2, 3 ... per person and audience
+	Cause    Instant `avro:"at_ms"`    // the exact time of the cause
+	Version  int64   `avro:"version"`  // of the audience's definition
+	Reason   string  `avro:"reason"`
+	EventID  string  `avro:"event_id"` // the event that caused it, empty for the passing of time
+}
+
+// At is the time of the cause.
+func (t *Transition) At() Instant { return t.Cause }
+
+// Word is "entered" or "exited".
+func (t *Transition) Word() string {
+	if t.Entered {
+		return "entered"
+	}
+	return "exited"
+}
+
+// Membership is segment's word to the stages after it about one change of a
+// profile: the change itself and the transitions that it caused.
+type Membership struct {
+	Change      Change       `avro:"change"`
+	Transitions []Transition `avro:"transitions"`
+}
+
+// At is the time of the cause.
+func (m *Membership) At() Instant { return m.Change.Cause }
+
+// Score is a model's word about one person.
+type Score struct {
+	Model   string        `avro:"model"`
+	Version int64         `avro:"version"`
+	Value   float64       `avro:"value"` // calibrated probability, 0..1
+	Reasons []ScoreReason `avro:"reasons"`
+}
+
+// ScoreReason is one input's part in a score.
+type ScoreReason struct {
+	Input string  `avro:"input"`
+	Value Value   `avro:"value"`
+	Part  float64 `avro:"part"` // log-odds against the model's average person
+}
+
+// Scored is propensity's word about one change: the scores that it changed,
+// and the other inputs of audiences that look at scores as they stood then, so
+// that those audiences come out alike wherever and whenever they are computed.
+type Scored struct {
+	Person      string     `avro:"person"`
+	Cause       Instant    `avro:"at_ms"`
+	Reason      string     `avro:"reason"`
+	EventID     string     `avro:"event_id"`
+	Gone        bool       `avro:"gone"`
+	Scores      []Score    `avro:"scores"`
+	Features    []Feature  `avro:"features"`    // changed ones that score audiences use
+	Attributes  Properties `avro:"attributes"`  // changed ones that score audiences use
+	Memberships Properties `avro:"memberships"` // changed ones that score audiences use: name -> Boolean
+}
+
+// At is the time of the cause.
+func (s *Scored) At() Instant { return s.Cause }
+
+// Activation is what one destination is told about one person and audience.
+// Its topic is compacted by key: read from the start it is the current list.
+type Activation struct {
+	Destination string       `avro:"destination"`
+	Person      string       `avro:"person"`
+	Audience    string       `avro:"audience"`
+	Entered     bool         `avro:"entered"`
+	Revision    int64        `avro:"revision"`
+	Cause       Instant      `avro:"at_ms"`
+	Reason      string       `avro:"reason"`
+	Identifiers []Identifier `avro:"identifiers"` // those that the destination may see, hashed where it says so
+	Attributes  Properties   `avro:"attributes"`  // those that its mapping names
+}
+
+// At is the time of the cause.
+func (a *Activation) At() Instant { return a.Cause }
+
+// DeadLetter is a record that could not be processed, with everything needed
+// to understand it and to send it again.
+type DeadLetter struct {
+	Stage     string  `avro:"stage"`
+	Topic     string  `avro:"topic"`
+	Partition int32   `avro:"partition"`
+	Offset    int64   `avro:"offset"`
+	Reason    string  `avro:"reason"` // an immutable id such as "kairos-identity-empty-key"
+	Detail    string  `avro:"detail"` // what, where, next move
+	Key       []byte  `avro:"key"`
+	Value     []byte  `avro:"value"` // the original bytes
+	Cause     Instant `avro:"at_ms"` // the time of the step that refused; 0 if none ran
+}
+
+// At is the time of the step that refused the record.
+func (d *DeadLetter) At() Instant { return d.Cause }
+
+// Definition is one published definition, as text: audiences, features,
+// models, destinations, identity rules.
+type Definition struct {
+	Kind    string  `avro:"kind"`
+	Name    string  `avro:"name"`
+	Version int64   `avro:"version"` // rises by one with each change
+	Text    string  `avro:"text"`    // YAML, one document
+	Cause   Instant `avro:"at_ms"`
+}
+
+// At is when it was published.
+func (d *Definition) At() Instant { return d.Cause }

@@ -1,0 +1,104 @@
+package topologies
+
+import (
+	"time"
+
+	"kairos/schemas"
+)
+
+// Key says what a topic's records are keyed by. Topics of one key have the
+// same number of partitions and the same partitioner (murmur2, as the Java
+// client and franz-go default to), so equal keys meet in equal partitions.
+type Key string
+
+// The keys.
+const (
+	ByIdentifier Key = "identifier" // schemas.Identifier.String()
+	ByPerson     Key = "person"
+	ByNothing    Key = "nothing" // one partition, or any
+)
+
+// Topic is what Kafka needs to know of a stream or a table.
+type Topic struct {
+	Name      string
+	Doc       string
+	Key       Key
+	Records   []schemas.Record // what may be in it; ticks aside
+	Writer    string           // stage word, "door" or "operator"
+	Compacted bool
+	Retention time.Duration // 0: for ever (compacted), otherwise by time
+	Partition int32         // 0: as the key's class says
+	Public    bool          // for readers outside, so written even where a chain would not need it
+}
+
+// Stream is a topic of records of type T.
+type Stream[T any] struct {
+	Topic
+	Codec *schemas.Codec[T]
+}
+
+func stream[T any](codec *schemas.Codec[T], t Topic) Stream[T] {
+	t.Records = []schemas.Record{codec}
+	return Stream[T]{t, codec}
+}
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// The streams.
+var (
+	Events = stream(schemas.EventCodec, Topic{
+		Name: "kairos.door.events", Writer: "door", Key: ByIdentifier, Retention: 400 * day, Public: true,
+		Doc: "Events as the door accepted them, keyed by their primary identifier.",
+	})
+	IdentityLoop = stream(schemas.IdentityMessageCodec, Topic{
+		Name: "kairos.identity-loop", Writer: "identity", Key: ByIdentifier, Retention: week,
+		Doc: "What rows of identity tell each other.",
+	})
+	PersonEvents = stream(schemas.PersonEventCodec, Topic{
+		Name: "kairos.identity.events", Writer: "identity", Key: ByPerson, Retention: week,
+		Doc: "Events, arrivals and departures of identifiers, keyed by person.",
+	})
+	ProfileLoop = stream(schemas.FragmentMoveCodec, Topic{
+		Name: "kairos.profile-loop", Writer: "profile", Key: ByPerson, Retention: week,
+		Doc: "Fragments on their way from one person to another.",
+	})
+	Changes = stream(schemas.ChangeCodec, Topic{
+		Name: "kairos.profile.changes", Writer: "profile", Key: ByPerson, Retention: week,
+		Doc: "What of a profile became different, and why.",
+	})
+	Memberships = stream(schemas.MembershipCodec, Topic{
+		Name: "kairos.segment.memberships", Writer: "segment", Key: ByPerson, Retention: week,
+		Doc: "Each change with the transitions that it caused, for the stages behind.",
+	})
+	Transitions = stream(schemas.TransitionCodec, Topic{
+		Name: "kairos.segment.transitions", Writer: "segment", Key: ByPerson, Retention: 400 * day, Public: true,
+		Doc: "Entries and exits of audiences.",
+	})
+	Scores = stream(schemas.ScoredCodec, Topic{
+		Name: "kairos.propensity.scores", Writer: "propensity", Key: ByPerson, Retention: week, Public: true,
+		Doc: "Scores that changed, with their reasons.",
+	})
+	Definitions = stream(schemas.DefinitionCodec, Topic{
+		Name: "kairos.operator.definitions", Writer: "operator", Key: ByNothing, Partition: 1, Compacted: true, Public: true,
+		Doc: "Published definitions, keyed by kind and name.",
+	})
+)
+
+// Activations is the stream of one destination.
+func Activations(destination string) Stream[schemas.Activation] {
+	return stream(schemas.ActivationCodec, Topic{
+		Name: "kairos.destination." + destination, Writer: "destination", Key: ByPerson, Compacted: true, Public: true,
+		Doc: "Who is in which audience, for the destination " + destination + ". Keyed by person and audience, partitioned by person.",
+	})
+}
+
+// DeadLetters is the stream of what a stage could not process.
+func DeadLetters(stage string) Stream[schemas.DeadLetter] {
+	return stream(schemas.DeadLetterCodec, Topic{
+		Name: "kairos." + stage + ".deadletters", Writer: stage, Key: ByNothing, Retention: 30 * day, Public: true,
+		Doc: "Records that " + stage + " refused, with reason and original bytes.",
+	})
+}
