@@ -1,0 +1,55 @@
+# kairos: `make` alone shows what there is.
+SHELL       := /bin/bash
+.DEFAULT_GOAL := help
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+KAIROS      := go run ./cmd/kairos
+
+##@ See it
+demo: ## watch eighteen months of a shop's purchases become audiences (needs only Go)
+	@$(KAIROS) demo $(ARGS)
+
+##@ Real Kafka
+kafka: ## fetch and start Apache Kafka 4.4 on loopback, in .kafka/ (needs Java 17 and Maven)
+	@go run ./deploy/kafka start
+
+kafka-stop: ## stop it
+	@go run ./deploy/kafka stop
+
+##@ Build and test
+build: ## bin/kairos
+	go build -o bin/kairos ./cmd/kairos
+
+test: ## all tests, real Kafka included where Java is
+	go test ./...
+
+race: ## the tests of what is concurrent, under the race detector
+	go test -race -short ./processors/... ./cmd/... ./schemas/... ./topologies/...
+
+check: format-check vet lint drift race test ## what CI runs
+
+format: ## gofmt everything
+	gofmt -w cmd deploy loadtest processors schemas topologies
+
+format-check:
+	@test -z "$$(gofmt -l cmd deploy loadtest processors schemas topologies | tee /dev/stderr)" || { echo "not formatted: run 'make format'"; exit 1; }
+
+vet: ## go vet
+	go vet ./...
+
+lint: ## staticcheck
+	go run $(STATICCHECK) ./...
+
+generate: ## derive schemas, diagram and topic list again
+	go generate ./...
+
+drift: generate ## fail if a generated file is not what its source gives
+	@git diff --exit-code -- schemas/avsc README.md topologies || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
+
+##@ Measure
+bench: ## benchmarks of hot functions, with allocations
+	go test -run '^$$' -bench . -benchmem ./processors/... ./schemas/...
+
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+
+.PHONY: demo kafka kafka-stop build test race check format format-check vet lint generate drift bench help
