@@ -1,0 +1,75 @@
+package topologies_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"kairos/topologies"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is rendered into testdata; then review the diff")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs from what is rendered; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
+	}
+}
+
+func sample(t *testing.T, chained bool) *topologies.Topology {
+	t.Helper()
+	config := topologies.Config{Partitions: 12, Replication: 3, Chained: chained, Destinations: []string{"app", "mail"}}
+	topology, err := topologies.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topology
+}
+
+func TestTheChainedTopologyIsRenderedAsReviewed(t *testing.T) {
+	topology := sample(t, true)
+	golden(t, "chained.mermaid", topology.Diagram())
+	golden(t, "chained.topics.txt", topology.TopicTable())
+}
+
+func TestTheUnchainedTopologyIsRenderedAsReviewed(t *testing.T) {
+	topology := sample(t, false)
+	golden(t, "unchained.mermaid", topology.Diagram())
+	golden(t, "unchained.topics.txt", topology.TopicTable())
+}
+
+func TestTopicsAreDescribedForMachinesAsReviewed(t *testing.T) {
+	encoded, err := json.MarshalIndent(sample(t, true).Describe(), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "chained.topics.json", string(encoded)+"\n")
+}
+
+func TestADeadLetterTopicTakesWhatAnyOtherTopicTakes(t *testing.T) {
+	topology := sample(t, true)
+	sizes := map[string]string{}
+	for _, topic := range topology.Topics() {
+		for _, s := range topology.Settings(topic) {
+			if s.Name == "max.message.bytes" {
+				sizes[topic.Name] = s.Value
+			}
+		}
+	}
+	if door, dead := sizes["kairos.door.events"], sizes["kairos.identity.deadletters"]; door != "4194304" || dead != "8388608" {
+		t.Errorf("door takes %s bytes, dead letters %s: a dead letter holds a record of the door and its own fields", door, dead)
+	}
+}
