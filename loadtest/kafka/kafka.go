@@ -1,0 +1,156 @@
+// Package kafka gives tests a real Kafka broker of their own: started in a
+// folder of the test on free ports of loopback, stopped and deleted with it.
+//
+// In: a test. Out: a broker's address, and the means to kill and restart it.
+// Without Java or Maven the test is skipped, and says so on standard error;
+// with KAIROS_KAFKA=required it fails instead, with KAIROS_KAFKA=off it is
+// skipped on any machine.
+//
+// Not here: how a broker is fetched, set up and started; see deploy/kafka.
+package kafka
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Broker is a running broker.
+type Broker struct {
+	Address string // host:port, the only bootstrap server
+
+	dir      string
+	settings []string
+}
+
+// Start runs a broker for the length of the test. Settings are KEY=VALUE, on
+// top of those of deploy/kafka.
+func Start(t testing.TB, settings ...string) *Broker {
+	t.Helper()
+	needKafka(t)
+	b := &Broker{dir: filepath.Join(t.TempDir(), "kafka"), settings: settings}
+	const tries = 3 // a free port may be taken before the broker gets to it
+	var err error
+	for range tries {
+		b.Address = freeAddress(t)
+		if err = b.command("start"); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("start Kafka: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := b.command("stop"); err != nil {
+			t.Errorf("stop Kafka: %v", err)
+		}
+	})
+	return b
+}
+
+// needKafka skips the test, or fails it, where Kafka cannot run.
+func needKafka(t testing.TB) {
+	t.Helper()
+	wish := os.Getenv("KAIROS_KAFKA")
+	if wish == "off" {
+		t.Skip("KAIROS_KAFKA=off")
+	}
+	_, noJava := exec.LookPath("java")
+	_, noMaven := exec.LookPath("mvn")
+	err := errors.Join(noJava, noMaven)
+	if err == nil {
+		return
+	}
+	reason := fmt.Sprintf("needs a real Kafka, which needs Java 17 and Maven on the PATH: %v",
+		strings.ReplaceAll(err.Error(), "\n", "; "))
+	if wish == "required" {
+		t.Fatal(reason)
+	}
+	fmt.Fprintf(os.Stderr, "SKIPPED %s: %s\n", t.Name(), reason)
+	t.Skip(reason)
+}
+
+// Kill ends the broker at once, as a failing machine would (kill -9), and
+// returns when it is gone.
+func (b *Broker) Kill(t testing.TB) {
+	t.Helper()
+	pid := b.PID()
+	if pid == 0 {
+		t.Fatalf("kill Kafka: no process id in %s", b.dir)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill Kafka: %v", err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for b.command("status") == nil {
+		if time.Now().After(deadline) {
+			t.Fatalf("Kafka (process %d) lives on after kill -9", pid)
+		}
+	}
+}
+
+// Restart starts the broker again with the data it had, at the same address.
+func (b *Broker) Restart(t testing.TB) {
+	t.Helper()
+	if err := b.command("start"); err != nil {
+		t.Fatalf("restart Kafka: %v", err)
+	}
+}
+
+// PID is the broker's process id, for those who measure it; 0 if unknown.
+func (b *Broker) PID() int {
+	text, err := os.ReadFile(filepath.Join(b.dir, "pid"))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+func (b *Broker) command(word string) error {
+	_, port, err := net.SplitHostPort(b.Address)
+	if err != nil {
+		return err
+	}
+	args := []string{"run", "kairos/deploy/kafka", word, "-dir", b.dir, "-port", port}
+	for _, s := range b.settings {
+		args = append(args, "-set", s)
+	}
+	said, err := exec.Command("go", args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(said))
+	}
+	return nil
+}
+
+// freeAddress finds a port that is free together with the one above it, which
+// the controller takes.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for {
+		first, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("find a free port: %v", err)
+		}
+		port := first.Addr().(*net.TCPAddr).Port
+		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
+		first.Close()
+		if err != nil {
+			continue
+		}
+		second.Close()
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	}
+}
