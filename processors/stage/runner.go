@@ -3,8 +3,6 @@ package stage
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"slices"
 
 	"kairos/schemas"
 	"kairos/topologies"
@@ -65,8 +63,13 @@ const (
 	ReasonTooLarge      = "too-large"
 	ReasonUnknownSchema = "unknown-schema"
 	ReasonUndecodable   = "undecodable"
+	ReasonTime          = "impossible-time"
 	ReasonPanic         = "panic"
 )
+
+// latest is the last instant that a record may carry: the end of the year
+// 9999. A later one would drag its key's time past every window for good.
+const latest schemas.Instant = 253402300799999
 
 // Runner runs the stages of one group. It has no state and may be used by
 // many goroutines.
@@ -75,6 +78,7 @@ type Runner struct {
 	group    topologies.Group
 	entry    map[string][]int // topic from outside -> stages that read it
 	internal map[string][]int // topic inside the group -> stages that read it
+	wakers   []int            // stages whose rows may ask to be woken
 }
 
 // NewRunner prepares the stages of a group, which must be the group's own, in
@@ -95,6 +99,9 @@ func NewRunner(group topologies.Group, stages ...*Stage) (*Runner, error) {
 			}
 			readers[topic.Name] = append(readers[topic.Name], i)
 		}
+		if s.steps[onWake] != nil {
+			r.wakers = append(r.wakers, i)
+		}
 	}
 	return r, nil
 }
@@ -102,57 +109,92 @@ func NewRunner(group topologies.Group, stages ...*Stage) (*Runner, error) {
 // Group is the group whose stages the runner runs.
 func (r *Runner) Group() topologies.Group { return r.group }
 
-// Message applies one record. Errors are those of rows, or a row that this
-// release cannot read: nothing may go on then.
+// Message applies one record, after the wakes of its key before the record's
+// time. Errors are those of rows, or a row that this release cannot read:
+// nothing may go on then.
 func (r *Runner) Message(rows Rows, m Message) (Effects, error) {
-	return r.run(rows, m, string(m.Key), func(w *work) {
-		for _, i := range r.entry[m.Topic] {
-			w.at = i
-			if reason, detail := unfit(m); reason != "" {
-				w.fail(reason, detail)
-				return
-			}
-			decoded, err := r.stages[i].decode[m.Topic](m.Value)
-			if err != nil {
-				w.fail(decodeReason(err), fmt.Sprintf("%v; the original bytes are in this dead letter: mend the producer, then send again", err))
-				return
-			}
-			w.deliver(delivery{i, m.Topic, decoded})
+	if len(r.entry[m.Topic]) == 0 {
+		return Effects{}, fmt.Errorf("group %s does not read topic %s: give the record to a group that does", r.group.Name, m.Topic)
+	}
+	w := newWork(r, rows, string(m.Key))
+	deliveries, refused := r.decode(m)
+	if refused == nil {
+		if err := w.wakesBefore(deliveries[0].message.At()); err != nil {
+			return Effects{}, err
+		}
+	}
+	err := w.attempt(m, func() {
+		if refused != nil {
+			w.refuse(refused)
+		}
+		for _, d := range deliveries {
+			w.deliver(d)
 		}
 	})
+	return w.effects(), err
 }
 
-// Wake runs the wakes of key that are due at or before until, stage by stage.
+// Wake runs the wakes of key that are due at or before until, in time order,
+// then in the order of the stages.
 func (r *Runner) Wake(rows Rows, key string, until schemas.Instant) (Effects, error) {
-	return r.run(rows, Message{Topic: onWake, Key: []byte(key)}, key, func(w *work) {
-		for i := range r.stages {
-			w.wakes(i, until+1)
-		}
-	})
+	w := newWork(r, rows, key)
+	err := w.wakesBefore(until + 1)
+	return w.effects(), err
 }
 
 // Sweep lets a stage, by its word, recompute the row of key at time t. A row
 // that has seen a later time keeps it.
 func (r *Runner) Sweep(rows Rows, word, key string, t schemas.Instant) (Effects, error) {
-	return r.run(rows, Message{Topic: onSweep, Key: []byte(key)}, key, func(w *work) {
-		for i, s := range r.stages {
-			if s.Word == word && s.steps[onSweep] != nil {
-				w.wakes(i, t)
-				w.step(i, onSweep, nil, max(t, w.now(i)))
-				w.drain()
-			}
+	w := newWork(r, rows, key)
+	for i, s := range r.stages {
+		if s.Word != word || s.steps[onSweep] == nil {
+			continue
 		}
-	})
+		if err := w.wakesBefore(t); err != nil {
+			return Effects{}, err
+		}
+		err := w.attempt(Message{Topic: onSweep, Key: []byte(key)}, func() {
+			w.step(i, onSweep, nil, max(t, w.now(i)))
+			w.drain()
+		})
+		if err != nil {
+			return Effects{}, err
+		}
+	}
+	return w.effects(), nil
 }
 
-func unfit(m Message) (reason, detail string) {
-	switch {
-	case len(m.Key) == 0:
-		return ReasonEmptyKey, "the record has no key; key it by what the topic is keyed by"
-	case len(m.Value) > MaxMessageBytes:
-		return ReasonTooLarge, fmt.Sprintf("the value has %d bytes, at most %d are taken; send less, or the bulk elsewhere", len(m.Value), MaxMessageBytes)
+// refusal says why a message becomes a dead letter, and at which stage.
+type refusal struct {
+	stage  int
+	reason string
+	detail string
+}
+
+// decode reads m for each stage that takes it from outside.
+func (r *Runner) decode(m Message) ([]delivery, *refusal) {
+	var deliveries []delivery
+	for _, i := range r.entry[m.Topic] {
+		switch {
+		case len(m.Key) == 0:
+			return nil, r.refusal(i, ReasonEmptyKey, "the record has no key; key it by what the topic is keyed by")
+		case len(m.Value) > MaxMessageBytes:
+			return nil, r.refusal(i, ReasonTooLarge, fmt.Sprintf("the value has %d bytes, at most %d are taken; send less, or the bulk elsewhere", len(m.Value), MaxMessageBytes))
+		}
+		decoded, err := r.stages[i].decode[m.Topic](m.Value)
+		if err != nil {
+			return nil, r.refusal(i, decodeReason(err), fmt.Sprintf("%v; the original bytes are in this dead letter: mend the producer, then send again", err))
+		}
+		if t := decoded.At(); t < 0 || t > latest {
+			return nil, r.refusal(i, ReasonTime, fmt.Sprintf("the record's time is %d ms since 1970; give one from 1970 to the year 9999", t))
+		}
+		deliveries = append(deliveries, delivery{i, m.Topic, decoded})
 	}
-	return "", ""
+	return deliveries, nil
+}
+
+func (r *Runner) refusal(i int, what, detail string) *refusal {
+	return &refusal{i, "kairos-" + r.stages[i].Word + "-" + what, detail}
 }
 
 func decodeReason(err error) string {
@@ -161,249 +203,4 @@ func decodeReason(err error) string {
 		return ReasonUnknownSchema
 	}
 	return ReasonUndecodable
-}
-
-// run does the work of one message. A panic or a refusal in any stage undoes
-// everything and leaves a dead letter.
-func (r *Runner) run(rows Rows, m Message, key string, f func(*work)) (Effects, error) {
-	w := &work{runner: r, rows: rows, key: key, slots: make([]slot, len(r.stages))}
-	w.guarded(f)
-	if w.err != nil {
-		return Effects{}, fmt.Errorf("stage %s, %s/%d at %d: %w", r.stages[w.at].Word, m.Topic, m.Partition, m.Offset, w.err)
-	}
-	if w.refusal != nil {
-		return r.deadLetter(w, m, rows)
-	}
-	return w.effects()
-}
-
-func (r *Runner) deadLetter(w *work, m Message, rows Rows) (Effects, error) {
-	word := r.stages[w.at].Word
-	stream := topologies.DeadLetters(word)
-	letter := &schemas.DeadLetter{
-		Stage: word, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset,
-		Reason: w.refusal.reason, Detail: w.refusal.detail, Key: m.Key, Value: m.Value, Cause: w.time,
-	}
-	value, err := stream.Codec.Append(nil, letter)
-	if err != nil {
-		return Effects{}, err
-	}
-	key := string(m.Key)
-	effects := Effects{
-		Records: []Record{{stream.Name, key, key, value}},
-		Drops:   []Drop{{word, w.refusal.reason}},
-	}
-	if m.Topic == onWake {
-		// The wake would come back for ever: it is taken out of the row that failed.
-		change, err := r.withoutWake(rows, w.at, w.key)
-		if err != nil {
-			return Effects{}, err
-		}
-		effects.Rows = append(effects.Rows, change...)
-	}
-	return effects, nil
-}
-
-func (r *Runner) withoutWake(rows Rows, i int, key string) ([]RowChange, error) {
-	s := r.stages[i]
-	encoded, err := rows.Row(s.Table.Name, key)
-	if err != nil || encoded == nil {
-		return nil, err
-	}
-	row, err := s.decodeRow(encoded)
-	if err != nil {
-		return nil, err
-	}
-	row.RowClock().WakeAt = 0
-	value, err := s.encodeRow(row)
-	return []RowChange{{s.Table.Name, key, value, 0}}, err
-}
-
-// work is what one message does, until it is complete.
-type work struct {
-	runner  *Runner
-	rows    Rows
-	key     string
-	slots   []slot
-	queue   []delivery
-	out     []emission
-	drops   []Drop
-	at      int             // stage at work
-	time    schemas.Instant // of the step at work
-	refusal *refusal
-	err     error
-}
-
-type slot struct {
-	loaded  bool
-	changed bool
-	row     schemas.Row
-}
-
-type delivery struct {
-	stage   int
-	topic   string
-	message message
-}
-
-// stopped unwinds the work on a refusal or an error.
-type stopped struct{}
-
-func (w *work) guarded(f func(*work)) {
-	defer func() {
-		switch p := recover().(type) {
-		case nil, stopped:
-		default:
-			reason := "kairos-" + w.runner.stages[w.at].Word + "-" + ReasonPanic
-			w.refusal = &refusal{reason, fmt.Sprintf("a bug in the step: %v\n%s", p, firstFrames(debug.Stack()))}
-		}
-	}()
-	f(w)
-}
-
-// firstFrames cuts a stack to what fits a dead letter.
-func firstFrames(stack []byte) []byte { return stack[:min(len(stack), 2000)] }
-
-func (w *work) fail(reason, detail string) {
-	w.refusal = &refusal{"kairos-" + w.runner.stages[w.at].Word + "-" + reason, detail}
-	panic(stopped{})
-}
-
-func (w *work) abort(err error) {
-	w.err = err
-	panic(stopped{})
-}
-
-func (w *work) load(i int) *slot {
-	s := &w.slots[i]
-	if s.loaded {
-		return s
-	}
-	stage := w.runner.stages[i]
-	encoded, err := w.rows.Row(stage.Table.Name, w.key)
-	if err != nil {
-		w.at = i
-		w.abort(err)
-	}
-	if encoded != nil {
-		if s.row, err = stage.decodeRow(encoded); err != nil {
-			w.at = i
-			w.abort(fmt.Errorf("row %q of %s: %w", w.key, stage.Table.Name, err))
-		}
-	}
-	s.loaded = true
-	return s
-}
-
-func (w *work) now(i int) schemas.Instant {
-	if row := w.load(i).row; row != nil {
-		return row.RowClock().Now
-	}
-	return 0
-}
-
-func (w *work) deliver(d delivery) {
-	w.queue = append(w.queue, d)
-	w.drain()
-}
-
-// drain delivers until no stage has anything left to say to another one.
-func (w *work) drain() {
-	for len(w.queue) > 0 {
-		d := w.queue[0]
-		w.queue = w.queue[1:]
-		t := d.message.At()
-		w.wakes(d.stage, t)
-		w.step(d.stage, d.topic, d.message, max(t, w.now(d.stage)))
-	}
-}
-
-// wakes runs the wakes of stage i that are due before t. Their words to other
-// stages come before what is already queued.
-func (w *work) wakes(i int, t schemas.Instant) {
-	for {
-		row := w.load(i).row
-		if row == nil || row.RowClock().WakeAt == 0 || row.RowClock().WakeAt >= t {
-			return
-		}
-		later := w.queue
-		w.queue = nil
-		w.step(i, onWake, nil, max(row.RowClock().WakeAt, row.RowClock().Now))
-		w.drain()
-		w.queue = append(w.queue, later...)
-	}
-}
-
-func (w *work) step(i int, topic string, m message, t schemas.Instant) {
-	w.at, w.time = i, t
-	s := w.load(i)
-	stage := w.runner.stages[i]
-	run := stage.steps[topic]
-	if run == nil {
-		panic(fmt.Sprintf("stage %s has no step for %s", stage.Word, topic))
-	}
-	out := run(w.key, s.row, m, t)
-	if out.refusal != nil {
-		w.refusal = out.refusal
-		panic(stopped{})
-	}
-	if out.changed {
-		s.row, s.changed = out.row, true
-		if s.row != nil {
-			clock := s.row.RowClock()
-			clock.Now = t
-			if clock.WakeAt != 0 && clock.WakeAt <= t {
-				panic(fmt.Sprintf("stage %s asks at %v to be woken at %v: a step deals with everything up to its time", stage.Word, t, clock.WakeAt))
-			}
-		}
-	} else if topic == onWake {
-		panic(fmt.Sprintf("stage %s left the wake at %v in its row", stage.Word, t))
-	}
-	for _, reason := range out.drops {
-		w.drops = append(w.drops, Drop{stage.Word, reason})
-	}
-	for _, e := range out.emissions {
-		w.route(e)
-	}
-}
-
-func (w *work) route(e emission) {
-	readers := w.runner.internal[e.topic.Name]
-	if len(readers) > 0 && e.key != w.key {
-		panic(fmt.Sprintf("%s leads from key %q to key %q inside a chain: only a loop may", e.topic.Name, w.key, e.key))
-	}
-	for _, i := range readers {
-		w.queue = append(w.queue, delivery{i, e.topic.Name, e.message})
-	}
-	if len(readers) == 0 || e.topic.Public {
-		w.out = append(w.out, e)
-	}
-}
-
-func (w *work) effects() (Effects, error) {
-	e := Effects{Drops: w.drops}
-	for i := range w.slots {
-		s := &w.slots[i]
-		if !s.changed {
-			continue
-		}
-		change := RowChange{Table: w.runner.stages[i].Table.Name, Key: w.key}
-		if s.row != nil {
-			value, err := w.runner.stages[i].encodeRow(s.row)
-			if err != nil {
-				return Effects{}, err
-			}
-			change.Value, change.Wake = value, s.row.RowClock().WakeAt
-		}
-		e.Rows = append(e.Rows, change)
-	}
-	e.Records = slices.Grow(e.Records, len(w.out))
-	for _, out := range w.out {
-		value, err := out.message.append(nil)
-		if err != nil {
-			return Effects{}, err
-		}
-		e.Records = append(e.Records, Record{out.topic.Name, out.key, out.partitionBy, value})
-	}
-	return e, nil
 }

@@ -25,7 +25,7 @@ type Out[R any] struct {
 type effects struct {
 	emissions []emission
 	drops     []string
-	refusal   *refusal
+	refused   struct{ reason, detail string }
 }
 
 type emission struct {
@@ -34,8 +34,6 @@ type emission struct {
 	partitionBy string
 	message     message
 }
-
-type refusal struct{ reason, detail string }
 
 // Set stores row under the key.
 func (o *Out[R]) Set(row *R) { o.row, o.changed = row, true }
@@ -50,7 +48,12 @@ func (o *Out[R]) Drop(reason string) { o.drops = append(o.drops, reason) }
 // Refuse sends the message to the dead letters and undoes all else that the
 // step did. Reason is an immutable id, `kairos-<stage>-<what>`; detail says
 // what is wrong, where, and the next move.
-func (o *Out[R]) Refuse(reason, detail string) { o.refusal = &refusal{reason, detail} }
+func (o *Out[R]) Refuse(reason, detail string) {
+	if reason == "" {
+		panic("a refusal without a reason")
+	}
+	o.refused.reason, o.refused.detail = reason, detail
+}
 
 // Timed is what every record of a stream has: the time of its cause.
 type Timed[M any] interface {
