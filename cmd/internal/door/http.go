@@ -1,0 +1,80 @@
+package door
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+
+	"kairos/topologies"
+)
+
+// MaxBody is the largest request body, in bytes.
+const MaxBody = topologies.MaxBatchBytes
+
+type accepted struct {
+	Accepted int      `json:"accepted"`
+	IDs      []string `json:"ids"` // in the order of the request
+}
+
+type refused struct {
+	Error    string   `json:"error"`
+	Problems Problems `json:"problems,omitempty"`
+}
+
+// ServeHTTP answers POST /v1/events: 200 once Kafka holds all events of the
+// request, 400 with the places that are wrong, 413 for what is too large, 503
+// when Kafka does not acknowledge. Only with 200 has anything surely happened;
+// with 503 it may have.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, refused{Error: "POST one event, or a list of events, as JSON"})
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if err != nil {
+		d.answerError(w, err)
+		return
+	}
+	events, err := Parse(body)
+	if err == nil {
+		err = d.Accept(r.Context(), events...)
+	}
+	if err != nil {
+		d.answerError(w, err)
+		return
+	}
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
+	}
+	answer(w, http.StatusOK, accepted{len(events), ids})
+}
+
+func (d *Door) answerError(w http.ResponseWriter, err error) {
+	var tooLarge *http.MaxBytesError
+	var problems Problems
+	switch {
+	case errors.As(err, &tooLarge):
+		answer(w, http.StatusRequestEntityTooLarge, refused{Error: "the request is too large: send fewer events at a time"})
+	case errors.As(err, &problems):
+		status := http.StatusBadRequest
+		if slices.ContainsFunc(problems, func(p Problem) bool { return p.TooLarge }) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		answer(w, status, refused{"nothing was accepted: mend the events and send all of them again", problems})
+	case errors.Is(err, ErrUnacknowledged):
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusServiceUnavailable, refused{Error: ErrUnacknowledged.Error()})
+	default:
+		answer(w, http.StatusBadRequest, refused{Error: "the request broke off: " + err.Error()})
+	}
+}
+
+func answer[T accepted | refused](w http.ResponseWriter, status int, body T) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody to tell
+}
