@@ -25,9 +25,16 @@ func (t *Transition) Word() string {
 
 // Membership is segment's word to the stages after it about one change of a
 // profile: the change itself and the transitions that it caused.
+//
+// There are two lines of it, each in the order of its own causes: one follows
+// the profile's changes, and one (Scored) the scores, for the audiences that
+// look at scores. No reader may mix what the two say, so that the outcome does
+// not depend on how far one line is ahead of the other.
 type Membership struct {
-	Change      Change       `avro:"change"`
+	Change      Change       `avro:"change"` // what the stages behind need of it
 	Transitions []Transition `avro:"transitions"`
+	Members     []Transition `avro:"members"` // after a change of definitions: how all current memberships came about, told again
+	Scored      bool         `avro:"scored"`  // the cause was a Scored record
 }
 
 // At is the time of the cause.
@@ -57,10 +64,13 @@ type Scored struct {
 	Reason      string     `avro:"reason"`
 	EventID     string     `avro:"event_id"`
 	Gone        bool       `avro:"gone"`
+	MergedInto  string     `avro:"merged_into"`
 	Scores      []Score    `avro:"scores"`
 	Features    []Feature  `avro:"features"`    // changed ones that score audiences use
-	Attributes  Properties `avro:"attributes"`  // changed ones that score audiences use
+	Attributes  Properties `avro:"attributes"`  // changed ones that score audiences, or destinations that want one, use
 	Memberships Properties `avro:"memberships"` // changed ones that score audiences use: name -> Boolean
+
+	Identifiers []Identifier `avro:"identifiers"` // all, if changed and a destination wants a score audience
 }
 
 // At is the time of the cause.

@@ -93,15 +93,17 @@ func (m *FragmentMove) At() Instant { return m.Cause }
 // SegmentRow is what segment keeps under one person.
 type SegmentRow struct {
 	Clock
+	Rules      int64         `avro:"rules"`    // definition.Plan.Fingerprint of the last full evaluation; 0: the profile holds nothing
 	Features   []Feature     `avro:"features"` // inputs of audiences, by rising ID
 	Attributes Properties    `avro:"attributes"`
-	Standings  []Standing    `avro:"standings"` // sorted by audience; only audiences ever entered
+	Standings  []Standing    `avro:"standings"` // sorted by audience; only audiences ever entered. They outlive the profile, for their revisions
 	Scored     *ScoredInputs `avro:"scored"`
 }
 
 // ScoredInputs are the inputs of audiences that look at scores, as of the last
 // Scored record.
 type ScoredInputs struct {
+	Rules       int64      `avro:"rules"` // as SegmentRow.Rules
 	Scores      Properties `avro:"scores"`
 	Features    []Feature  `avro:"features"`
 	Attributes  Properties `avro:"attributes"`
@@ -122,6 +124,7 @@ type Standing struct {
 // PropensityRow is what propensity keeps under one person.
 type PropensityRow struct {
 	Clock
+	Rules       int64      `avro:"rules"` // definition.Plan.Fingerprint of the last scoring of all models
 	Features    []Feature  `avro:"features"`
 	Attributes  Properties `avro:"attributes"`
 	Memberships Properties `avro:"memberships"`
@@ -131,17 +134,23 @@ type PropensityRow struct {
 // DestinationRow is what destination keeps under one person.
 type DestinationRow struct {
 	Clock
-	Identifiers []Identifier `avro:"identifiers"`
-	Attributes  Properties   `avro:"attributes"`  // those that mappings and consent use
-	Memberships []Transition `avro:"memberships"` // the last one of each audience that a destination wants, sorted
-	Said        []Said       `avro:"said"`        // sorted by destination, audience
+	Profile     *Known       `avro:"profile"`     // nil: the profile holds nothing
+	Scored      *Known       `avro:"scored"`      // as the scores that audiences look at saw it; nil: no such audience
+	Memberships []Transition `avro:"memberships"` // how each membership that a destination wants came about, sorted by audience
+	Said        []Said       `avro:"said"`        // memberships that destinations know of, sorted by destination, audience
 }
 
-// Said is what a destination was last told.
+// Known is what destinations may ask for about one person.
+type Known struct {
+	Identifiers []Identifier `avro:"identifiers"`
+	Attributes  Properties   `avro:"attributes"` // those that mappings and consent use
+}
+
+// Said is what a destination was last told about a member. A person whose exit
+// it was told has none.
 type Said struct {
 	Destination string `avro:"destination"`
 	Audience    string `avro:"audience"`
-	Entered     bool   `avro:"entered"`
 	Revision    int64  `avro:"revision"`
 	Digest      int64  `avro:"digest"` // xxhash64 of the payload, to tell changes only
 }
