@@ -47,7 +47,7 @@ func everyRecord() []typed {
 		typedOf(schemas.MembershipCodec), typedOf(schemas.ScoredCodec), typedOf(schemas.ActivationCodec),
 		typedOf(schemas.DeadLetterCodec), typedOf(schemas.DefinitionCodec), typedOf(schemas.TickCodec),
 		typedOf(schemas.HostStateCodec),
-		typedOf(schemas.IdentityRowCodec), typedOf(schemas.ProfileRowCodec), typedOf(schemas.SegmentRowCodec),
+		typedOf(schemas.ComponentCodec), typedOf(schemas.IdentityRowCodec), typedOf(schemas.ProfileRowCodec), typedOf(schemas.SegmentRowCodec),
 		typedOf(schemas.PropensityRowCodec), typedOf(schemas.DestinationRowCodec),
 	}
 }

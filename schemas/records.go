@@ -23,7 +23,9 @@ var (
 	DeadLetterCodec      = released[DeadLetter]("DeadLetter")
 	DefinitionCodec      = released[Definition]("Definition")
 	TickCodec            = released[Tick]("Tick")
+	HostStateCodec       = released[HostState]("HostState")
 
+	ComponentCodec      = released[Component]("Component")
 	IdentityRowCodec    = released[IdentityRow]("IdentityRow")
 	ProfileRowCodec     = released[ProfileRow]("ProfileRow")
 	SegmentRowCodec     = released[SegmentRow]("SegmentRow")
@@ -41,8 +43,8 @@ type Record interface {
 func Records() []Record {
 	return []Record{
 		EventCodec, PersonEventCodec, IdentityMessageCodec, FragmentMoveCodec, ChangeCodec, TransitionCodec,
-		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, TickCodec,
-		IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
+		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, TickCodec, HostStateCodec,
+		ComponentCodec, IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
 	}
 }
 

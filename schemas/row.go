@@ -34,67 +34,88 @@ func WakeOf(row []byte) Instant {
 // component's root also holds the evidence of the whole component.
 type IdentityRow struct {
 	Clock
-	FirstSeen Instant    `avro:"first_seen_ms"`
-	Person    string     `avro:"person"`  // whom events of the identifier go to
-	Epoch     int64      `avro:"epoch"`   // how often the identifier has moved
-	Version   int64      `avro:"version"` // of the component that said so
-	Root      string     `avro:"root"`    // the identifier whose row holds the component; empty: this one
-	Links     []LinkSeen `avro:"links"`   // evidence already reported, so that a known link costs nothing
-	Component *Component `avro:"component"`
+	FirstSeen Instant    `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
+	Person    string     `avro:"person"`        // whom events of the identifier go to
+	Epoch     int64      `avro:"epoch"`         // how often the identifier has moved
+	Arrived   bool       `avro:"arrived"`       // profile has been told of the identifier
+	Hot       bool       `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
+	Full      bool       `avro:"full"`          // its component takes no new links
+	Version   int64      `avro:"version"`       // of the component that said Person
+	Root      string     `avro:"root"`          // the identifier whose row holds the component; empty: this one
+	Links     []LinkSeen `avro:"links"`         // evidence already reported, so that a known link costs nothing; by rising hash
+	Component []byte     `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
 }
 
-// LinkSeen is a link that an identifier's row has already reported.
+// LinkSeen is a link that an identifier's row knows already.
 type LinkSeen struct {
-	Other string `avro:"other"`
-	Day   int64  `avro:"day"` // newest reported, days since 1970
+	Other int64   `avro:"other"` // xxhash64 of the other identifier's key
+	Day   int64   `avro:"day"`   // newest, days since 1970
+	First Instant `avro:"first_ms"`
 }
 
-// Component is all evidence of identifiers that any link, accepted or refused,
-// connects, and the people computed from it.
+// Component is all evidence of identifiers that any evidence, accepted or
+// refused, connects, and the people computed from it.
 type Component struct {
-	Version int64      `avro:"version"`
-	Members []Member   `avro:"members"` // sorted by identifier
-	Links   []Evidence `avro:"links"`   // sorted
-	Unlinks []Evidence `avro:"unlinks"` // sorted; part the two identifiers for links up to their day
+	Version  int64      `avro:"version"`
+	Members  []Member   `avro:"members"`  // sorted by identifier
+	Links    []Evidence `avro:"links"`    // sorted by A, B
+	Partings []Parting  `avro:"partings"` // sorted by A, B
 }
 
 // Member is one identifier of a component.
 type Member struct {
 	Identifier string  `avro:"identifier"`
-	FirstSeen  Instant `avro:"first_seen_ms"`
-	Person     string  `avro:"person"` // computed
+	FirstSeen  Instant `avro:"first_seen_ms"` // as in its row
+	Hot        bool    `avro:"hot"`
+	Person     string  `avro:"person"` // as last assigned
 }
 
-// Evidence says that two identifiers are one person's, or are not.
+// Evidence says that two identifiers are one person's.
 type Evidence struct {
-	A      string `avro:"a"` // A < B
-	B      string `avro:"b"`
-	Day    int64  `avro:"day"` // newest day, since 1970
-	Source string `avro:"source"`
-	Why    string `avro:"why"`
+	A      string  `avro:"a"` // A < B
+	B      string  `avro:"b"`
+	Day    int64   `avro:"day"`      // newest day on which an event named both, since 1970
+	First  Instant `avro:"first_ms"` // earliest received of such an event
+	Source string  `avro:"source"`   // who said so on that day
+}
+
+// Parting is an operator's word that two identifiers are not one person's, as
+// far as links up to a day say so. The newest word about a pair counts.
+type Parting struct {
+	A      string  `avro:"a"` // A < B
+	B      string  `avro:"b"`
+	Day    int64   `avro:"day"`    // links after it count again
+	Time   Instant `avro:"at_ms"`  // of the command
+	Undone bool    `avro:"undone"` // the parting is taken back
+	Source string  `avro:"source"`
+	Why    string  `avro:"why"`
 }
 
 // IdentityMessage is what rows of identity tell each other through the loop.
-// Exactly one of the pointers is set.
+// Exactly one of Link, Parting, Seen, Join, Absorb, Assign and Event is set.
 type IdentityMessage struct {
-	To     string     `avro:"to"` // identifier: the record's key
-	Cause  Instant    `avro:"at_ms"`
-	Link   *Evidence  `avro:"link"`   // evidence, for the root of To
-	Unlink *Evidence  `avro:"unlink"` // likewise
-	Seen   *Member    `avro:"seen"`   // an earlier first_seen, for the root of To
-	Join   string     `avro:"join"`   // root of the component that must become one with To's
-	Absorb *Component `avro:"absorb"` // a component that gives itself up to To's
-	Assign *Assign    `avro:"assign"` // whom To's events go to from now on
-	Event  *Event     `avro:"event"`  // an event that arrived under a foreign key
+	To      string     `avro:"to"` // identifier: the record's key
+	Cause   Instant    `avro:"at_ms"`
+	Link    *Evidence  `avro:"link"`    // evidence, for To if it is an end, then for To's root
+	Idle    bool       `avro:"idle"`    // of a link: count it, but it links nobody
+	Parting *Parting   `avro:"parting"` // evidence, for the root of To
+	Seen    *Member    `avro:"seen"`    // a member's earlier first_seen or heat, for the root of To
+	Join    string     `avro:"join"`    // root of the component that must become one with To's
+	Weight  int64      `avro:"weight"`  // of that component
+	Absorb  *Component `avro:"absorb"`  // a component that gives itself up to To's
+	Assign  *Assign    `avro:"assign"`  // whom To's events go to from now on
+	Event   *Event     `avro:"event"`   // an event that arrived under a foreign key
 }
 
 // At is the time of the cause.
 func (m *IdentityMessage) At() Instant { return m.Cause }
 
-// Assign tells an identifier's row its person and its root.
+// Assign tells an identifier's row its person and its root, or only that its
+// component is full.
 type Assign struct {
 	Person  string `avro:"person"`
 	Root    string `avro:"root"`
 	Version int64  `avro:"version"`
 	Reason  string `avro:"reason"`
+	Full    bool   `avro:"full"`
 }
