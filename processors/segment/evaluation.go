@@ -1,0 +1,220 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"kairos/processors/expression"
+	"kairos/schemas"
+)
+
+// Reasons of transitions that no input of the audience explains.
+const (
+	reasonFirst      = "first seen"
+	reasonDefinition = "definition"
+	reasonMerged     = "merged"
+	reasonGone       = "gone"
+)
+
+// cause is why a person is looked at again.
+type cause struct {
+	person  string
+	at      schemas.Instant
+	reason  string
+	eventID string
+}
+
+// evaluation looks again at audiences of one line, for one person and cause.
+type evaluation struct {
+	rules       *rules
+	cause       cause
+	row         *schemas.SegmentRow
+	person      expression.Inputs
+	touched     []touch // sorted by audience from sort on
+	transitions []schemas.Transition
+}
+
+// touch is an audience to look at, and the first changed input that it uses.
+type touch struct {
+	audience int32
+	input    *input // nil: otherwise tells why
+	why      string
+}
+
+// touch notes the readers of in; nil has none.
+func (e *evaluation) touch(in *input) {
+	if in == nil {
+		return
+	}
+	for _, reader := range in.readers {
+		e.touched = append(e.touched, touch{audience: reader, input: in})
+	}
+}
+
+// touchAll notes audiences for another reason than a changed input.
+func (e *evaluation) touchAll(audiences []int32, why string) {
+	for _, i := range audiences {
+		e.touched = append(e.touched, touch{audience: i, why: why})
+	}
+}
+
+// run evaluates what was touched, in the plan's order, and what refers to an
+// audience that flipped. Exits come before entries, so that no reader of the
+// transitions ever sees a person in two audiences that exclude each other.
+func (e *evaluation) run() {
+	slices.SortStableFunc(e.touched, byAudience)
+	e.touched = slices.CompactFunc(e.touched, func(a, b touch) bool { return a.audience == b.audience })
+	for i := 0; i < len(e.touched); i++ {
+		t := e.touched[i]
+		a := &e.rules.audiences[t.audience]
+		if !e.stand(a.name, a.expression.Eval(e.person).True(), a.version, t) || a.referred == nil {
+			continue
+		}
+		for _, reader := range a.referred.readers { // all of them lie behind t
+			next := touch{audience: reader, input: a.referred}
+			if p, found := slices.BinarySearchFunc(e.touched, next, byAudience); !found {
+				e.touched = slices.Insert(e.touched, p, next)
+			}
+		}
+	}
+	e.exitsFirst()
+}
+
+func (e *evaluation) exitsFirst() {
+	slices.SortStableFunc(e.transitions, func(a, b schemas.Transition) int {
+		switch {
+		case a.Entered == b.Entered:
+			return 0
+		case a.Entered:
+			return 1
+		}
+		return -1
+	})
+}
+
+func byAudience(a, b touch) int { return cmp.Compare(a.audience, b.audience) }
+
+// stand records whether the person is a member and reports whether that is new.
+func (e *evaluation) stand(name string, member bool, version int64, t touch) bool {
+	i, found := findStanding(e.row.Standings, name)
+	if !found {
+		if !member {
+			return false
+		}
+		e.row.Standings = slices.Insert(e.row.Standings, i, schemas.Standing{Audience: name})
+	}
+	s := &e.row.Standings[i]
+	if s.Member == member {
+		return false
+	}
+	*s = schemas.Standing{
+		Audience: name, Member: member, Revision: s.Revision + 1, Since: e.cause.at,
+		Version: version, Reason: e.why(t), EventID: e.cause.eventID,
+	}
+	e.transitions = append(e.transitions, transitionOf(e.cause.person, s))
+	return true
+}
+
+func transitionOf(person string, s *schemas.Standing) schemas.Transition {
+	return schemas.Transition{
+		Person: person, Audience: s.Audience, Entered: s.Member, Revision: s.Revision,
+		Cause: s.Since, Version: s.Version, Reason: s.Reason, EventID: s.EventID,
+	}
+}
+
+// why names the first changed input of an audience, for people.
+func (e *evaluation) why(t touch) string {
+	switch {
+	case t.input == nil:
+		return t.why
+	case t.input.closed == "" || e.cause.eventID != "": // not a term, or an event did it
+		return t.input.short
+	case strings.HasPrefix(e.cause.reason, "window of "):
+		return t.input.closed
+	case e.cause.reason != "":
+		return e.cause.reason // fragments came or went, or definitions changed
+	default:
+		return t.input.short
+	}
+}
+
+// exit ends memberships that which selects.
+func (e *evaluation) exit(why string, which func(name string) bool) {
+	for i := range e.row.Standings {
+		s := &e.row.Standings[i]
+		if s.Member && which(s.Audience) {
+			e.stand(s.Audience, false, s.Version, touch{why: why})
+		}
+	}
+}
+
+// ofLine says which audiences a line answers for: its own, and the plain line
+// also for those that no definition names any more.
+func (r *rules) ofLine(scored bool) func(name string) bool {
+	return func(name string) bool {
+		i, known := r.position[name]
+		return known && r.audiences[i].scored == scored || !known && !scored
+	}
+}
+
+func (r *rules) retired(name string) bool {
+	_, known := r.position[name]
+	return !known
+}
+
+// members tells the memberships of one line that the stages behind care for.
+func (r *rules) members(person string, row *schemas.SegmentRow, scored bool) []schemas.Transition {
+	var members []schemas.Transition
+	mine := r.ofLine(scored)
+	for i := range row.Standings {
+		s := &row.Standings[i]
+		if s.Member && r.behind.members[s.Audience] && mine(s.Audience) {
+			members = append(members, transitionOf(person, s))
+		}
+	}
+	return members
+}
+
+func findStanding(standings []schemas.Standing, name string) (int, bool) {
+	return slices.BinarySearchFunc(standings, name, func(s schemas.Standing, n string) int { return cmp.Compare(s.Audience, n) })
+}
+
+func isMember(standings []schemas.Standing, name string) bool {
+	i, found := findStanding(standings, name)
+	return found && standings[i].Member
+}
+
+// plainPerson is what plain audiences may ask about a person.
+type plainPerson struct {
+	id  string
+	row *schemas.SegmentRow
+}
+
+func (p *plainPerson) Term(id int64) schemas.Value         { return term(p.row.Features, id) }
+func (p *plainPerson) Attribute(name string) schemas.Value { return p.row.Attributes.Get(name) }
+func (p *plainPerson) Score(string) schemas.Value          { return schemas.Value{} }
+func (p *plainPerson) Audience(name string) bool           { return isMember(p.row.Standings, name) }
+func (p *plainPerson) Person() string                      { return p.id }
+
+// scoredPerson is what audiences that look at scores may ask: the profile as
+// it was when the scores were computed.
+type scoredPerson struct {
+	id    string
+	row   *schemas.SegmentRow
+	rules *rules
+}
+
+func (p *scoredPerson) Term(id int64) schemas.Value { return term(p.row.Scored.Features, id) }
+func (p *scoredPerson) Attribute(name string) schemas.Value {
+	return p.row.Scored.Attributes.Get(name)
+}
+func (p *scoredPerson) Score(model string) schemas.Value { return p.row.Scored.Scores.Get(model) }
+func (p *scoredPerson) Person() string                   { return p.id }
+
+func (p *scoredPerson) Audience(name string) bool {
+	if i, ok := p.rules.position[name]; ok && p.rules.audiences[i].scored {
+		return isMember(p.row.Standings, name)
+	}
+	return p.row.Scored.Memberships.Get(name).True()
+}

@@ -1,0 +1,227 @@
+package segment
+
+import (
+	"fmt"
+
+	"kairos/processors/definition"
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// New is the stage that follows plan.
+func New(plan *definition.Plan) *stage.Stage {
+	r := newRules(plan)
+	return stage.Define(topologies.Segment, topologies.SegmentTable,
+		stage.On(topologies.Changes, r.follow),
+		stage.On(topologies.Scores, r.followScores),
+		stage.OnSweep(r.sweep),
+	)
+}
+
+// The reasons for which segment refuses or drops.
+const (
+	refuseForeignKey = "kairos-segment-foreign-key"
+	dropUnused       = "unused"  // no audience and no stage behind asks for what changed
+	dropUnknown      = "unknown" // the person is gone already
+)
+
+type out = stage.Out[schemas.SegmentRow]
+
+// follow takes over a change of a profile.
+func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) {
+	c := in.Message
+	if c.Person != in.Key {
+		refuseForeign(&o, in.Key, c.Person)
+		return o
+	}
+	row := in.Row
+	if row == nil {
+		row = &schemas.SegmentRow{}
+	}
+	e := r.evaluation(row, cause{c.Person, c.Cause, c.Reason, c.EventID}, false)
+	switch {
+	case c.Gone && row.Rules == 0:
+		o.Drop(dropUnknown)
+		return o
+	case c.Gone:
+		e.exit(goneReason(c.MergedInto), r.ofLine(false))
+		row.Rules, row.Features, row.Attributes = 0, nil, nil
+		e.tell(&o, &schemas.Membership{Change: r.behind.part(c)})
+		e.keep(&o)
+		return o
+	}
+	different := e.learnFeatures(&row.Features, &r.plain, c.Features)
+	different = e.learn(&row.Attributes, r.plain.attributes, c.Attributes) || different
+	m := &schemas.Membership{Change: r.behind.part(c)}
+	first, stale := row.Rules == 0, row.Rules != 0 && row.Rules != r.fingerprint
+	e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
+	e.run()
+	if stale {
+		m.Members = r.members(c.Person, row, false)
+	}
+	if first || stale || different || len(e.transitions) > 0 {
+		e.keep(&o)
+	}
+	if first || stale || len(e.transitions) > 0 || asks(&m.Change) {
+		e.tell(&o, m)
+	} else if !different {
+		o.Drop(dropUnused)
+	}
+	return o
+}
+
+// followScores takes over a word of propensity.
+func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o out) {
+	s := in.Message
+	if s.Person != in.Key {
+		refuseForeign(&o, in.Key, s.Person)
+		return o
+	}
+	row := in.Row
+	if row == nil {
+		row = &schemas.SegmentRow{}
+	}
+	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true)
+	m := &schemas.Membership{Scored: true, Change: schemas.Change{
+		Person: s.Person, Cause: s.Cause, Reason: s.Reason, EventID: s.EventID, Gone: s.Gone, MergedInto: s.MergedInto,
+		Attributes: s.Attributes, Identifiers: s.Identifiers,
+	}}
+	switch {
+	case s.Gone && row.Scored == nil:
+		o.Drop(dropUnknown)
+		return o
+	case s.Gone:
+		e.exit(goneReason(s.MergedInto), r.ofLine(true))
+		row.Scored = nil
+		e.tell(&o, m)
+		e.keep(&o)
+		return o
+	case row.Scored == nil:
+		row.Scored = &schemas.ScoredInputs{}
+	}
+	known := row.Scored
+	different := e.learnFeatures(&known.Features, &r.scored, s.Features)
+	different = e.learn(&known.Attributes, r.scored.attributes, s.Attributes) || different
+	different = e.learn(&known.Scores, r.scored.scores, scoresOf(s)) || different
+	different = e.learn(&known.Memberships, r.scored.memberships, s.Memberships) || different
+	first, stale := known.Rules == 0, known.Rules != 0 && known.Rules != r.fingerprint
+	e.catchUp(&known.Rules, &r.scored, func() { r.pruneScored(known) })
+	e.run()
+	if stale {
+		m.Members = r.members(s.Person, row, true)
+	}
+	if first || stale || different || len(e.transitions) > 0 {
+		e.keep(&o)
+	}
+	if len(e.transitions) > 0 || len(m.Members) > 0 || asks(&m.Change) {
+		e.tell(&o, m)
+	} else if !different && !first && !stale {
+		o.Drop(dropUnused)
+	}
+	return o
+}
+
+// sweep looks again at all audiences of a row that older definitions made.
+func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
+	row := in.Row
+	if row == nil {
+		return o
+	}
+	why := cause{person: in.Key, at: in.Time, reason: reasonDefinition}
+	change := schemas.Change{Person: in.Key, Cause: in.Time, Reason: reasonDefinition}
+	if row.Rules != 0 && row.Rules != r.fingerprint {
+		e := r.evaluation(row, why, false)
+		e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
+		e.run()
+		e.tell(&o, &schemas.Membership{Change: change, Members: r.members(in.Key, row, false)})
+		e.keep(&o)
+	}
+	if row.Scored != nil && row.Scored.Rules != r.fingerprint {
+		e := r.evaluation(row, why, true)
+		e.catchUp(&row.Scored.Rules, &r.scored, func() { r.pruneScored(row.Scored) })
+		e.run()
+		e.tell(&o, &schemas.Membership{Change: change, Members: r.members(in.Key, row, true), Scored: true})
+		e.keep(&o)
+	}
+	return o
+}
+
+func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool) *evaluation {
+	e := &evaluation{rules: r, cause: why, row: row, person: &plainPerson{why.person, row}}
+	if scored {
+		e.person = &scoredPerson{why.person, row, r}
+	}
+	return e
+}
+
+// catchUp makes the run look at whatever a person's first evaluation or a
+// change of definitions requires besides the changed inputs, and exits
+// audiences that are no more.
+func (e *evaluation) catchUp(evaluated *int64, l *line, prune func()) {
+	switch *evaluated {
+	case e.rules.fingerprint:
+		return
+	case 0:
+		e.touchAll(l.unprompted, reasonFirst)
+	default:
+		prune()
+		e.exit(reasonDefinition, e.rules.retired)
+		e.touchAll(l.all, reasonDefinition)
+	}
+	*evaluated = e.rules.fingerprint
+}
+
+func (r *rules) prunePlain(row *schemas.SegmentRow) {
+	row.Features = prune(row.Features, &r.plain)
+	row.Attributes = pruneNamed(row.Attributes, r.plain.attributes)
+}
+
+func (r *rules) pruneScored(known *schemas.ScoredInputs) {
+	known.Features = prune(known.Features, &r.scored)
+	known.Attributes = pruneNamed(known.Attributes, r.scored.attributes)
+	known.Scores = pruneNamed(known.Scores, r.scored.scores)
+	known.Memberships = pruneNamed(known.Memberships, r.scored.memberships)
+}
+
+// tell emits the transitions, and m with them.
+func (e *evaluation) tell(o *out, m *schemas.Membership) {
+	m.Transitions = e.transitions
+	for i := range e.transitions {
+		stage.Emit(o, &topologies.Transitions, e.cause.person, &e.transitions[i])
+	}
+	stage.Emit(o, &topologies.Memberships, e.cause.person, m)
+}
+
+// keep stores the row while there is anything to remember: at the end the
+// revisions, so that they rise further if the person comes back.
+func (e *evaluation) keep(o *out) {
+	if e.row.Rules == 0 && e.row.Scored == nil && len(e.row.Standings) == 0 {
+		o.Delete()
+		return
+	}
+	o.Set(e.row)
+}
+
+func asks(c *schemas.Change) bool {
+	return len(c.Features) > 0 || len(c.Attributes) > 0 || len(c.Identifiers) > 0
+}
+
+func scoresOf(s *schemas.Scored) schemas.Properties {
+	scores := make(schemas.Properties, len(s.Scores))
+	for i := range s.Scores {
+		scores[i] = schemas.Property{Name: s.Scores[i].Model, Value: schemas.NumberOf(s.Scores[i].Value)}
+	}
+	return scores
+}
+
+func goneReason(mergedInto string) string {
+	if mergedInto != "" {
+		return reasonMerged
+	}
+	return reasonGone
+}
+
+func refuseForeign(o *out, key, person string) {
+	o.Refuse(refuseForeignKey, fmt.Sprintf("a record about person %q lies under the key %q; send it under the person's own key", person, key))
+}
