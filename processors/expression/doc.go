@@ -6,7 +6,7 @@
 //
 // In: source text. Out: an [Expression] that evaluates on [Inputs], the
 // [Term]s that profile must keep for it and the [Series] of events below them.
-// Laws: an expression is total (an evaluation error is null, counted), has no
+// Laws: an expression is total (what cannot be computed is null), has no
 // side effect and a bounded cost; equal terms have equal ids wherever they are
 // written.
 //

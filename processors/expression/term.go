@@ -80,6 +80,7 @@ type Inputs interface {
 // Expression is a checked, compiled expression.
 type Expression struct {
 	Source     string
+	Type       Type
 	Terms      []*Term  // by rising ID
 	Attributes []string // sorted, as are those below
 	Scores     []string
