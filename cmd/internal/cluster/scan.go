@@ -1,0 +1,130 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Every partition of a topic.
+const EveryPartition int32 = -1
+
+// quiet is how long a scan waits at a partition's end. A compacted log may end
+// in a batch without records, which no consumer is told about.
+const quiet = 2 * time.Second
+
+// Scan gives every committed record that a topic holds when Scan is called, in
+// the order of each partition, to f. A topic that does not exist has none.
+func (c *Client) Scan(ctx context.Context, topic string, partition int32, f func(*kgo.Record) error) error {
+	remaining, starts, err := c.extent(ctx, topic, partition)
+	if err != nil || len(remaining) == 0 {
+		return err
+	}
+	reader, err := kgo.NewClient(append(c.Opts(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // the end may be one
+		kgo.FetchMaxWait(100*time.Millisecond),
+	)...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer reader.Close()
+	for last := time.Now(); len(remaining) > 0; {
+		short, cancel := context.WithTimeout(ctx, quiet)
+		fetches := reader.PollFetches(short)
+		cancel()
+		if ctx.Err() != nil {
+			return fmt.Errorf("read %s: %w", topic, ctx.Err())
+		}
+		if fetches.NumRecords() == 0 && time.Since(last) >= quiet {
+			return nil
+		}
+		for _, e := range fetches.Errors() {
+			if short.Err() == nil {
+				return fmt.Errorf("read %s, partition %d: %w", topic, e.Partition, e.Err)
+			}
+		}
+		if err := take(fetches, remaining, f); err != nil {
+			return err
+		}
+		if fetches.NumRecords() > 0 {
+			last = time.Now()
+		}
+	}
+	return nil
+}
+
+// take hands on the records that lie before the ends and forgets partitions
+// that are read.
+func take(fetches kgo.Fetches, ends map[int32]int64, f func(*kgo.Record) error) error {
+	var failed error
+	fetches.EachRecord(func(r *kgo.Record) {
+		end, open := ends[r.Partition]
+		if !open || failed != nil {
+			return
+		}
+		if r.Offset < end && !r.Attrs.IsControl() {
+			failed = f(r)
+		}
+		if r.Offset >= end-1 {
+			delete(ends, r.Partition)
+		}
+	})
+	return failed
+}
+
+// extent returns where the partitions that hold anything start and end.
+func (c *Client) extent(ctx context.Context, topic string, partition int32) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
+	details, err := c.listTopics(ctx, topic)
+	if err != nil {
+		return nil, nil, err
+	}
+	if details[topic].Err != nil || !details.Has(topic) {
+		return nil, nil, nil
+	}
+	committed, err := c.admin.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the end of %s: %w", topic, err)
+	}
+	first, err := c.admin.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the start of %s: %w", topic, err)
+	}
+	ends, starts = map[int32]int64{}, map[int32]kgo.Offset{}
+	for p, end := range committed[topic] {
+		start, _ := first.Lookup(topic, p)
+		if end.Err != nil || start.Err != nil {
+			return nil, nil, fmt.Errorf("find the ends of %s, partition %d: %w", topic, p, firstOf(end.Err, start.Err))
+		}
+		if (partition == EveryPartition || partition == p) && start.Offset < end.Offset {
+			ends[p], starts[p] = end.Offset, kgo.NewOffset().At(start.Offset)
+		}
+	}
+	return ends, starts, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PartitionOf is where records of a key lie: murmur2, as the Java client and
+// franz-go have it.
+func (c *Client) PartitionOf(ctx context.Context, topic, key string) (int32, error) {
+	details, err := c.listTopics(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	n := len(details[topic].Partitions)
+	if n == 0 {
+		return 0, fmt.Errorf("topic %s does not exist: run `kairos topology apply`, or name another cluster with --brokers", topic)
+	}
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: []byte(key)}, n)), nil
+}
