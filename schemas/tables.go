@@ -3,79 +3,36 @@ package schemas
 // ProfileRow is what profile keeps under one person: a fragment per
 // identifier. Everything said about the person is a function of the set of
 // fragments, so people merge by union and part by partition.
+//
+// A row is read and written with each event, so its long lists are packed: a
+// column of bytes each, in a format that processors/profile documents (its
+// packed.go). A format never changes; a new one gets a column of a new name.
 type ProfileRow struct {
 	Clock
-	Fragments  []Fragment    `avro:"fragments"`  // sorted by identifier
-	Parked     []PersonEvent `avro:"parked"`     // arrived before their fragment did, in order
-	Features   []Feature     `avro:"features"`   // as last told, by rising ID
-	Attributes Properties    `avro:"attributes"` // as last told
-	ForwardTo  string        `avro:"forward_to"` // who holds the fragments now, once all are gone
+	ForwardTo string        `avro:"forward_to"` // who holds the fragments now, once all are gone
+	Rules     int64         `avro:"rules"`      // fingerprint of what the row was last fully computed under
+	Fragments []Fragment    `avro:"fragments"`  // sorted by identifier
+	Parked    []PersonEvent `avro:"parked"`     // arrived before their fragment did, in order
+	Terms     []byte        `avro:"terms"`      // packed: values as last told, and when time changes them next
+	Told      []byte        `avro:"told"`       // packed: attributes as last told
 }
 
 // Fragment is the part of a profile that events under one identifier built.
+// Its content is a function of the set of those events, of the newest Cause
+// among them and of the rules: never of the order in which they came.
 type Fragment struct {
-	Identifier string      `avro:"identifier"`
-	Epoch      int64       `avro:"epoch"`
-	FirstSeen  Instant     `avro:"first_seen_ms"`
-	LastSeen   Instant     `avro:"last_seen_ms"`
-	Events     int64       `avro:"events"`     // counted, duplicates aside
-	Recent     []EventSeen `avro:"recent"`     // for recognising duplicates
-	Attributes []Claim     `avro:"attributes"` // sorted by name
-	Series     []Series    `avro:"series"`     // by rising ID
-	Timeline   []Moment    `avro:"timeline"`   // newest events, oldest first
-	Sources    []string    `avro:"sources"`    // sorted
-}
-
-// EventSeen remembers an event id for the duplicate window.
-type EventSeen struct {
-	Hash int64   `avro:"hash"` // xxhash64 of the id
-	Time Instant `avro:"time_ms"`
-}
-
-// Claim is what one fragment says about one attribute. Null: removed.
-type Claim struct {
-	Name   string  `avro:"name"`
-	Value  Value   `avro:"value"`
-	Time   Instant `avro:"time_ms"`
-	Source string  `avro:"source"`
-}
-
-// Series is what a fragment remembers of the events that one term source asks
-// for: the newest points exactly, what is older in buckets.
-type Series struct {
-	ID      int64    `avro:"id"`      // definition.Series.ID
-	Points  []Point  `avro:"points"`  // by time, then hash
-	Buckets []Bucket `avro:"buckets"` // by start; empty while the points fit
-}
-
-// Point is one event in a series.
-type Point struct {
-	Time  Instant `avro:"time_ms"`
-	Hash  int64   `avro:"hash"` // xxhash64 of the event id: order among equals
-	Value Value   `avro:"value"`
-}
-
-// Bucket sums up points that no longer fit. Sums are exact: numbers count in
-// millionths, as whole numbers, so the order of arrival cannot show.
-type Bucket struct {
-	Start  Instant `avro:"start_ms"`
-	Span   int64   `avro:"span_ms"`
-	Count  int64   `avro:"count"`
-	Micros int64   `avro:"sum_micros"`
-	Min    Value   `avro:"min"`
-	Max    Value   `avro:"max"`
-	First  Point   `avro:"first"`
-	Last   Point   `avro:"last"`
-}
-
-// Moment is one line of a timeline.
-type Moment struct {
-	Time       Instant    `avro:"time_ms"`
-	Received   Instant    `avro:"received_ms"`
-	ID         string     `avro:"id"`
-	Name       string     `avro:"name"`
-	Source     string     `avro:"source"`
-	Properties Properties `avro:"properties"`
+	Identifier string   `avro:"identifier"`
+	Epoch      int64    `avro:"epoch"`
+	Rules      int64    `avro:"rules"`  // as ProfileRow.Rules
+	Now        Instant  `avro:"now_ms"` // the newest cause applied
+	FirstSeen  Instant  `avro:"first_seen_ms"`
+	LastSeen   Instant  `avro:"last_seen_ms"`
+	Events     int64    `avro:"events"`   // counted, duplicates aside
+	Recent     []byte   `avro:"recent"`   // packed: event ids, for recognising duplicates
+	Claims     []byte   `avro:"claims"`   // packed: what is said about attributes
+	Series     []byte   `avro:"series"`   // packed: what terms look at
+	Timeline   []byte   `avro:"timeline"` // packed: the newest events
+	Sources    []string `avro:"sources"`  // sorted
 }
 
 // FragmentMove carries a fragment from one person to another.
