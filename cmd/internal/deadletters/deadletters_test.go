@@ -1,0 +1,141 @@
+package deadletters_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/deadletters"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+func embedded(t *testing.T) *cluster.Client {
+	t.Helper()
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	client, err := cluster.Connect(t.Context(), broker.ListenAddrs(), kgo.ProducerBatchMaxBytes(topologies.MaxDeadLetterBatchBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	topology, err := topologies.New(topologies.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Apply(t.Context(), topology); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func refuse(t *testing.T, client *cluster.Client, letters ...schemas.DeadLetter) {
+	t.Helper()
+	for _, l := range letters {
+		value, err := schemas.DeadLetterCodec.Append(nil, &l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := &kgo.Record{Topic: topologies.DeadLetters(l.Stage).Name, Key: l.Key, Value: value}
+		if err := client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var (
+	torn = schemas.DeadLetter{Stage: "identity", Topic: topologies.Events.Name, Partition: 2, Offset: 7,
+		Reason: "kairos-identity-undecodable", Detail: "decode Event: short", Key: []byte("email:a@b"), Value: []byte{0xC3, 1}}
+	huge = schemas.DeadLetter{Stage: "identity", Topic: topologies.Events.Name, Partition: 1, Offset: 9,
+		Reason: "kairos-identity-too-large", Key: []byte("email:c@d"), Value: bytes.Repeat([]byte("x"), 2<<20)}
+	wake = schemas.DeadLetter{Stage: "profile", Topic: "(wake)", Reason: "kairos-profile-panic", Key: []byte("00ff")}
+)
+
+func TestLettersAreChosenByStageReasonTopicAndPlace(t *testing.T) {
+	client := embedded(t)
+	refuse(t, client, torn, huge, wake)
+	all, err := deadletters.List(t.Context(), client, deadletters.Filter{})
+	if err != nil || len(all) != 3 || all[2].Stage != "profile" {
+		t.Fatalf("got %d letters, %v", len(all), err)
+	}
+	for _, c := range []struct {
+		filter deadletters.Filter
+		want   []schemas.DeadLetter
+	}{
+		{deadletters.Filter{Stage: "profile"}, []schemas.DeadLetter{wake}},
+		{deadletters.Filter{Reason: "too-large"}, []schemas.DeadLetter{huge}},
+		{deadletters.Filter{Stage: "identity", Topic: topologies.Changes.Name}, nil},
+		{deadletters.Filter{Places: []deadletters.Place{all[2].Place}}, []schemas.DeadLetter{wake}},
+	} {
+		got, err := deadletters.List(t.Context(), client, c.filter)
+		if err != nil || len(got) != len(c.want) {
+			t.Fatalf("%+v: got %d letters, want %d, %v", c.filter, len(got), len(c.want), err)
+		}
+		for i := range got {
+			if got[i].Reason != c.want[i].Reason || !bytes.Equal(got[i].Value, c.want[i].Value) {
+				t.Errorf("%+v: got %s", c.filter, got[i].Reason)
+			}
+		}
+	}
+}
+
+func TestResendPutsTheOriginalBytesUnderTheOriginalKey(t *testing.T) {
+	client := embedded(t)
+	refuse(t, client, torn, huge)
+	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deadletters.Resend(t.Context(), client, letters); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]byte{}
+	if err := client.Scan(t.Context(), topologies.Events.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+		got[string(r.Key)] = r.Value
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || !bytes.Equal(got["email:a@b"], torn.Value) || !bytes.Equal(got["email:c@d"], huge.Value) {
+		t.Errorf("on the topic are %d records, of %d and %d bytes", len(got), len(got["email:a@b"]), len(got["email:c@d"]))
+	}
+}
+
+func TestAWakeCannotBeSentAgainAndThenNothingIs(t *testing.T) {
+	client := embedded(t)
+	refuse(t, client, torn, wake)
+	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *deadletters.NotResendableError
+	if err := deadletters.Resend(t.Context(), client, letters); !errors.As(err, &refused) {
+		t.Errorf("got %v", err)
+	}
+	if err := client.Scan(t.Context(), topologies.Events.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+		t.Errorf("%s was sent all the same", r.Key)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPlaceIsReadAsItIsWritten(t *testing.T) {
+	place := deadletters.Place{Stage: "identity", Partition: 3, Offset: 17}
+	if got, err := deadletters.PlaceOf(place.String()); err != nil || got != place {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, wrong := range []string{"", "identity", "identity/3", "nobody/3/17", "identity/x/17"} {
+		if _, err := deadletters.PlaceOf(wrong); err == nil || !strings.Contains(err.Error(), "identity/3/17") {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+}
