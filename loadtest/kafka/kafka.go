@@ -1,7 +1,7 @@
-// Package kafka gives tests a real Kafka broker of their own: started in a
-// folder of the test on free ports of loopback, stopped and deleted with it.
+// Package kafka gives tests and measurements a real Kafka broker of their own,
+// on free ports of loopback; that of a test is stopped and deleted with it.
 //
-// In: a test. Out: a broker's address, and the means to kill and restart it.
+// In: a test, or a folder. Out: a broker's address, and the means to kill and restart it.
 // Without Java or Maven the test is skipped, and says so on standard error;
 // with KAIROS_KAFKA=required it fails instead, with KAIROS_KAFKA=off it is
 // skipped on any machine.
@@ -32,25 +32,36 @@ type Broker struct {
 	settings []string
 }
 
-// Start runs a broker for the length of the test. Settings are KEY=VALUE, on
+// Open starts a broker in a folder, on free ports. Settings are KEY=VALUE, on
 // top of those of deploy/kafka.
-func Start(t testing.TB, settings ...string) *Broker {
-	t.Helper()
-	needKafka(t)
-	b := &Broker{dir: filepath.Join(t.TempDir(), "kafka"), settings: settings}
+func Open(dir string, settings ...string) (*Broker, error) {
+	b := &Broker{dir: dir, settings: settings}
 	const tries = 3 // a free port may be taken before the broker gets to it
 	var err error
 	for range tries {
-		b.Address = freeAddress(t)
+		if b.Address, err = freeAddress(); err != nil {
+			return nil, err
+		}
 		if err = b.command("start"); err == nil {
-			break
+			return b, nil
 		}
 	}
+	return nil, fmt.Errorf("start Kafka: %w", err)
+}
+
+// Close stops the broker. Its folder stays.
+func (b *Broker) Close() error { return b.command("stop") }
+
+// Start runs a broker for the length of the test.
+func Start(t testing.TB, settings ...string) *Broker {
+	t.Helper()
+	needKafka(t)
+	b, err := Open(filepath.Join(t.TempDir(), "kafka"), settings...)
 	if err != nil {
-		t.Fatalf("start Kafka: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := b.command("stop"); err != nil {
+		if err := b.Close(); err != nil {
 			t.Errorf("stop Kafka: %v", err)
 		}
 	})
@@ -137,12 +148,11 @@ func (b *Broker) command(word string) error {
 
 // freeAddress finds a port that is free together with the one above it, which
 // the controller takes.
-func freeAddress(t testing.TB) string {
-	t.Helper()
+func freeAddress() (string, error) {
 	for {
 		first, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			t.Fatalf("find a free port: %v", err)
+			return "", fmt.Errorf("find a free port: %w", err)
 		}
 		port := first.Addr().(*net.TCPAddr).Port
 		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
@@ -151,6 +161,6 @@ func freeAddress(t testing.TB) string {
 			continue
 		}
 		second.Close()
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 	}
 }

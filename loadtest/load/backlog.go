@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"kairos/schemas"
+)
+
+// Backlog is what it took to work off events that were waiting.
+type Backlog struct {
+	Events               int     `json:"events"`
+	Seconds              float64 `json:"seconds"`
+	EventsPerSecond      float64 `json:"events_per_second"`
+	Transitions          int     `json:"transitions"`
+	ClientMicrosPerEvent float64 `json:"client_cpu_us_per_event"`
+	BrokerMicrosPerEvent float64 `json:"broker_cpu_us_per_event"`
+	TopicBytesPerEvent   float64 `json:"topic_bytes_per_event"` // over all topics and tables, one replica
+	DiskBytesPerEvent    float64 `json:"disk_bytes_per_event"`  // written by kairos and broker
+}
+
+const (
+	span     = 30 * 24 * time.Hour // that the history covers
+	patience = 10 * time.Minute    // with any one part of a run
+	look     = 50 * time.Millisecond
+)
+
+// warm feeds everybody's history, lets kairos work it off, and stops it.
+func (w *world) warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	now := schemas.InstantOf(time.Now())
+	begin := now.Add(-span)
+	for number := range w.config.people {
+		at := begin.Add(time.Duration(number) * time.Second / 100)
+		for _, e := range w.people.Arrival(number, at) {
+			if err := w.feeder.feed(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+	arrived := begin.Add(time.Duration(w.config.people) * time.Second / 100)
+	events := w.config.people * w.history
+	for i := range events {
+		at := arrived.Add(now.Sub(arrived) * time.Duration(i) / time.Duration(events))
+		if err := w.feeder.feed(ctx, w.people.Next(at)); err != nil {
+			return err
+		}
+	}
+	ids, err := w.lightMany(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.start(); err != nil {
+		return err
+	}
+	slog.Info("working off the history", "events", events+w.config.people)
+	if err := w.awaitDrained(ctx, ids); err != nil {
+		return err
+	}
+	return w.stop()
+}
+
+// workOff feeds the backlog while kairos is down, starts it and measures from
+// its first committed event on until all is done by all stages.
+func (w *world) workOff(ctx context.Context) (Backlog, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for range w.backlog {
+		if err := w.feeder.feed(ctx, w.people.Next(schemas.InstantOf(time.Now()))); err != nil {
+			return Backlog{}, err
+		}
+	}
+	ids, err := w.lightMany(ctx)
+	if err != nil {
+		return Backlog{}, err
+	}
+	from, err := w.progress(ctx)
+	if err != nil {
+		return Backlog{}, err
+	}
+	if err := w.start(); err != nil {
+		return Backlog{}, err
+	}
+	start, err := w.awaitFirst(ctx, from)
+	if err != nil {
+		return Backlog{}, err
+	}
+	before, err := w.sample(ctx)
+	if err != nil {
+		return Backlog{}, err
+	}
+	if err := w.awaitDrained(ctx, ids); err != nil {
+		return Backlog{}, err
+	}
+	after, err := w.sample(ctx)
+	if err != nil {
+		return Backlog{}, err
+	}
+	done := w.backlog + closers - int(start.done)
+	return after.backlogSince(before, done, after.at.Sub(start.at)), nil
+}
+
+// first is the moment before which nothing was done, and what was by then.
+type first struct {
+	at   time.Time
+	done int64
+}
+
+// awaitFirst returns when the first events have been committed.
+func (w *world) awaitFirst(ctx context.Context, from int64) (first, error) {
+	for {
+		now, err := w.progress(ctx)
+		if err != nil {
+			return first{}, err
+		}
+		if now > from {
+			return first{time.Now(), now - from}, nil
+		}
+		if err := w.pause(ctx); err != nil {
+			return first{}, err
+		}
+	}
+}
+
+// awaitDrained returns when the beacons at the end of what was fed have been
+// seen and no group has more to do than what goes on all the time.
+func (w *world) awaitDrained(ctx context.Context, beacons []string) error {
+	found := make(chan error, 1)
+	go func() {
+		_, err := w.watcher.await(ctx, beacons)
+		found <- err
+	}()
+	for waiting := true; waiting; {
+		select {
+		case err := <-found:
+			if err != nil {
+				return err
+			}
+			waiting = false
+		case <-time.After(look):
+			if err := w.alive(); err != nil {
+				return err
+			}
+		}
+	}
+	const idle = 200 // markers of transactions and ticks
+	for {
+		rest, err := w.behind(ctx)
+		if err != nil || rest < idle {
+			return err
+		}
+		if err := w.pause(ctx); err != nil {
+			return fmt.Errorf("%d records are still to be done: %w", rest, err)
+		}
+	}
+}
+
+// pause waits a little, unless kairos has ended or time is up.
+func (w *world) pause(ctx context.Context) error {
+	if err := w.alive(); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(look):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sample is everything that is counted, at one moment.
+type sample struct {
+	at             time.Time
+	client, broker usage
+	topics         int64
+	transitions    int
+}
+
+func (w *world) sample(ctx context.Context) (sample, error) {
+	s := sample{at: time.Now(), transitions: w.watcher.count()}
+	var err error
+	if s.client, err = usageOf(w.pids()...); err != nil {
+		return s, err
+	}
+	if s.broker, err = usageOf(w.brokerPID); err != nil {
+		return s, err
+	}
+	s.topics, err = topicBytes(ctx, w.admin)
+	return s, err
+}
+
+func (s sample) backlogSince(before sample, events int, took time.Duration) Backlog {
+	client, broker := s.client.since(before.client), s.broker.since(before.broker)
+	per := func(n float64) float64 { return n / float64(events) }
+	return Backlog{
+		Events:               events,
+		Seconds:              took.Seconds(),
+		EventsPerSecond:      float64(events) / took.Seconds(),
+		Transitions:          s.transitions - before.transitions,
+		ClientMicrosPerEvent: per(float64(client.cpu.Microseconds())),
+		BrokerMicrosPerEvent: per(float64(broker.cpu.Microseconds())),
+		TopicBytesPerEvent:   per(float64(s.topics - before.topics)),
+		DiskBytesPerEvent:    per(float64(client.written + broker.written)),
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Result is one run: what was measured, where, and what came out.
+type Result struct {
+	Name       string    `json:"name"`
+	Date       time.Time `json:"date"`
+	Commit     string    `json:"commit"`
+	Machine    Machine   `json:"machine"`
+	Separate   bool      `json:"separate"` // one process per stage
+	Partitions int       `json:"partitions"`
+	People     int       `json:"people"`
+	History    int       `json:"history_events_per_person"`
+	Seed       uint64    `json:"seed"`
+	Broker     []string  `json:"broker_settings"` // on top of deploy/kafka
+	Backlog    Backlog   `json:"backlog"`
+	Rates      []Rate    `json:"rates"`
+}
+
+// Machine is where it was measured. Broker, kairos and feeder share it.
+type Machine struct {
+	CPUs int    `json:"cpus"`
+	OS   string `json:"os"`
+	Go   string `json:"go"`
+}
+
+func newResult(c config) *Result {
+	return &Result{
+		Name: c.name, Date: time.Now().UTC().Truncate(time.Second), Commit: commit(),
+		Machine:  Machine{runtime.NumCPU(), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version()},
+		Separate: c.separate, Partitions: c.partitions, People: c.people, History: c.history, Seed: c.seed,
+		Broker: c.settings,
+	}
+}
+
+// commit is the project's state, empty outside a repository.
+func commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// write adds the result to a folder and makes the folder's table anew.
+func (r *Result) write(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, r.Name+".json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return writeTable(folder)
+}
+
+const preface = `# What was measured
+
+Written by ` + "`go run ./loadtest/load`" + ` from the JSON files beside it; do not edit. All five stages, the audiences of
+` + "`loadtest/definitions`" + `, real Kafka with one broker and one replica. Broker, kairos, feeder and reader share the
+machine, so these figures are what that machine gives, not what kairos could; trust ratios.
+
+- **events/s**: from a backlog, from the first committed event until every stage has committed the last one.
+- **p50, p99, p99.9**: from when an event was due at the fixed rate until a read-committed reader of the public
+  transitions has it in hand.
+- **CPU**: user and system time a process used per event, all stages together; the broker's beside it.
+- **bytes**: what all topics and tables grew per event, on one replica, while the backlog was worked off.
+
+`
+
+func writeTable(folder string) error {
+	results, err := readAll(folder)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	b.WriteString(preface)
+	b.WriteString("| run | date, commit | machine | processes | events/s | client + broker CPU, µs/event | bytes/event | at a fixed rate: p50 / p99 / p99.9 ms |\n|---|---|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		fmt.Fprintln(&b, r.line())
+	}
+	return os.WriteFile(filepath.Join(folder, "README.md"), b.Bytes(), 0o644)
+}
+
+func readAll(folder string) ([]Result, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var results []Result
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var r Result
+		if err := json.Unmarshal(text, &r); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		results = append(results, r)
+	}
+	slices.SortFunc(results, func(a, b Result) int { return strings.Compare(a.Name, b.Name) })
+	return results, nil
+}
+
+func (r *Result) line() string {
+	processes := "one"
+	if r.Separate {
+		processes = "one per stage"
+	}
+	var rates []string
+	for _, rate := range r.Rates {
+		rates = append(rates, fmt.Sprintf("%d/s: %.0f / %.0f / %.0f", rate.EventsPerSecond, rate.P50, rate.P99, rate.P999))
+	}
+	return fmt.Sprintf("| %s | %s, %s | %d CPUs, %s | %s | %.0f | %.0f + %.0f | %.0f | %s |",
+		r.Name, r.Date.Format("2006-01-02"), r.Commit, r.Machine.CPUs, r.Machine.Go, processes,
+		r.Backlog.EventsPerSecond, r.Backlog.ClientMicrosPerEvent, r.Backlog.BrokerMicrosPerEvent, r.Backlog.TopicBytesPerEvent,
+		strings.Join(rates, "<br>"))
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// usage is what processes have used so far.
+type usage struct {
+	cpu     time.Duration
+	written int64 // bytes handed to the disk
+}
+
+func (u usage) since(earlier usage) usage {
+	return usage{u.cpu - earlier.cpu, u.written - earlier.written}
+}
+
+// usageOf sums up processes, as Linux tells in /proc.
+func usageOf(pids ...int) (usage, error) {
+	var sum usage
+	for _, pid := range pids {
+		cpu, err := cpuOf(pid)
+		if err != nil {
+			return usage{}, fmt.Errorf("usage of process %d: %w (it must live, on Linux)", pid, err)
+		}
+		written, err := writtenBy(pid)
+		if err != nil {
+			return usage{}, fmt.Errorf("bytes written by process %d: %w (it must live, on Linux)", pid, err)
+		}
+		sum.cpu += cpu
+		sum.written += written
+	}
+	return sum, nil
+}
+
+// cpuOf is user and system time. /proc counts in ticks, a hundred a second on
+// every Linux that Go runs on.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, found := strings.Cut(string(text), ") ") // a name may hold spaces
+	fields := strings.Fields(rest)
+	const user, system = 14 - 3, 15 - 3 // counted from 1 in proc(5); two fields lie before the cut
+	if !found || len(fields) <= system {
+		return 0, fmt.Errorf("stat is not understood: %q", text)
+	}
+	var ticks int64
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * (time.Second / 100), nil
+}
+
+func writtenBy(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, found := strings.CutPrefix(line, "write_bytes: "); found {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("no write_bytes in %q", text)
+}
+
+// topicBytes is how large all topics are on the brokers' disks.
+func topicBytes(ctx context.Context, admin *kadm.Client) (int64, error) {
+	dirs, err := admin.DescribeAllLogDirs(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("sizes of topics: %w", err)
+	}
+	var sum int64
+	dirs.Each(func(d kadm.DescribedLogDir) { sum += d.Size() })
+	return sum, nil
+}

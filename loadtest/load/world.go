@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"kairos/loadtest/binary"
+	"kairos/loadtest/kafka"
+	"kairos/loadtest/population"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// world is a broker, a kairos and a population, for one run.
+type world struct {
+	config
+	dir       string
+	broker    *kafka.Broker
+	brokerPID int
+	binary    *binary.Binary
+	topology  *topologies.Topology
+	people    *population.Population
+	feeder    *feeder
+	watcher   *watcher
+	admin     *kadm.Client
+	running   []*binary.Process
+	beacons   int    // sent so far
+	on        []bool // whether a person's beacon is on
+}
+
+// open starts everything but kairos itself.
+func open(ctx context.Context, c config) (w *world, err error) {
+	w = &world{config: c, on: make([]bool, c.people)}
+	if w.dir, err = os.MkdirTemp("", "kairos-load-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	if w.people, err = population.New(c.people, c.seed); err != nil {
+		return nil, err
+	}
+	if w.topology, err = topologies.New(topologies.Config{Partitions: int32(c.partitions), Replication: 1, Chained: !c.separate}); err != nil {
+		return nil, err
+	}
+	if w.binary, err = binary.Build(ctx, w.dir); err != nil {
+		return nil, err
+	}
+	if w.broker, err = kafka.Open(filepath.Join(w.dir, "kafka"), c.settings...); err != nil {
+		return nil, err
+	}
+	w.brokerPID = w.broker.PID()
+	if err := w.define(ctx); err != nil {
+		return nil, err
+	}
+	return w, w.connect(ctx, w.broker.Address)
+}
+
+// connect opens both ends: where events go in and transitions come out.
+func (w *world) connect(ctx context.Context, brokers string) (err error) {
+	if w.feeder, err = newFeeder(brokers); err != nil {
+		return err
+	}
+	w.admin = kadm.NewClient(w.feeder.client)
+	w.watcher, err = newWatcher(ctx, brokers)
+	return err
+}
+
+// define makes the topics and publishes the definitions.
+func (w *world) define(ctx context.Context) error {
+	if _, err := w.binary.Run(ctx, "apply", "-f", w.definitions, "--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions)); err != nil {
+		return err
+	}
+	_, err := w.binary.Run(ctx, "topology", "apply", "--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions))
+	return err
+}
+
+// close ends all processes and deletes what they left.
+func (w *world) close() error {
+	problems := []error{w.stop()}
+	if w.watcher != nil {
+		w.watcher.close()
+	}
+	if w.feeder != nil {
+		w.feeder.client.Close()
+	}
+	if w.broker != nil {
+		problems = append(problems, w.broker.Close())
+	}
+	return errors.Join(append(problems, os.RemoveAll(w.dir))...)
+}
+
+// start runs kairos, in one process or in one per stage.
+func (w *world) start(extra ...string) error {
+	words := []string{""}
+	if w.separate {
+		words = nil
+		for _, s := range w.topology.Stages() {
+			words = append(words, s.Word)
+		}
+	}
+	for _, word := range words {
+		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", word)}
+		if word != "" {
+			args = append(args, word)
+		}
+		p, err := w.binary.Start(filepath.Join(w.dir, "kairos"+word+".log"), append(args, extra...)...)
+		if err != nil {
+			return err
+		}
+		w.running = append(w.running, p)
+	}
+	return nil
+}
+
+// stop ends kairos in good order.
+func (w *world) stop() error {
+	const patience = 30 * time.Second
+	var problems []error
+	for _, p := range w.running {
+		problems = append(problems, p.Stop(patience))
+	}
+	w.running = nil
+	return errors.Join(problems...)
+}
+
+func (w *world) pids() []int {
+	var pids []int
+	for _, p := range w.running {
+		pids = append(pids, p.PID)
+	}
+	return pids
+}
+
+// alive is an error if one of kairos' processes has ended by itself.
+func (w *world) alive() error {
+	for _, p := range w.running {
+		select {
+		case <-p.Ended():
+			return fmt.Errorf("kairos (process %d) has ended; the end of its log:\n%s", p.PID, p.LogTail())
+		default:
+		}
+	}
+	return nil
+}
+
+// light sends a beacon for the next person in line and returns its event id.
+// People take turns, so that nobody's beacon is asked to do two things at once.
+func (w *world) light(ctx context.Context) (string, error) {
+	number := w.beacons % w.config.people
+	w.beacons++
+	w.on[number] = !w.on[number]
+	e := w.people.Beacon(number, w.on[number], schemas.InstantOf(time.Now()))
+	return e.ID, w.feeder.feed(ctx, e)
+}
+
+// closers end what was fed: beacons enough that every partition of the door and of
+// every stage behind it has some among them; when all have been seen, all that
+// was fed before them is done.
+const closers = 1_000
+
+func (w *world) lightMany(ctx context.Context) ([]string, error) {
+	var ids []string
+	for range closers {
+		id, err := w.light(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, w.feeder.flush(ctx)
+}
+
+// progress is how many of the door's records the first stage has committed.
+func (w *world) progress(ctx context.Context) (int64, error) {
+	lags, err := w.admin.Lag(ctx, w.topology.Groups[0].Name)
+	if err != nil {
+		return 0, fmt.Errorf("progress of %s: %w", w.topology.Groups[0].Name, err)
+	}
+	var sum int64
+	for _, lag := range lags[w.topology.Groups[0].Name].Lag[topologies.Events.Name] {
+		sum += max(lag.Commit.At, 0)
+	}
+	return sum, nil
+}
+
+// behind is how many records all groups together have not committed yet.
+func (w *world) behind(ctx context.Context) (int64, error) {
+	var sum int64
+	for _, g := range w.topology.Groups {
+		lags, err := w.admin.Lag(ctx, g.Name)
+		if err != nil {
+			return 0, fmt.Errorf("lag of %s: %w", g.Name, err)
+		}
+		sum += lags[g.Name].Lag.Total()
+	}
+	return sum, nil
+}
