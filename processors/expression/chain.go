@@ -72,7 +72,7 @@ type chain struct {
 	event      string
 	fields     map[string]Type
 	conditions []ast.Expr // of all where(...), rewritten, joined by &&
-	sender     string // of from(...)
+	sender     string     // of from(...)
 	periods    []period
 	days       []time.Weekday
 	window     time.Duration

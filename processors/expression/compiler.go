@@ -36,14 +36,7 @@ func NewCompiler(environment Environment) (*Compiler, error) {
 	if environment.Terms == nil {
 		environment.Terms = NewTerms()
 	}
-	p, err := parser.NewParser(
-		parser.Macros(parser.HasMacro),
-		parser.MaxRecursionDepth(deepestTree),
-		parser.MaxExpressionNodeCount(largestTree),
-		parser.ExpressionSizeCodePointLimit(longestSource),
-		parser.ErrorReportingLimit(mostProblems),
-		parser.EnableIdentEscapeSyntax(false),
-	)
+	p, err := newParser()
 	if err != nil {
 		return nil, fmt.Errorf("build the parser of expressions: %w", err)
 	}

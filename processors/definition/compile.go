@@ -1,0 +1,257 @@
+package definition
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"kairos/processors/expression"
+)
+
+// Compile checks the definitions together and compiles them. The error is of
+// type [Problems].
+func (s *Set) Compile() (*Plan, error) {
+	c := &compilation{Set: s.With(&Set{}), plan: &Plan{Identity: DefaultIdentity(), Profile: DefaultProfile()}}
+	if err := c.prepare(); err != nil {
+		return nil, err
+	}
+	c.features()
+	c.models()
+	c.audiences()
+	c.destinations()
+	if err := c.problems.asError(); err != nil {
+		return nil, err
+	}
+	c.plan.Terms, c.plan.Series = c.environment.Terms.All(), c.environment.Terms.AllSeries()
+	return c.plan, nil
+}
+
+// compilation is a set that is becoming a plan. Its problems are its own.
+type compilation struct {
+	*Set
+	plan        *Plan
+	environment expression.Environment
+	compiler    *expression.Compiler
+	byScores    map[string]bool // audiences that use scores
+}
+
+// prepare reads the rules and what expressions may speak of.
+func (c *compilation) prepare() error {
+	e := &c.environment
+	e.Terms, e.Features = expression.NewTerms(), map[string]*expression.Expression{}
+	e.Audiences, e.Models = c.names("audience"), c.names("model")
+	if events := c.of("event"); len(events) > 0 {
+		e.Events = map[string]map[string]expression.Type{}
+		for _, d := range events {
+			e.Events[d.name] = d.event()
+		}
+	}
+	if d, there := c.find("identity", "identity"); there {
+		c.plan.Identity = d.identity()
+	}
+	if d, there := c.find("profile", "profile"); there {
+		c.plan.Profile, e.Attributes = d.profile()
+	}
+	compiler, err := expression.NewCompiler(*e)
+	c.compiler = compiler
+	return err
+}
+
+// compile compiles the expression in node; problems point into the file.
+func (c *compilation) compile(d *document, node *yaml.Node) *expression.Expression {
+	if node == nil {
+		return nil
+	}
+	compiled, err := c.compiler.Compile(node.Value)
+	var problems expression.Problems
+	switch {
+	case err == nil:
+		return compiled
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			line, column := d.place(node, p.Line, p.Column)
+			c.problems = append(c.problems, Problem{d.file, d.line + line, column, p.Message, p.Next})
+		}
+	default:
+		d.refuse(node, err.Error(), "")
+	}
+	return nil
+}
+
+// features compiles the named features, each after those it uses.
+func (c *compilation) features() {
+	documents := c.of("feature")
+	uses := map[string][]string{}
+	for _, d := range documents {
+		if node := d.fields.scalar("value"); node != nil {
+			uses[d.name] = expression.FeaturesOf(node.Value)
+		}
+	}
+	order, cycle := sorted(c.names("feature"), uses)
+	c.refuseCycle("feature", "value", cycle)
+	for _, name := range order {
+		d, _ := c.find("feature", name)
+		f := d.fields
+		description, _ := d.describe(&f)
+		node := f.required("value", `events("purchase").sum("amount")`)
+		f.done("a feature")
+		if compiled := c.compile(d, node); compiled != nil {
+			c.environment.Features[name] = compiled
+			c.plan.Features = append(c.plan.Features, Feature{name, description, compiled})
+		}
+	}
+	slices.SortFunc(c.plan.Features, func(a, b Feature) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// audiences compiles the audiences and sorts them so that each comes after
+// those it refers to.
+func (c *compilation) audiences() {
+	compiled := map[string]Audience{}
+	uses := map[string][]string{}
+	for _, d := range c.of("audience") {
+		f := d.fields
+		a := Audience{Name: d.name, Version: d.version}
+		a.Description, a.Owner = d.describe(&f)
+		node := f.required("when", `events("purchase").any()`)
+		f.done("an audience")
+		if a.Expression = c.compile(d, node); a.Expression == nil {
+			continue
+		}
+		if t := a.Expression.Type; t != expression.BooleanType && t != expression.AnyType {
+			d.refuse(node, fmt.Sprintf("the condition is a %s, not a boolean", t), "compare it with something")
+		}
+		compiled[d.name], uses[d.name] = a, a.Expression.Audiences
+	}
+	order, cycle := sorted(c.names("audience"), uses)
+	c.refuseCycle("audience", "when", cycle)
+	c.byScores = map[string]bool{}
+	for _, name := range order {
+		a, ok := compiled[name]
+		if !ok {
+			continue
+		}
+		a.UsesScores = len(a.Expression.Scores) > 0
+		for _, other := range a.Expression.Audiences {
+			a.UsesScores = a.UsesScores || c.byScores[other]
+		}
+		c.byScores[name] = a.UsesScores
+		c.plan.Audiences = append(c.plan.Audiences, a)
+	}
+	c.refuseModelsOfScores()
+}
+
+// refuseModelsOfScores refuses models that look at audiences which look at
+// scores: a score would change its own inputs.
+func (c *compilation) refuseModelsOfScores() {
+	for _, m := range c.plan.Models {
+		d, _ := c.find("model", m.Name)
+		for i, in := range m.Inputs {
+			for _, audience := range in.Expression.Audiences {
+				if c.byScores[audience] {
+					d.refuse(d.inputNode(i), fmt.Sprintf("model %q looks at audience %q, which looks at scores", m.Name, audience),
+						"use an audience without scores, or write its condition out")
+				}
+			}
+		}
+	}
+}
+
+// sorted returns names so that each comes after those it uses, otherwise in
+// their order; or a cycle, from a name back to itself.
+func sorted(names []string, uses map[string][]string) (order, cycle []string) {
+	const visiting, done = 1, 2
+	state := map[string]int{}
+	var path []string
+	var visit func(name string) bool
+	visit = func(name string) bool {
+		switch state[name] {
+		case done:
+			return true
+		case visiting:
+			cycle = append(slices.Clone(path[slices.Index(path, name):]), name)
+			return false
+		}
+		state[name] = visiting
+		path = append(path, name)
+		for _, other := range uses[name] {
+			if contains(names, other) && !visit(other) {
+				return false
+			}
+		}
+		path = path[:len(path)-1]
+		state[name] = done
+		order = append(order, name)
+		return true
+	}
+	for _, name := range names {
+		if !visit(name) {
+			return order, cycle
+		}
+	}
+	return order, nil
+}
+
+func (c *compilation) refuseCycle(kind, field string, cycle []string) {
+	if cycle == nil {
+		return
+	}
+	d, _ := c.find(kind, cycle[0])
+	d.refuse(d.fields.nodes[field], fmt.Sprintf("%s %q refers to itself: %s", kind, cycle[0], strings.Join(cycle, " -> ")),
+		"take one of these references out")
+}
+
+func (c *compilation) destinations() {
+	for _, d := range c.of("destination") {
+		f := d.fields
+		t := Destination{Name: d.name, Version: d.version}
+		t.Description, _ = d.describe(&f)
+		audiences := f.texts("audiences")
+		c.known(d, audiences, "audience", c.names("audience"))
+		identifiers := f.texts("identifiers")
+		c.known(d, identifiers, "namespace", c.namespaces())
+		t.Identifiers = values(identifiers)
+		hash := f.texts("hash")
+		c.known(d, hash, "identifier of this destination", t.Identifiers)
+		attributes, consent := f.texts("attributes"), f.texts("consent")
+		if known := c.environment.Attributes; known != nil {
+			c.known(d, attributes, "attribute", slices.Sorted(maps.Keys(known)))
+			c.consent(d, consent)
+		}
+		f.done("a destination")
+		t.Audiences, t.Hash, t.Attributes, t.Consent = values(audiences), values(hash), values(attributes), values(consent)
+		slices.Sort(t.Audiences)
+		c.plan.Destinations = append(c.plan.Destinations, t)
+	}
+}
+
+// known refuses texts that are not among the known ones.
+func (c *compilation) known(d *document, nodes []*yaml.Node, what string, known []string) {
+	for _, node := range nodes {
+		if !contains(known, node.Value) {
+			d.refuse(node, fmt.Sprintf("unknown %s %q", what, node.Value), suggest(node.Value, known))
+		}
+	}
+}
+
+// consent refuses purposes for which no attribute says whether the person agrees.
+func (c *compilation) consent(d *document, purposes []*yaml.Node) {
+	for _, node := range purposes {
+		attribute := "consent." + node.Value
+		if t, there := c.environment.Attributes[attribute]; !there || t != expression.BooleanType && t != expression.AnyType {
+			d.refuse(node, fmt.Sprintf("consent %q needs the boolean attribute %q", node.Value, attribute),
+				"add `"+attribute+": boolean` to the attributes of the profile definition")
+		}
+	}
+}
+
+func (c *compilation) namespaces() []string {
+	var names []string
+	for _, n := range c.plan.Identity.Namespaces {
+		names = append(names, n.Name)
+	}
+	return names
+}
