@@ -45,7 +45,10 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 		o.Drop(dropUnknown)
 		return o
 	case c.Gone:
-		e.exit(goneReason(c.MergedInto), r.ofLine(false))
+		mine := r.ofLine(false)
+		e.exit(goneReason(c.MergedInto), func(name string) bool { // without scores yet, the plain line answers for all
+			return row.Scored == nil || mine(name)
+		})
 		row.Rules, row.Features, row.Attributes = 0, nil, nil
 		e.tell(&o, &schemas.Membership{Change: r.behind.part(c)})
 		e.keep(&o)
@@ -76,6 +79,10 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	s := in.Message
 	if s.Person != in.Key {
 		refuseForeign(&o, in.Key, s.Person)
+		return o
+	}
+	if len(r.scored.all) == 0 {
+		o.Drop(dropUnused)
 		return o
 	}
 	row := in.Row
@@ -141,6 +148,9 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 		e := r.evaluation(row, why, true)
 		e.catchUp(&row.Scored.Rules, &r.scored, func() { r.pruneScored(row.Scored) })
 		e.run()
+		if len(r.scored.all) == 0 {
+			row.Scored = nil
+		}
 		e.tell(&o, &schemas.Membership{Change: change, Members: r.members(in.Key, row, true), Scored: true})
 		e.keep(&o)
 	}
