@@ -43,9 +43,9 @@ func (b *broker) start(pom string, out io.Writer) error {
 		fmt.Fprintf(out, "Kafka already answers on %s (process %d)\n", b.address(), pid)
 		return nil
 	}
-	java, err := exec.LookPath("java")
+	java, err := findJava()
 	if err != nil {
-		return errors.New("no java on the PATH: install Java 17 or later (Debian: openjdk-17-jre-headless), or use the embedded broker of `make demo`")
+		return err
 	}
 	for _, address := range []string{b.address(), b.controller()} {
 		if answers(address) {
@@ -69,6 +69,40 @@ func (b *broker) start(pom string, out io.Writer) error {
 	return nil
 }
 
+func findJava() (string, error) {
+	java, err := exec.LookPath("java")
+	if err != nil {
+		return "", errors.New("no java on the PATH: install Java 17 or later (Debian: openjdk-17-jre-headless), or use the embedded broker of `make demo`")
+	}
+	return java, nil
+}
+
+func findMaven() (string, error) {
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return "", errors.New("no mvn on the PATH, which fetches Kafka: install Maven (Debian: maven), or use the embedded broker of `make demo`")
+	}
+	return mvn, nil
+}
+
+// check says whether a broker could be started here, without starting one.
+func (b *broker) check(out io.Writer) error {
+	java, err := findJava()
+	if err != nil {
+		return err
+	}
+	fetched := "the jars are there"
+	if _, err := os.Stat(b.jars); err != nil {
+		mvn, err := findMaven()
+		if err != nil {
+			return err
+		}
+		fetched = mvn + " will fetch the jars"
+	}
+	fmt.Fprintf(out, "Kafka can run here: %s, and %s\n", java, fetched)
+	return nil
+}
+
 // fetch copies the jars into the project unless they are there. They arrive
 // beside their place and move into it at the end, so a broken or a concurrent
 // fetch leaves nothing half done.
@@ -76,9 +110,9 @@ func (b *broker) fetch(pom string, out io.Writer) error {
 	if _, err := os.Stat(b.jars); err == nil {
 		return nil
 	}
-	mvn, err := exec.LookPath("mvn")
+	mvn, err := findMaven()
 	if err != nil {
-		return errors.New("no mvn on the PATH, which fetches Kafka: install Maven (Debian: maven), or use the embedded broker of `make demo`")
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(b.jars), 0o755); err != nil {
 		return err

@@ -6,7 +6,7 @@
 // commands may be repeated. Several brokers live side by side in several
 // folders on several ports. Deleting a stopped broker's folder deletes all of it.
 //
-//	go run ./deploy/kafka start|stop|status [-dir DIR] [-port PORT]
+//	go run ./deploy/kafka start|stop|status|check [-dir DIR] [-port PORT]
 //
 // Not here: topics, see `kairos topology apply`; brokers for production.
 package main
@@ -28,7 +28,8 @@ func main() {
 	}
 }
 
-const usage = `usage: go run ./deploy/kafka start|stop|status [flags]
+const usage = `usage: go run ./deploy/kafka start|stop|status|check [flags]
+check says whether Kafka can run here at all: whether Java and Maven are there.
   -dir DIR       the broker's folder (default .kafka/broker in the project)
   -port PORT     where clients connect, on 127.0.0.1 (default 9092); PORT+1 is the controller's
   -set KEY=VALUE a broker setting on top of ours; may be repeated; takes effect at start`
@@ -78,6 +79,8 @@ func run(args []string, out io.Writer) error {
 		return b.stop(out)
 	case "status":
 		return b.status(out)
+	case "check":
+		return b.check(out)
 	default:
 		return fmt.Errorf("%q is not a command\n%s", args[0], usage)
 	}
