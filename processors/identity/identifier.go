@@ -1,0 +1,192 @@
+package identity
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// The reasons for which a message, or a part of it, changes nothing.
+const (
+	DropBlocked = "blocked" // an event without any identifier that means somebody
+	DropCommand = "command" // a command: it is not an event of anybody
+	DropHot     = "hot"     // a link of an identifier that has too many
+	DropFull    = "component-full"
+	DropStale   = "stale" // word of a component that has become part of another
+)
+
+// event handles an event whose primary identifier the row is of.
+func (t *turn) event(e *schemas.Event) {
+	if isCommand(e.Name) {
+		t.command(e)
+		return
+	}
+	t.seen(e.Received)
+	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
+		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: e.Received, Event: e,
+	})
+	if !t.rules.of(t.key).links {
+		return
+	}
+	for _, other := range e.Identifiers[1:] {
+		if t.rules.namespace(other.Namespace).links {
+			t.link(other, e)
+		}
+	}
+}
+
+// seen notes an event of the identifier itself.
+func (t *turn) seen(received schemas.Instant) {
+	if !t.row.Arrived {
+		t.row.Arrived, t.changed = true, true // the event itself tells profile
+	}
+	if first := earlier(t.row.FirstSeen, received); first != t.row.FirstSeen {
+		t.row.FirstSeen, t.changed = first, true
+		t.tellRoot()
+	}
+}
+
+// tellRoot tells the component what the row knows of its identifier. A row
+// that no component holds yet has nobody to tell.
+func (t *turn) tellRoot() {
+	if t.row.Root != "" || len(t.row.Component) > 0 || t.component != nil {
+		t.toRoot(&schemas.IdentityMessage{Seen: &schemas.Member{Identifier: t.key, FirstSeen: t.row.FirstSeen, Hot: t.row.Hot}})
+	}
+}
+
+const day = schemas.Instant(24 * time.Hour / time.Millisecond)
+
+// link reports that an event names another identifier, unless that is known.
+func (t *turn) link(other schemas.Identifier, e *schemas.Event) {
+	seen := schemas.LinkSeen{Other: hashOf(other), Day: int64(e.Time / day), First: e.Received}
+	known, news := t.note(seen)
+	if !news || known && t.row.Hot {
+		return
+	}
+	to := other.String()
+	a, b := pair(t.key, to)
+	t.send(&schemas.IdentityMessage{
+		To:   to,
+		Link: &schemas.Evidence{A: a, B: b, Day: seen.Day, First: seen.First, Source: e.Source},
+		Idle: t.row.Hot || !known && t.row.Full,
+	})
+}
+
+// linked handles a link one end of which the row's identifier is.
+func (t *turn) linked(e *schemas.Evidence, idle bool) {
+	if !t.row.Arrived {
+		t.row.Arrived, t.changed = true, true
+		stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
+			Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now,
+		})
+	}
+	other := e.A
+	if other == t.key {
+		other = e.B
+	}
+	known, _ := t.note(schemas.LinkSeen{Other: int64(xxhash.Sum64String(other)), Day: e.Day, First: e.First})
+	switch {
+	case idle || t.row.Hot:
+		t.out.Drop(DropHot)
+	case !known && t.row.Full:
+		t.out.Drop(DropFull)
+	default: // not only if it is news here: the sender may be the root, and this its own word coming back
+		t.toRoot(&schemas.IdentityMessage{Link: e})
+	}
+}
+
+// note keeps what is new about a link: whether the other end was known, and
+// whether this was news. An identifier with more links than the rules allow is
+// hot from then on, and notes no more of them.
+func (t *turn) note(seen schemas.LinkSeen) (known, news bool) {
+	i, known := slices.BinarySearchFunc(t.row.Links, seen.Other, func(l schemas.LinkSeen, other int64) int {
+		return cmp.Compare(l.Other, other)
+	})
+	switch {
+	case known:
+		l := &t.row.Links[i]
+		if seen.Day <= l.Day && seen.First >= l.First {
+			return true, false
+		}
+		l.Day, l.First = max(l.Day, seen.Day), min(l.First, seen.First)
+	case t.row.Hot:
+		return false, true
+	default:
+		t.row.Links = slices.Insert(t.row.Links, i, seen)
+		if len(t.row.Links) > t.rules.maxLinks {
+			t.heat()
+		}
+	}
+	t.changed = true
+	return known, true
+}
+
+// heat takes the identifier out as a link, for good.
+func (t *turn) heat() {
+	t.row.Hot, t.changed = true, true
+	t.tellRoot()
+}
+
+// told handles the word of a root.
+func (t *turn) told(a *schemas.Assign) {
+	if a.Full {
+		t.row.Full, t.changed = true, true
+		return
+	}
+	if a.Version <= t.row.Version {
+		t.out.Drop(DropStale)
+		return
+	}
+	t.row.Version, t.changed = a.Version, true
+	if t.row.Root != "" {
+		t.row.Root = a.Root
+	}
+	t.move(a.Person, a.Reason)
+}
+
+// move sends the identifier to another person. Where profile does not know of
+// the identifier yet, there is nothing to move.
+func (t *turn) move(person, reason string) {
+	from := t.row.Person
+	if from == person {
+		return
+	}
+	t.row.Person, t.changed = person, true
+	if !t.row.Arrived {
+		return
+	}
+	t.row.Epoch++
+	stage.Emit(&t.out, &topologies.PersonEvents, from, &schemas.PersonEvent{
+		Person: from, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now, MoveTo: person, Reason: reason,
+	})
+}
+
+// command turns an operator's word into evidence.
+func (t *turn) command(e *schemas.Event) {
+	t.out.Drop(DropCommand)
+	a, b := pair(e.Identifiers[0].String(), e.Identifiers[1].String())
+	p := &schemas.Parting{
+		A: a, B: b, Day: int64(e.Time / day), Time: e.Received, Undone: e.Name == Relink,
+		Source: e.Source, Why: e.Properties.Get(Why).Text,
+	}
+	if e.Properties.Get(Always).True() {
+		p.Day = math.MaxInt64
+	}
+	t.toRoot(&schemas.IdentityMessage{Parting: p})
+}
+
+// hashOf is the hash of an identifier's key, without making the key.
+func hashOf(id schemas.Identifier) int64 {
+	var space [maxNamespace + 1 + maxValueBytes]byte
+	key := append(space[:0], id.Namespace...)
+	key = append(key, ':')
+	key = append(key, id.Value...)
+	return int64(xxhash.Sum64(key))
+}

@@ -1,0 +1,125 @@
+package identity
+
+import (
+	"fmt"
+
+	"kairos/processors/definition"
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// New is the stage under the rules of a plan.
+func New(plan *definition.Plan) *stage.Stage {
+	s := &steps{prepare(plan.Identity)}
+	return stage.Define(topologies.Identity, topologies.IdentityTable,
+		stage.On(topologies.Events, s.accept),
+		stage.On(topologies.IdentityLoop, s.converse),
+		stage.OnSweep(s.reconsider))
+}
+
+type steps struct{ rules *rules }
+
+type row = schemas.IdentityRow
+
+// accept takes an event that came through the door.
+func (s *steps) accept(in stage.In[row, schemas.Event]) stage.Out[row] {
+	e, f := s.rules.admit(in.Message)
+	switch {
+	case f != nil:
+		var out stage.Out[row]
+		out.Refuse(f.reason, f.detail)
+		return out
+	case e == nil:
+		var out stage.Out[row]
+		out.Drop(DropBlocked)
+		return out
+	}
+	t := s.begin(in.Key, in.Row, in.Time)
+	if primary := e.Identifiers[0]; isKey(in.Key, primary) {
+		t.event(e)
+	} else {
+		t.send(&schemas.IdentityMessage{To: primary.String(), Event: e})
+	}
+	return t.end()
+}
+
+// isKey says whether key is the identifier's key.
+func isKey(key string, id schemas.Identifier) bool {
+	n := len(id.Namespace)
+	return len(key) == n+1+len(id.Value) && key[n] == ':' && key[:n] == id.Namespace && key[n+1:] == id.Value
+}
+
+// converse takes what another row says.
+func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[row] {
+	m := in.Message
+	t := s.begin(in.Key, in.Row, in.Time)
+	switch {
+	case m.Event != nil:
+		t.event(m.Event)
+	case m.Assign != nil:
+		t.told(m.Assign)
+	case m.Link != nil && (m.Link.A == in.Key || m.Link.B == in.Key):
+		t.linked(m.Link, m.Idle)
+	default:
+		t.toRoot(m)
+	}
+	return t.end()
+}
+
+// reconsider takes changed rules: a limit of links may be lower, and the
+// people of a component others.
+func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
+	t := s.begin(in.Key, in.Row, in.Time)
+	if t.fresh {
+		return stage.Out[row]{}
+	}
+	if !t.row.Hot && len(t.row.Links) > s.rules.maxLinks {
+		t.heat()
+	}
+	if t.row.Root == "" && len(t.row.Component) > 0 {
+		t.settle("rules changed")
+	}
+	return t.end()
+}
+
+// turn is one step's work on one row.
+type turn struct {
+	rules     *rules
+	key       string
+	row       *row
+	fresh     bool // there was no row
+	now       schemas.Instant
+	component *schemas.Component // of the row, once opened
+	changed   bool               // the row
+	evidence  bool               // the component
+	out       stage.Out[row]
+}
+
+func (s *steps) begin(key string, r *row, now schemas.Instant) *turn {
+	t := &turn{rules: s.rules, key: key, row: r, now: now}
+	if r == nil {
+		t.row, t.fresh = &row{Person: PersonOf(key)}, true
+	}
+	return t
+}
+
+// end gives what the step did.
+func (t *turn) end() stage.Out[row] {
+	if t.evidence {
+		sealed, err := schemas.ComponentCodec.Append(nil, t.component)
+		if err != nil {
+			panic(fmt.Sprintf("component of %q: %v", t.key, err))
+		}
+		t.row.Component, t.changed = sealed, true
+	}
+	if t.changed {
+		t.out.Set(t.row)
+	}
+	return t.out
+}
+
+func (t *turn) send(m *schemas.IdentityMessage) {
+	m.Cause = t.now
+	stage.Emit(&t.out, &topologies.IdentityLoop, m.To, m)
+}

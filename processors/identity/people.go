@@ -1,0 +1,253 @@
+package identity
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kairos/schemas"
+)
+
+// The rules that refuse a link, a closed set.
+const (
+	RuleBlocked     = "blocked"         // one end is a value that means nothing
+	RuleNeverLinks  = "never-links"     // one end's namespace joins nobody
+	RuleHot         = "hot"             // one end has more links than the rules allow
+	RuleUnlinked    = "unlinked"        // an operator took this very link back
+	RuleParted      = "parted"          // it would bring two together whom an operator parted
+	RulePerPerson   = "per-person"      // the person would have too many of a namespace
+	RuleIdentifiers = "max-identifiers" // the person would have too many identifiers
+	RuleNotJoined   = "not-joined"      // the other end's component has not come, or one of the two is full
+)
+
+// PersonOf is the id of the person that an identifier founds.
+func PersonOf(key string) string {
+	const digits = "0123456789abcdef"
+	var id [16]byte
+	h := xxhash.Sum64String(key)
+	for i := len(id) - 1; i >= 0; i-- {
+		id[i] = digits[h&15]
+		h >>= 4
+	}
+	return string(id[:])
+}
+
+// unite computes the people of a component: whose each member is, in the order
+// of the members. If decided is not nil it hears of each link in the order in
+// which links are taken, with the rule that refused it and what that was about.
+//
+// Links are taken in a total order, strongest first, and each unites what it
+// connects unless a rule forbids. So the result is a function of the set.
+func unite(c *schemas.Component, r *rules, decided func(link *schemas.Evidence, rule, detail string)) []string {
+	u := newUnion(c, r)
+	for _, l := range u.inOrder() {
+		rule, detail := u.take(l)
+		if decided != nil {
+			decided(l.evidence, rule, detail)
+		}
+	}
+	return u.founders()
+}
+
+// union is a union-find over the members of a component, which keeps counts of
+// the limited namespaces per cluster.
+type union struct {
+	component *schemas.Component
+	rules     *rules
+	of        []*namespace // per member
+	parent    []int32
+	size      []int32
+	counts    []int32           // per member, a row of len(rules.limited)
+	first     []schemas.Instant // per member: when it was first seen, as far as taken links and its own events know
+	parted    []parted
+}
+
+type parted struct {
+	a, b int32
+	day  int64
+}
+
+type link struct {
+	evidence         *schemas.Evidence
+	a, b             int32 // members; -1: not one
+	weaker, stronger int
+	hash             uint64
+}
+
+const never = schemas.Instant(math.MaxInt64)
+
+func newUnion(c *schemas.Component, r *rules) *union {
+	n, k := len(c.Members), len(r.limited)
+	u := &union{
+		component: c, rules: r,
+		of: make([]*namespace, n), parent: make([]int32, n), size: make([]int32, n),
+		counts: make([]int32, n*k), first: make([]schemas.Instant, n),
+	}
+	for i, m := range c.Members {
+		u.of[i] = r.of(m.Identifier)
+		u.parent[i], u.size[i], u.first[i] = int32(i), 1, m.FirstSeen
+		if m.FirstSeen == 0 {
+			u.first[i] = never
+		}
+		if slot := u.of[i].slot; slot >= 0 {
+			u.counts[i*k+slot] = 1
+		}
+	}
+	for _, p := range c.Partings {
+		if a, b := u.member(p.A), u.member(p.B); a >= 0 && b >= 0 && !p.Undone {
+			u.parted = append(u.parted, parted{a, b, p.Day})
+		}
+	}
+	return u
+}
+
+func (u *union) member(key string) int32 {
+	i, ok := slices.BinarySearchFunc(u.component.Members, key, func(m schemas.Member, key string) int {
+		return strings.Compare(m.Identifier, key)
+	})
+	if !ok {
+		return -1
+	}
+	return int32(i)
+}
+
+// inOrder gives the links as they are taken: the one whose weaker end is
+// stronger first, then by the stronger end, the newest day, the hash.
+func (u *union) inOrder() []link {
+	links := make([]link, len(u.component.Links))
+	for i := range links {
+		e := &u.component.Links[i]
+		l := link{evidence: e, a: u.member(e.A), b: u.member(e.B), hash: hashOfPair(e.A, e.B)}
+		a, b := u.rules.of(e.A).priority, u.rules.of(e.B).priority
+		l.weaker, l.stronger = min(a, b), max(a, b)
+		links[i] = l
+	}
+	slices.SortFunc(links, func(x, y link) int {
+		return cmp.Or(cmp.Compare(y.weaker, x.weaker), cmp.Compare(y.stronger, x.stronger), cmp.Compare(y.evidence.Day, x.evidence.Day),
+			cmp.Compare(x.hash, y.hash), strings.Compare(x.evidence.A, y.evidence.A), strings.Compare(x.evidence.B, y.evidence.B))
+	})
+	return links
+}
+
+func hashOfPair(a, b string) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.WriteString(a) // never fails
+	_, _ = d.WriteString("\n")
+	_, _ = d.WriteString(b)
+	return d.Sum64()
+}
+
+// take unites the ends of a link, or says which rule forbids it.
+func (u *union) take(l link) (rule, detail string) {
+	e := l.evidence
+	if rule, detail = u.ineligible(l); rule != "" {
+		return rule, detail
+	}
+	a, b := u.root(l.a), u.root(l.b)
+	if a != b {
+		if rule, detail = u.forbidden(a, b, e.Day); rule != "" {
+			return rule, detail
+		}
+		u.merge(a, b)
+	}
+	u.first[l.a] = min(u.first[l.a], e.First)
+	u.first[l.b] = min(u.first[l.b], e.First)
+	return "", ""
+}
+
+// ineligible says why a link counts for nothing, whatever else is known.
+func (u *union) ineligible(l link) (rule, detail string) {
+	e := l.evidence
+	switch a, b := u.rules.of(e.A), u.rules.of(e.B); {
+	case u.rules.blocks(e.A):
+		return RuleBlocked, e.A
+	case u.rules.blocks(e.B):
+		return RuleBlocked, e.B
+	case !a.links:
+		return RuleNeverLinks, e.A
+	case !b.links:
+		return RuleNeverLinks, e.B
+	case l.a < 0:
+		return RuleNotJoined, e.A
+	case l.b < 0:
+		return RuleNotJoined, e.B
+	case u.component.Members[l.a].Hot:
+		return RuleHot, e.A
+	case u.component.Members[l.b].Hot:
+		return RuleHot, e.B
+	}
+	for _, p := range u.parted {
+		if p.a == l.a && p.b == l.b && e.Day <= p.day {
+			return RuleUnlinked, ""
+		}
+	}
+	return "", ""
+}
+
+// forbidden says why two clusters must not become one by a link of a day.
+func (u *union) forbidden(a, b int32, day int64) (rule, detail string) {
+	if u.size[a]+u.size[b] > u.rules.maxIdentifiers {
+		return RuleIdentifiers, ""
+	}
+	k := len(u.rules.limited)
+	for slot, name := range u.rules.limited {
+		if u.counts[int(a)*k+slot]+u.counts[int(b)*k+slot] > u.rules.names[name].limit {
+			return RulePerPerson, name
+		}
+	}
+	for _, p := range u.parted {
+		if p.day < day {
+			continue
+		}
+		if x, y := u.root(p.a), u.root(p.b); x == a && y == b || x == b && y == a {
+			return RuleParted, u.component.Members[p.a].Identifier + " from " + u.component.Members[p.b].Identifier
+		}
+	}
+	return "", ""
+}
+
+func (u *union) merge(a, b int32) {
+	if u.size[a] < u.size[b] {
+		a, b = b, a
+	}
+	u.parent[b] = a
+	u.size[a] += u.size[b]
+	k := len(u.rules.limited)
+	for slot := range k {
+		u.counts[int(a)*k+slot] += u.counts[int(b)*k+slot]
+	}
+}
+
+func (u *union) root(i int32) int32 {
+	for u.parent[i] != i {
+		u.parent[i] = u.parent[u.parent[i]]
+		i = u.parent[i]
+	}
+	return i
+}
+
+// founders names each member's person after the member of its cluster that was
+// seen first; among equals the smaller key.
+func (u *union) founders() []string {
+	n := len(u.parent)
+	founder := slices.Repeat([]int32{-1}, n)
+	for i := range n { // rising keys, so that the smaller one stays among equals
+		if r := u.root(int32(i)); founder[r] < 0 || u.first[i] < u.first[founder[r]] {
+			founder[r] = int32(i)
+		}
+	}
+	ids := make([]string, n)
+	people := make([]string, n)
+	for i := range n {
+		r := u.root(int32(i))
+		if ids[r] == "" {
+			ids[r] = PersonOf(u.component.Members[founder[r]].Identifier)
+		}
+		people[i] = ids[r]
+	}
+	return people
+}

@@ -1,0 +1,208 @@
+package identity
+
+import (
+	"fmt"
+	"slices"
+
+	"kairos/schemas"
+)
+
+// toRoot lets the component know something: here, if it rests in this row.
+func (t *turn) toRoot(m *schemas.IdentityMessage) {
+	if t.row.Root != "" {
+		forward := *m
+		forward.To = t.row.Root
+		t.send(&forward)
+		return
+	}
+	switch {
+	case m.Link != nil:
+		t.addLink(m.Link)
+	case m.Parting != nil:
+		t.addParting(m.Parting)
+	case m.Seen != nil:
+		t.addSeen(m.Seen)
+	case m.Join != "":
+		t.join(m.Join, m.Weight)
+	case m.Absorb != nil:
+		t.absorb(m.Absorb)
+	default:
+		panic(fmt.Sprintf("message to %q says nothing", t.key))
+	}
+}
+
+// open opens the row's component. A row without one is a component of its own.
+func (t *turn) open() *schemas.Component {
+	if t.component == nil {
+		c, err := ComponentOf(t.key, t.row)
+		if err != nil {
+			panic(err)
+		}
+		t.component = c
+	}
+	return t.component
+}
+
+// ComponentOf gives the evidence that rests in the row of an identifier: of
+// its component if it is the root, of itself alone if it knows no other one.
+// A row that names another root holds no evidence: ask there.
+func ComponentOf(key string, r *schemas.IdentityRow) (*schemas.Component, error) {
+	if r.Root != "" {
+		return nil, fmt.Errorf("the row of %q holds no evidence: it lies with %q", key, r.Root)
+	}
+	if len(r.Component) == 0 {
+		return &schemas.Component{
+			Version: r.Version,
+			Members: []schemas.Member{{Identifier: key, FirstSeen: r.FirstSeen, Hot: r.Hot, Person: r.Person}},
+		}, nil
+	}
+	c, err := schemas.ComponentCodec.Decode(r.Component)
+	if err != nil {
+		return nil, fmt.Errorf("component in the row of %q: %w", key, err)
+	}
+	return c, nil
+}
+
+func (t *turn) addLink(e *schemas.Evidence) {
+	c := t.open()
+	links, added, changed := upsert(c.Links, *e, compareLinks, joinLink)
+	if added && weigh(c)+int64(weighLink(e)) > maxWeight {
+		t.full(e)
+		return
+	}
+	c.Links = links
+	if !changed {
+		return
+	}
+	t.evidence = true
+	if added {
+		t.seek(e.A)
+		t.seek(e.B)
+	}
+	t.settle("linked " + e.A + " and " + e.B)
+}
+
+// full refuses a link, and tells those of its ends that are members to report
+// no new ones.
+func (t *turn) full(e *schemas.Evidence) {
+	t.out.Drop(DropFull)
+	for _, end := range []string{e.A, e.B} {
+		switch {
+		case end == t.key:
+			t.row.Full, t.changed = true, true
+		case has(t.component, end):
+			t.send(&schemas.IdentityMessage{To: end, Assign: &schemas.Assign{Full: true}})
+		}
+	}
+}
+
+func (t *turn) addParting(p *schemas.Parting) {
+	c := t.open()
+	partings, added, changed := upsert(c.Partings, *p, comparePartings, joinParting)
+	c.Partings = partings
+	if !changed {
+		return
+	}
+	t.evidence = true
+	if added {
+		t.seek(p.A)
+		t.seek(p.B)
+	}
+	word := "unlinked "
+	if p.Undone {
+		word = "relinked "
+	}
+	t.settle(word + p.A + " and " + p.B + ": " + p.Why)
+}
+
+func (t *turn) addSeen(m *schemas.Member) {
+	c := t.open()
+	if !has(c, m.Identifier) {
+		panic(fmt.Sprintf("the root %q hears of %q, which is not of its component", t.key, m.Identifier))
+	}
+	members, _, changed := upsert(c.Members, schemas.Member{Identifier: m.Identifier, FirstSeen: m.FirstSeen, Hot: m.Hot}, compareMembers, joinMember)
+	c.Members = members
+	if !changed {
+		return
+	}
+	t.evidence = true
+	reason := m.Identifier + " was seen earlier"
+	if m.Hot {
+		reason = m.Identifier + " has too many links"
+	}
+	t.settle(reason)
+}
+
+// seek asks for the component of an identifier that evidence names, unless it
+// is here.
+func (t *turn) seek(key string) {
+	if !has(t.component, key) {
+		t.send(&schemas.IdentityMessage{To: key, Join: t.key, Weight: weigh(t.component)})
+	}
+}
+
+// join makes one component of this one and the one of another root. The
+// greater root gives itself up to the smaller one, so roots only ever point to
+// smaller ones, and every chain of them ends.
+func (t *turn) join(root string, weight int64) {
+	if root == t.key {
+		return
+	}
+	c := t.open()
+	ours := weigh(c)
+	if ours+weight > maxWeight {
+		t.out.Drop(DropFull)
+		return
+	}
+	if t.key < root {
+		t.send(&schemas.IdentityMessage{To: root, Join: t.key, Weight: ours})
+		return
+	}
+	t.send(&schemas.IdentityMessage{To: root, Absorb: c})
+	t.row.Root, t.row.Component, t.row.Version = root, nil, c.Version
+	t.component, t.evidence, t.changed = nil, false, true
+}
+
+// absorb takes a component in.
+func (t *turn) absorb(d *schemas.Component) {
+	c := t.open()
+	reason := joining(c, d)
+	absorb(c, d)
+	t.evidence = true
+	t.settle(reason)
+}
+
+// joining says what joined two components: the first evidence that leads from
+// one to the other.
+func joining(c, d *schemas.Component) string {
+	for _, l := range slices.Concat(c.Links, d.Links) {
+		if has(c, l.A) && has(d, l.B) || has(c, l.B) && has(d, l.A) {
+			return "linked " + l.A + " and " + l.B
+		}
+	}
+	return "evidence met"
+}
+
+// settle computes the people again and tells those whose person changed.
+func (t *turn) settle(reason string) {
+	c := t.open()
+	people := unite(c, t.rules, nil)
+	told := false
+	for i := range c.Members {
+		m := &c.Members[i]
+		if m.Person == people[i] {
+			continue
+		}
+		if !told {
+			c.Version++
+			told, t.evidence = true, true
+		}
+		m.Person = people[i]
+		a := &schemas.Assign{Person: m.Person, Root: t.key, Version: c.Version, Reason: reason}
+		if m.Identifier == t.key {
+			t.told(a)
+		} else {
+			t.send(&schemas.IdentityMessage{To: m.Identifier, Assign: a})
+		}
+	}
+}

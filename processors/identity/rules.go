@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"math"
+	"strings"
+
+	"kairos/processors/definition"
+	"kairos/schemas"
+)
+
+// What stands in for a bound that the rules leave at zero: nothing here may
+// grow without end.
+const (
+	defaultMaxIdentifiers = 100
+	defaultMaxLinks       = 1000
+)
+
+// rules are the definition's rules, prepared for being asked often.
+type rules struct {
+	names          map[string]*namespace
+	limited        []string // names of the namespaces with a limit, by slot
+	maxIdentifiers int32
+	maxLinks       int
+}
+
+type namespace struct {
+	priority int
+	slot     int // in limited; -1: no limit
+	limit    int32
+	links    bool
+	blocked  func(string) bool
+}
+
+// unlisted is any namespace that the rules do not name: weaker than all that
+// they do, and it links.
+var unlisted = &namespace{priority: math.MinInt, slot: -1, links: true}
+
+func prepare(d definition.IdentityRules) *rules {
+	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks}
+	if d.MaxIdentifiers > 0 {
+		r.maxIdentifiers = int32(min(d.MaxIdentifiers, math.MaxInt32))
+	}
+	if d.MaxLinks > 0 {
+		r.maxLinks = d.MaxLinks
+	}
+	for _, n := range d.Namespaces {
+		ns := &namespace{priority: n.Priority, slot: -1, links: n.Links, blocked: n.Blocked}
+		if n.PerPerson > 0 {
+			ns.slot, ns.limit = len(r.limited), int32(min(n.PerPerson, math.MaxInt32))
+			r.limited = append(r.limited, n.Name)
+		}
+		r.names[n.Name] = ns
+	}
+	return r
+}
+
+func (r *rules) namespace(name string) *namespace {
+	if ns := r.names[name]; ns != nil {
+		return ns
+	}
+	return unlisted
+}
+
+// of is the namespace of an identifier's key.
+func (r *rules) of(key string) *namespace {
+	name, _, _ := strings.Cut(key, ":")
+	return r.namespace(name)
+}
+
+func (n *namespace) blocks(value string) bool { return n.blocked != nil && n.blocked(value) }
+
+// blocks says whether the identifier with this key is worth nothing. Rules may
+// have become stricter since it was let in.
+func (r *rules) blocks(key string) bool {
+	id := schemas.IdentifierOf(key)
+	return r.namespace(id.Namespace).blocks(id.Value)
+}
