@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/topologies"
 )
 
 // Every partition of a topic.
@@ -118,6 +120,15 @@ func firstOf(errs ...error) error {
 // PartitionOf is where records of a key lie: murmur2, as the Java client and
 // franz-go have it.
 func (c *Client) PartitionOf(ctx context.Context, topic, key string) (int32, error) {
+	n, err := c.Partitions(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: []byte(key)}, int(n))), nil
+}
+
+// Partitions is how many partitions a topic has.
+func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
 	details, err := c.listTopics(ctx, topic)
 	if err != nil {
 		return 0, err
@@ -126,5 +137,19 @@ func (c *Client) PartitionOf(ctx context.Context, topic, key string) (int32, err
 	if n == 0 {
 		return 0, fmt.Errorf("topic %s does not exist: run `kairos topology apply`, or name another cluster with --brokers", topic)
 	}
-	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: []byte(key)}, n)), nil
+	return int32(n), nil
+}
+
+// Size tells how many partitions and replicas the topology has on the cluster;
+// 0 if it is not there.
+func (c *Client) Size(ctx context.Context) (partitions int32, replication int16, err error) {
+	details, err := c.listTopics(ctx, topologies.Events.Name)
+	if err != nil {
+		return 0, 0, err
+	}
+	found := details[topologies.Events.Name].Partitions
+	for _, p := range found {
+		replication = max(replication, int16(len(p.Replicas)))
+	}
+	return int32(len(found)), replication, nil
 }

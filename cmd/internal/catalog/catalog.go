@@ -1,0 +1,233 @@
+// Package catalog reads, publishes and follows the published definitions.
+//
+// In: the topic kairos.operator.definitions, read committed. Out: the newest
+// record of each definition; new ones, all of a change in one transaction.
+// State: none. Laws: nobody sees half of a change; of two who publish at the
+// same time one fails and has changed nothing.
+//
+// Not here: what a definition means (processors/definition).
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/cmd/internal/cluster"
+	"kairos/processors/definition"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// Published is the newest record of each definition, by kind and name; those
+// withdrawn are among them, without a text.
+type Published []schemas.Definition
+
+// Names lists the definitions of a kind that are not withdrawn.
+func (p Published) Names(kind string) []string {
+	var names []string
+	for _, d := range p {
+		if d.Kind == kind && d.Text != "" {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// Len is the number of definitions that are not withdrawn.
+func (p Published) Len() int {
+	n := 0
+	for _, d := range p {
+		if d.Text != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Plan compiles the definitions.
+func (p Published) Plan() (*definition.Plan, error) {
+	set, err := definition.FromRecords(p)
+	if err != nil {
+		return nil, fmt.Errorf("published definitions cannot be read: %w", err)
+	}
+	plan, err := set.Compile()
+	if err != nil {
+		return nil, fmt.Errorf("published definitions cannot be compiled: %w", err)
+	}
+	return plan, nil
+}
+
+// with returns p with newer records in it.
+func (p Published) with(newer ...schemas.Definition) Published {
+	all := slices.Clone(p)
+	for _, d := range newer {
+		i, found := slices.BinarySearchFunc(all, d, byName)
+		if found {
+			all[i] = d
+		} else {
+			all = slices.Insert(all, i, d)
+		}
+	}
+	return all
+}
+
+func byName(a, b schemas.Definition) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+}
+
+func keyOf(d schemas.Definition) string { return d.Kind + "/" + d.Name }
+
+// Read returns what is published now.
+func Read(ctx context.Context, client *cluster.Client) (Published, error) {
+	var all Published
+	err := client.Scan(ctx, topologies.Definitions.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+		d, err := topologies.Definitions.Codec.Decode(r.Value)
+		if err != nil {
+			return fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err)
+		}
+		all = all.with(*d)
+		return nil
+	})
+	return all, err
+}
+
+// ErrOvertaken says that somebody else published at the same time.
+var ErrOvertaken = errors.New("somebody else is publishing definitions: nothing was changed; look at theirs and apply again")
+
+// Publish lets change compute all records from those of before and publishes
+// the ones that became different, with the given time, in one transaction. It
+// returns these.
+func Publish(ctx context.Context, client *cluster.Client, now schemas.Instant, change func(Published) ([]schemas.Definition, error)) ([]schemas.Definition, error) {
+	producer, err := kgo.NewClient(append(client.Opts(),
+		kgo.TransactionalID("kairos.operator"), kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes))...)
+	if err != nil {
+		return nil, fmt.Errorf("publish definitions: %w", err)
+	}
+	defer producer.Close()
+	// From here on, whoever began before cannot commit any more.
+	if _, _, err := producer.ProducerID(ctx); err != nil {
+		return nil, fmt.Errorf("publish definitions: %w", err)
+	}
+	before, err := Read(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	after, err := change(before)
+	if err != nil {
+		return nil, err
+	}
+	changed := differing(before, after, now)
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	return changed, write(ctx, producer, changed)
+}
+
+func differing(before Published, after []schemas.Definition, now schemas.Instant) []schemas.Definition {
+	var changed []schemas.Definition
+	for _, d := range after {
+		i, found := slices.BinarySearchFunc(before, d, byName)
+		if found && before[i].Version == d.Version {
+			continue
+		}
+		d.Cause = now
+		changed = append(changed, d)
+	}
+	return changed
+}
+
+func write(ctx context.Context, producer *kgo.Client, changed []schemas.Definition) error {
+	records := make([]*kgo.Record, len(changed))
+	for i, d := range changed {
+		value, err := topologies.Definitions.Codec.Append(nil, &d)
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", keyOf(d), err)
+		}
+		records[i] = &kgo.Record{Topic: topologies.Definitions.Name, Key: []byte(keyOf(d)), Value: value}
+	}
+	err := producer.BeginTransaction()
+	if err == nil {
+		err = producer.ProduceSync(ctx, records...).FirstErr()
+	}
+	end := kgo.TryCommit
+	if err != nil {
+		end = kgo.TryAbort
+	}
+	err = cmp.Or(err, producer.EndTransaction(ctx, end))
+	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+		return ErrOvertaken
+	}
+	if err != nil {
+		return fmt.Errorf("publish definitions: %w", err)
+	}
+	return nil
+}
+
+// settle is how long Follow waits for the rest of a change.
+const settle = 200 * time.Millisecond
+
+// Follow calls f with all definitions whenever some of them change, until ctx
+// ends, when it returns nil, or f fails. It begins with what is published now,
+// however little.
+func Follow(ctx context.Context, client *cluster.Client, f func(Published) error) error {
+	reader, err := kgo.NewClient(append(client.Opts(),
+		kgo.ConsumeTopics(topologies.Definitions.Name),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxWait(500*time.Millisecond))...)
+	if err != nil {
+		return fmt.Errorf("follow definitions: %w", err)
+	}
+	defer reader.Close()
+	known, err := Read(ctx, client)
+	if err != nil {
+		return err
+	}
+	if err := f(known); err != nil {
+		return err
+	}
+	for {
+		news, err := poll(ctx, reader, &known)
+		for more := news; more && err == nil; { // the rest of the change, if it comes in parts
+			short, cancel := context.WithTimeout(ctx, settle)
+			more, err = poll(short, reader, &known)
+			cancel()
+		}
+		if err == nil && news {
+			err = f(known)
+		}
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// poll takes in what the reader has and reports whether any of it is news.
+func poll(ctx context.Context, reader *kgo.Client, known *Published) (bool, error) {
+	fetches := reader.PollFetches(ctx)
+	for _, e := range fetches.Errors() {
+		if ctx.Err() == nil {
+			return false, fmt.Errorf("follow definitions: %w", e.Err)
+		}
+	}
+	news := false
+	for _, r := range fetches.Records() {
+		d, err := topologies.Definitions.Codec.Decode(r.Value)
+		if err != nil {
+			return false, fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err)
+		}
+		i, found := slices.BinarySearchFunc(*known, *d, byName)
+		if !found || (*known)[i].Version < d.Version {
+			*known, news = known.with(*d), true
+		}
+	}
+	return news, nil
+}

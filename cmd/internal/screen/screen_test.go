@@ -1,0 +1,57 @@
+package screen_test
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"kairos/cmd/internal/screen"
+)
+
+func TestNumbersAreGroupedInThousands(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 69659: "69,659", -1234567: "-1,234,567"} {
+		if got := screen.Number(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestABarNeverLeavesItsColumns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		part := rapid.Float64Range(-1, 2).Draw(t, "part")
+		width := rapid.IntRange(0, 60).Draw(t, "width")
+		if got := screen.Width(screen.Bar(part, width)); got > width {
+			t.Errorf("%d columns, of %d", got, width)
+		}
+	})
+	if got := screen.Bar(0.5, 3); got != "█▌" {
+		t.Errorf("half of three columns is %q", got)
+	}
+}
+
+func TestCuttingKeepsColoursAndWidth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`[a-z█é]{0,20}`).Draw(t, "text")
+		width := rapid.IntRange(1, 30).Draw(t, "width")
+		painted := screen.Paint(true).In(screen.Green, text) + " end"
+		got := screen.Cut(painted, width)
+		if screen.Width(got) > width {
+			t.Errorf("%q has %d columns, not %d", got, screen.Width(got), width)
+		}
+		if strings.Count(got, "\x1b") != strings.Count(painted, "\x1b") {
+			t.Errorf("%q lost a colour sequence of %q", got, painted)
+		}
+	})
+}
+
+func TestADrawingReplacesTheOneBefore(t *testing.T) {
+	var out strings.Builder
+	s := screen.New(&out, func() int { return 80 })
+	s.Draw([]string{"one", "two"})
+	out.Reset()
+	s.Draw([]string{"three"})
+	if got := out.String(); !strings.Contains(got, "\x1b[2A\rthree\x1b[K\n\x1b[J") {
+		t.Errorf("drew %q", got)
+	}
+}
