@@ -32,6 +32,7 @@ type evaluation struct {
 	row         *schemas.SegmentRow
 	person      expression.Inputs
 	touched     []touch // sorted by audience from sort on
+	first       bool    // of the person
 	transitions []schemas.Transition
 }
 
@@ -68,7 +69,9 @@ func (e *evaluation) run() {
 	for i := 0; i < len(e.touched); i++ {
 		t := e.touched[i]
 		a := &e.rules.audiences[t.audience]
-		if !e.stand(a.name, a.expression.Eval(e.person).True(), a.version, t) || a.referred == nil {
+		member := a.expression.Eval(e.person).True()
+		flipped := e.stand(a.name, member, a.version, t) || e.first && member != a.nobody
+		if !flipped || a.referred == nil {
 			continue
 		}
 		for _, reader := range a.referred.readers { // all of them lie behind t
@@ -163,17 +166,22 @@ func (r *rules) retired(name string) bool {
 	return !known
 }
 
-// members tells the memberships of one line that the stages behind care for.
-func (r *rules) members(person string, row *schemas.SegmentRow, scored bool) []schemas.Transition {
+// members tells the memberships of one line that the stages behind care for,
+// without those that transitions tell of anyway.
+func (e *evaluation) members(scored bool) []schemas.Transition {
 	var members []schemas.Transition
-	mine := r.ofLine(scored)
-	for i := range row.Standings {
-		s := &row.Standings[i]
-		if s.Member && r.behind.members[s.Audience] && mine(s.Audience) {
-			members = append(members, transitionOf(person, s))
+	mine := e.rules.ofLine(scored)
+	for i := range e.row.Standings {
+		s := &e.row.Standings[i]
+		if s.Member && e.rules.behind.members[s.Audience] && mine(s.Audience) && !e.flipped(s.Audience) {
+			members = append(members, transitionOf(e.cause.person, s))
 		}
 	}
 	return members
+}
+
+func (e *evaluation) flipped(name string) bool {
+	return slices.ContainsFunc(e.transitions, func(t schemas.Transition) bool { return t.Audience == name })
 }
 
 func findStanding(standings []schemas.Standing, name string) (int, bool) {

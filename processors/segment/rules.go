@@ -24,6 +24,7 @@ type audience struct {
 	expression *expression.Expression
 	scored     bool
 	referred   *input // by audiences of the same line; nil: by none
+	nobody     bool   // holds for somebody of whom nothing is known
 }
 
 // line is one of the two lines of evaluation.
@@ -121,14 +122,14 @@ func (in *input) read(by int32) {
 
 // findUnprompted evaluates all audiences for somebody of whom nothing is
 // known. What does not hold for nobody, and did not ask who it is about, holds
-// for no new person until one of its inputs changes.
+// for no new person until one of its inputs differs from nobody's.
 func (r *rules) findUnprompted() {
-	n := &nobody{rules: r, member: make([]bool, len(r.audiences)), personal: make([]bool, len(r.audiences))}
+	n := &nobody{rules: r, personal: make([]bool, len(r.audiences))}
 	for i := range r.audiences {
 		a := &r.audiences[i]
 		n.at = int32(i)
-		n.member[i] = a.expression.Eval(n).True()
-		if n.member[i] || n.personal[i] {
+		a.nobody = a.expression.Eval(n).True()
+		if a.nobody || n.personal[i] {
 			l := r.lineOf(a)
 			l.unprompted = append(l.unprompted, int32(i))
 		}
@@ -139,7 +140,6 @@ func (r *rules) findUnprompted() {
 type nobody struct {
 	rules    *rules
 	at       int32
-	member   []bool
 	personal []bool // the answer may depend on the person
 }
 
@@ -160,7 +160,7 @@ func (n *nobody) Audience(name string) bool {
 	if n.personal[p] {
 		n.personal[n.at] = true
 	}
-	return n.member[p]
+	return n.rules.audiences[p].nobody
 }
 
 // behind is what the stages behind segment want to know of a change.

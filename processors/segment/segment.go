@@ -60,8 +60,8 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 	first, stale := row.Rules == 0, row.Rules != 0 && row.Rules != r.fingerprint
 	e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
 	e.run()
-	if stale {
-		m.Members = r.members(c.Person, row, false)
+	if first || stale {
+		m.Members = e.members(false)
 	}
 	if first || stale || different || len(e.transitions) > 0 {
 		e.keep(&o)
@@ -115,8 +115,8 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	first, stale := known.Rules == 0, known.Rules != 0 && known.Rules != r.fingerprint
 	e.catchUp(&known.Rules, &r.scored, func() { r.pruneScored(known) })
 	e.run()
-	if stale {
-		m.Members = r.members(s.Person, row, true)
+	if first || stale {
+		m.Members = e.members(true)
 	}
 	if first || stale || different || len(e.transitions) > 0 {
 		e.keep(&o)
@@ -141,7 +141,7 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 		e := r.evaluation(row, why, false)
 		e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
 		e.run()
-		e.tell(&o, &schemas.Membership{Change: change, Members: r.members(in.Key, row, false)})
+		e.tell(&o, &schemas.Membership{Change: change, Members: e.members(false)})
 		e.keep(&o)
 	}
 	if row.Scored != nil && row.Scored.Rules != r.fingerprint {
@@ -151,7 +151,7 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 		if len(r.scored.all) == 0 {
 			row.Scored = nil
 		}
-		e.tell(&o, &schemas.Membership{Change: change, Members: r.members(in.Key, row, true), Scored: true})
+		e.tell(&o, &schemas.Membership{Change: change, Members: e.members(true), Scored: true})
 		e.keep(&o)
 	}
 	return o
@@ -173,13 +173,26 @@ func (e *evaluation) catchUp(evaluated *int64, l *line, prune func()) {
 	case e.rules.fingerprint:
 		return
 	case 0:
+		e.first = true
 		e.touchAll(l.unprompted, reasonFirst)
+		e.touchInherited(l)
 	default:
 		prune()
 		e.exit(reasonDefinition, e.rules.retired)
 		e.touchAll(l.all, reasonDefinition)
 	}
 	*evaluated = e.rules.fingerprint
+}
+
+// touchInherited notes memberships that a change of definitions handed from
+// the other line to this one.
+func (e *evaluation) touchInherited(l *line) {
+	for i := range e.row.Standings {
+		p, known := e.rules.position[e.row.Standings[i].Audience]
+		if known && e.row.Standings[i].Member && e.rules.lineOf(&e.rules.audiences[p]) == l {
+			e.touched = append(e.touched, touch{audience: p, why: reasonDefinition})
+		}
+	}
 }
 
 func (r *rules) prunePlain(row *schemas.SegmentRow) {
