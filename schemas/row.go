@@ -58,6 +58,7 @@ type LinkSeen struct {
 type Component struct {
 	Version  int64      `avro:"version"`
 	Members  []Member   `avro:"members"`  // sorted by identifier
+	Heard    []Member   `avro:"heard"`    // what identifiers say of themselves that are members soon: their component is on its way
 	Links    []Evidence `avro:"links"`    // sorted by A, B
 	Partings []Parting  `avro:"partings"` // sorted by A, B
 }

@@ -21,6 +21,9 @@ func weigh(c *schemas.Component) int64 {
 	for i := range c.Members {
 		w += len(c.Members[i].Identifier) + 32
 	}
+	for i := range c.Heard {
+		w += len(c.Heard[i].Identifier) + 16
+	}
 	for i := range c.Links {
 		w += weighLink(&c.Links[i])
 	}
@@ -101,8 +104,21 @@ func earlier(a, b schemas.Instant) schemas.Instant {
 func absorb(c, d *schemas.Component) {
 	c.Version = max(c.Version, d.Version) + 1
 	c.Members = unionOf(c.Members, d.Members, compareMembers, joinMember)
+	c.Heard = recall(c, unionOf(c.Heard, d.Heard, compareMembers, joinMember))
 	c.Links = unionOf(c.Links, d.Links, compareLinks, joinLink)
 	c.Partings = unionOf(c.Partings, d.Partings, comparePartings, joinParting)
+}
+
+// recall applies what was heard of identifiers that are members now, and gives
+// what is left.
+func recall(c *schemas.Component, heard []schemas.Member) []schemas.Member {
+	return slices.DeleteFunc(heard, func(m schemas.Member) bool {
+		if !has(c, m.Identifier) {
+			return false
+		}
+		c.Members, _, _ = upsert(c.Members, m, compareMembers, joinMember)
+		return true
+	})
 }
 
 // unionOf merges two sorted sets into a new one.

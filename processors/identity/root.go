@@ -117,10 +117,13 @@ func (t *turn) addParting(p *schemas.Parting) {
 
 func (t *turn) addSeen(m *schemas.Member) {
 	c := t.open()
+	said := schemas.Member{Identifier: m.Identifier, FirstSeen: m.FirstSeen, Hot: m.Hot}
 	if !has(c, m.Identifier) {
-		panic(fmt.Sprintf("the root %q hears of %q, which is not of its component", t.key, m.Identifier))
+		c.Heard, _, _ = upsert(c.Heard, said, compareMembers, joinMember)
+		t.evidence = true
+		return
 	}
-	members, _, changed := upsert(c.Members, schemas.Member{Identifier: m.Identifier, FirstSeen: m.FirstSeen, Hot: m.Hot}, compareMembers, joinMember)
+	members, _, changed := upsert(c.Members, said, compareMembers, joinMember)
 	c.Members = members
 	if !changed {
 		return
