@@ -1,0 +1,103 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/processors/stage"
+	"kairos/topologies"
+)
+
+// Clock says where the time of the group that reads the door comes from.
+type Clock int
+
+const (
+	// Log: only ticks that lie in the topics count; for replays and tests.
+	Log Clock = iota
+	// Wall: the host ticks for the door from Config.Now as soon as it has read
+	// everything that was accepted until then; for production.
+	Wall
+)
+
+// Config is what a host needs. Fields without a word on their default must be
+// set; DefaultConfig sets all others.
+type Config struct {
+	Kafka    []kgo.Opt            // how to reach the brokers: seeds, TLS, SASL, dialer
+	Group    topologies.Group     // whose stages run
+	Topology *topologies.Topology // of which the group is a part
+	Runner   *stage.Runner        // the group's stages
+
+	StateDir   string // where rows are kept over restarts; default "": in memory only
+	InstanceID string // static member of the group, so that a restart moves no partition; default "": a new member each time
+
+	Clock     Clock            // default Log
+	Now       func() time.Time // for Wall; default time.Now
+	TickEvery time.Duration    // how often Wall ticks
+	TickGrace time.Duration    // how long an accepted event may take to its topic
+
+	BatchRecords int // most records of one transaction
+	BatchBytes   int // about the most bytes in of one transaction
+	WakeChunk    int // most wakes of one partition in one transaction
+	SweepChunk   int // most rows of one partition that a sweep adds to one transaction
+	Producers    int // transactional producers that take turns
+
+	TransactionTimeout time.Duration // after which the broker aborts what a dead host left behind
+	SessionTimeout     time.Duration // after which a silent member loses its partitions
+	RebalanceTimeout   time.Duration // that members have to finish their batch when partitions move
+
+	Logger     *slog.Logger          // default: none
+	Registerer prometheus.Registerer // default: none
+}
+
+// DefaultConfig is what production starts from.
+func DefaultConfig() Config {
+	return Config{
+		Now:                time.Now,
+		TickEvery:          time.Second,
+		TickGrace:          2 * time.Second,
+		BatchRecords:       10_000,
+		BatchBytes:         16 << 20,
+		WakeChunk:          2_000,
+		SweepChunk:         500,
+		Producers:          6,
+		TransactionTimeout: 20 * time.Second,
+		SessionTimeout:     20 * time.Second,
+		RebalanceTimeout:   30 * time.Second,
+		Logger:             slog.New(slog.DiscardHandler),
+	}
+}
+
+// Validate says what is wrong with c and what to do about it.
+func (c Config) Validate() error {
+	if len(c.Kafka) == 0 {
+		return errors.New("Kafka is empty: give at least kgo.SeedBrokers")
+	}
+	if c.Topology == nil || c.Runner == nil || len(c.Group.Stages) == 0 {
+		return errors.New("Group, Topology and Runner belong together: set all three")
+	}
+	if got := c.Runner.Group().Name; got != c.Group.Name {
+		return fmt.Errorf("Runner is of group %s, not %s", got, c.Group.Name)
+	}
+	if len(c.Group.Stages) > maxTables {
+		return fmt.Errorf("group %s has %d stages, a host runs at most %d", c.Group.Name, len(c.Group.Stages), maxTables)
+	}
+	for name, value := range map[string]int64{
+		"BatchRecords": int64(c.BatchRecords), "BatchBytes": int64(c.BatchBytes), "WakeChunk": int64(c.WakeChunk),
+		"SweepChunk": int64(c.SweepChunk), "Producers": int64(c.Producers), "TickEvery": int64(c.TickEvery),
+		"TransactionTimeout": int64(c.TransactionTimeout), "SessionTimeout": int64(c.SessionTimeout),
+		"RebalanceTimeout": int64(c.RebalanceTimeout),
+	} {
+		if value < 1 {
+			return fmt.Errorf("%s is %d: start from DefaultConfig", name, value)
+		}
+	}
+	if c.Now == nil || c.Logger == nil {
+		return errors.New("Now and Logger must be set: start from DefaultConfig")
+	}
+	return nil
+}

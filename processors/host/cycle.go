@@ -1,0 +1,367 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kairos/schemas"
+)
+
+// batch is what goes into one transaction.
+type batch struct {
+	shares   []*share
+	messages map[int32][]*sarama.ConsumerMessage
+	count    int
+}
+
+// take puts what was polled into the inboxes.
+func (r *run) take(fetches kgo.Fetches) {
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if p := r.owned[f.Partition]; p != nil {
+			p.inbox = append(p.inbox, f.Records...)
+		}
+	})
+}
+
+func (r *run) anyInbox() bool {
+	for _, p := range r.owned {
+		if len(p.inbox) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// anyWork reports whether there is something to do without new records.
+func (r *run) anyWork() bool {
+	for _, p := range r.owned {
+		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || p.sweeping() >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// collect makes the next batch: live records first, then due wakes, then a
+// chunk of a sweep. It returns nil if there is nothing to do.
+func (r *run) collect() *batch {
+	b := &batch{messages: map[int32][]*sarama.ConsumerMessage{}}
+	records, bytes := r.config.BatchRecords, r.config.BatchBytes
+	for _, number := range r.numbers() {
+		p := r.owned[number]
+		if r.idle(p) {
+			continue
+		}
+		s := p.open()
+		b.shares = append(b.shares, s)
+		messages := r.collectRecords(p, &records, &bytes)
+		messages = append(messages, r.collectWakes(p)...)
+		messages = append(messages, r.collectSweep(p)...)
+		s.messages = len(messages)
+		b.messages[number] = messages
+		b.count += len(messages)
+	}
+	if len(b.shares) == 0 {
+		return nil
+	}
+	return b
+}
+
+// idle reports whether nothing is to be done for p. Records that only move the
+// place in an input, markers, are taken without a transaction.
+func (r *run) idle(p *partition) bool {
+	for len(p.inbox) > 0 && p.inbox[0].Attrs.IsControl() {
+		p.next[p.inbox[0].Topic] = p.inbox[0].Offset + 1
+		p.inbox = p.inbox[1:]
+	}
+	now := r.timeOf(p)
+	return len(p.inbox) == 0 && !p.timers.anyDue(now) && p.sweeping() < 0 && !r.mustTell(p) && r.wall.now <= r.wallOf(p)
+}
+
+func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.ConsumerMessage {
+	var messages []*sarama.ConsumerMessage
+	s := p.share
+	if r.wall.now > r.wallOf(p) {
+		for _, door := range r.doors {
+			if r.wall.reaches(p, door) && p.observe(door, "door", r.wall.now) {
+				s.stateful = true
+			}
+		}
+	}
+	for len(p.inbox) > 0 && *records > 0 && *bytes > 0 {
+		record := p.inbox[0]
+		p.inbox[0] = nil
+		p.inbox = p.inbox[1:]
+		p.next[record.Topic] = record.Offset + 1
+		s.in[record.Topic] = record.Offset + 1
+		*records--
+		*bytes -= len(record.Key) + len(record.Value)
+		switch {
+		case record.Attrs.IsControl():
+		case string(record.Key) == schemas.TickKey:
+			s.stateful = r.observeTick(p, record) || s.stateful
+		default:
+			messages = append(messages, &sarama.ConsumerMessage{
+				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
+			})
+		}
+	}
+	if len(p.inbox) == 0 {
+		p.inbox = nil
+	}
+	return messages
+}
+
+// collectWakes makes errands of the first due timers. Those that a record
+// before them in the batch makes void do nothing.
+func (r *run) collectWakes(p *partition) []*sarama.ConsumerMessage {
+	var messages []*sarama.ConsumerMessage
+	for i, due := range p.timers.due(r.timeOf(p), r.config.WakeChunk) {
+		messages = append(messages, r.errandFor(p, i, due.key, errand{time: due.at}))
+	}
+	return messages
+}
+
+func (r *run) errandFor(p *partition, i int, key string, e errand) *sarama.ConsumerMessage {
+	return &sarama.ConsumerMessage{
+		Topic: r.loopName(), Partition: p.number, Offset: int64(-1 - i), Key: []byte(key), Value: e.encode(),
+	}
+}
+
+// work lets Goka process a batch, then commits it.
+func (r *run) work(b *batch) error {
+	began := time.Now()
+	if err := r.process(b); err != nil {
+		return err
+	}
+	r.metrics.steps.Observe(time.Since(began).Seconds())
+	outputs := r.complete(b)
+	began = time.Now()
+	producer := r.producers.next()
+	// The batch at work is finished when the host is asked to stop, but not for ever.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), r.config.TransactionTimeout)
+	defer cancel()
+	if err := producer.commit(ctx, outputs, r.offsetsOf(b)); err != nil {
+		r.metrics.aborted.Inc()
+		return r.reset(producer, err)
+	}
+	r.metrics.transactions.Observe(time.Since(began).Seconds())
+	r.settle(b, outputs)
+	return nil
+}
+
+// process hands the batch to Goka's claims and waits until all of it is marked.
+func (r *run) process(b *batch) error {
+	if b.count == 0 {
+		return nil
+	}
+	r.session.expect(int64(b.count))
+	for _, s := range b.shares {
+		for _, m := range b.messages[s.partition.number] {
+			r.session.claims[s.partition.number].messages <- m
+		}
+	}
+	select {
+	case <-r.session.through:
+		return nil
+	case <-r.session.broken:
+		return errors.New("goka gave up a partition; what follows is its reason")
+	}
+}
+
+// complete adds what the host itself has to say to what the steps said: ticks
+// and its own rows. A transaction is never empty, since an empty one would not
+// commit offsets.
+func (r *run) complete(b *batch) []output {
+	var outputs []output
+	for _, s := range b.shares {
+		s.partition.retime()
+		r.tell(s)
+		r.sweepOn(s)
+	}
+	if !slices.ContainsFunc(b.shares, func(s *share) bool { return s.stateful || len(s.records) > 0 }) {
+		b.shares[0].stateful = true
+	}
+	for _, s := range b.shares {
+		if s.stateful {
+			s.records = append(s.records, r.hostRowOf(s))
+		}
+		outputs = append(outputs, s.records...)
+	}
+	return outputs
+}
+
+func (r *run) hostRowOf(s *share) output {
+	value, err := schemas.HostStateCodec.Append(nil, &s.partition.state)
+	if err != nil {
+		panic(fmt.Sprintf("the host's own row cannot be encoded: %v", err)) // a record of plain fields
+	}
+	s.layer.host = value
+	return r.rowFor(s.partition.number, 0, schemas.HostKey, value)
+}
+
+// rowFor makes the record of a row. It goes to the partition at work, wherever
+// the key came from.
+func (r *run) rowFor(number int32, table int, key string, value []byte) output {
+	return output{&kgo.Record{Topic: r.tables[table], Partition: number, Key: []byte(key), Value: value}, table}
+}
+
+// recordFor makes a record of a stream.
+func (r *run) recordFor(topic, key string, partitionBy, value []byte) (*kgo.Record, error) {
+	n, ok := r.partitionsOf[topic]
+	if !ok {
+		return nil, fmt.Errorf("topic %s is not an output of group %s", topic, r.config.Group.Name)
+	}
+	return &kgo.Record{Topic: topic, Partition: r.partitionFor(partitionBy, n), Key: []byte(key), Value: value}, nil
+}
+
+func (r *run) offsetsOf(b *batch) *kmsg.TxnOffsetCommitRequest {
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.Group = r.config.Group.Name
+	req.MemberID, req.Generation = r.client.GroupMetadata() // cannot change during a turn: see lose
+	if r.config.InstanceID != "" {
+		req.InstanceID = &r.config.InstanceID
+	}
+	for _, topic := range r.inputs {
+		t := kmsg.NewTxnOffsetCommitRequestTopic()
+		t.Topic, t.TopicID = topic, r.topicIDs[topic]
+		for _, s := range b.shares {
+			if next, ok := s.in[topic]; ok {
+				p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+				p.Partition, p.Offset, p.LeaderEpoch = s.partition.number, next, -1
+				t.Partitions = append(t.Partitions, p)
+			}
+		}
+		if len(t.Partitions) > 0 {
+			req.Topics = append(req.Topics, t)
+		}
+	}
+	return req
+}
+
+// settle makes a committed batch visible.
+func (r *run) settle(b *batch, outputs []output) {
+	layers := map[int32]*layer{}
+	for _, s := range b.shares {
+		layers[s.partition.number] = s.layer
+	}
+	for _, out := range outputs {
+		if out.table >= 0 {
+			l := layers[out.record.Partition]
+			l.next[out.table] = max(l.next[out.table], out.record.Offset+1)
+		}
+	}
+	for _, s := range b.shares {
+		r.disk.write(s.partition.number, s.partition.commit())
+		s.partition.share = nil
+		r.metrics.count(s)
+	}
+}
+
+// reset throws away what is not committed and begins again from what is, after
+// it has made sure that nothing is undecided.
+func (r *run) reset(p *producer, cause error) error {
+	if errors.Is(cause, kerr.FencedInstanceID) {
+		return fmt.Errorf("%w (%w)", ErrFenced, cause)
+	}
+	r.config.Logger.Warn("a transaction failed; its batch is undone and done again", "error", cause)
+	return retry(r.ctx, 0, func() error {
+		err := r.producers.replace(r.ctx, p)
+		if err == nil {
+			err = r.restart()
+		}
+		if err != nil && r.ctx.Err() == nil {
+			r.config.Logger.Warn("cannot yet tell how a transaction ended, asking again", "error", err)
+		}
+		return err
+	})
+}
+
+// restart brings all owned partitions to what is committed now.
+func (r *run) restart() error {
+	var ps []*partition
+	for _, number := range r.numbers() {
+		ps = append(ps, r.owned[number])
+	}
+	if err := r.readOffsets(r.ctx, ps); err != nil {
+		return err
+	}
+	if err := r.resolveStarts(r.ctx, ps); err != nil {
+		return err
+	}
+	if err := r.recover(r.ctx, ps); err != nil {
+		return err
+	}
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for _, p := range ps {
+		for topic, next := range p.next {
+			if offsets[topic] == nil {
+				offsets[topic] = map[int32]kgo.EpochOffset{}
+			}
+			offsets[topic][p.number] = kgo.EpochOffset{Epoch: -1, Offset: next}
+		}
+	}
+	r.client.SetOffsets(offsets)
+	return nil
+}
+
+// readOffsets asks for the committed offsets of partitions, after all pending
+// ones are decided.
+func (r *run) readOffsets(ctx context.Context, ps []*partition) error {
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Group = r.config.Group.Name
+	for _, topic := range r.inputs {
+		t := kmsg.NewOffsetFetchRequestGroupTopic()
+		t.Topic, t.TopicID = topic, r.topicIDs[topic]
+		for _, p := range ps {
+			t.Partitions = append(t.Partitions, p.number)
+		}
+		group.Topics = append(group.Topics, t)
+	}
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.RequireStable = true
+	req.Groups = append(req.Groups, group)
+	resp, err := req.RequestWith(ctx, r.client)
+	if err != nil {
+		return err
+	}
+	if len(resp.Groups) != 1 {
+		return fmt.Errorf("asked for the offsets of one group, got %d", len(resp.Groups))
+	}
+	if err := kerr.ErrorForCode(resp.Groups[0].ErrorCode); err != nil {
+		return err
+	}
+	return r.takeOffsets(ps, resp.Groups[0].Topics)
+}
+
+func (r *run) takeOffsets(ps []*partition, topics []kmsg.OffsetFetchResponseGroupTopic) error {
+	names := map[[16]byte]string{}
+	for _, topic := range r.inputs {
+		names[r.topicIDs[topic]] = topic
+	}
+	for _, t := range topics {
+		name := t.Topic
+		if name == "" {
+			name = names[t.TopicID]
+		}
+		for _, got := range t.Partitions {
+			if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
+				return fmt.Errorf("committed offset of %s/%d: %w", name, got.Partition, err)
+			}
+			for _, p := range ps {
+				if p.number == got.Partition {
+					p.next[name] = got.Offset // -1: none
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/processors/stage"
+	"kairos/topologies"
+)
+
+// Host runs one group. Its methods may be called from any goroutine.
+type Host struct {
+	config  Config
+	metrics *metrics
+	started atomic.Bool
+	view    atomic.Pointer[view] // what the owner goroutine last published
+
+	turns  sync.Mutex
+	turned chan struct{} // closed after the next turn
+
+	redefining sync.Mutex
+	redefined  *redefinition // not yet taken by the owner goroutine
+	wake       func()        // ends the owner's wait; nil until it runs
+}
+
+// redefinition is a runner that replaces the one in use, and what to sweep.
+type redefinition struct {
+	runner *stage.Runner
+	words  []string
+}
+
+// New checks c and prepares a host. Nothing is connected before Run.
+func New(c Config) (*Host, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("host of %s: %w", c.Group.Name, err)
+	}
+	m, err := newMetrics(c.Registerer, c.Group.Name)
+	if err != nil {
+		return nil, fmt.Errorf("host of %s: %w", c.Group.Name, err)
+	}
+	h := &Host{config: c, metrics: m, turned: make(chan struct{})}
+	h.view.Store(&view{})
+	return h, nil
+}
+
+// ErrFenced says that another host runs under the same Config.InstanceID.
+var ErrFenced = errors.New("another host has taken over this InstanceID: give each host its own")
+
+// Run joins the group and works until ctx ends, then finishes the batch at
+// work, leaves and returns nil. An error is a bug or something that only an
+// operator can mend; what was not committed will be done again by whoever runs
+// next. Run works once per Host.
+func (h *Host) Run(ctx context.Context) error {
+	if !h.started.CompareAndSwap(false, true) {
+		return errors.New("host: Run works once: make a new Host")
+	}
+	r, err := newRun(ctx, h)
+	if err != nil {
+		return fmt.Errorf("host of %s: %w", h.config.Group.Name, err)
+	}
+	defer r.close()
+	processor, err := r.processor()
+	if err != nil {
+		return fmt.Errorf("host of %s: %w", h.config.Group.Name, err)
+	}
+	h.redefining.Lock()
+	h.wake = r.wakeUp
+	h.redefining.Unlock()
+	if err := processor.Run(ctx); err != nil {
+		return fmt.Errorf("host of %s: %w", h.config.Group.Name, err)
+	}
+	return nil
+}
+
+// Redefine makes r the runner from the next batch on and lets the stages with
+// the given words sweep over all rows of the partitions that this host owns.
+// A sweep that is under way begins again.
+func (h *Host) Redefine(r *stage.Runner, sweepWords ...string) error {
+	if got := r.Group().Name; got != h.config.Group.Name {
+		return fmt.Errorf("host of %s: the runner is of group %s", h.config.Group.Name, got)
+	}
+	for _, word := range sweepWords {
+		if !slices.ContainsFunc(h.config.Group.Stages, func(s topologies.Stage) bool { return s.Word == word }) {
+			return fmt.Errorf("host of %s: no stage %s to sweep", h.config.Group.Name, word)
+		}
+	}
+	h.redefining.Lock()
+	defer h.redefining.Unlock()
+	next := &redefinition{r, slices.Clone(sweepWords)}
+	if h.redefined != nil { // not yet taken: its sweeps are still wanted
+		next.words = append(next.words, h.redefined.words...)
+	}
+	h.redefined = next
+	if h.wake != nil {
+		h.wake()
+	}
+	return nil
+}
+
+func (h *Host) takeRedefinition() *redefinition {
+	h.redefining.Lock()
+	defer h.redefining.Unlock()
+	next := h.redefined
+	h.redefined = nil
+	return next
+}
+
+// groupOptions are those of the client that reads the inputs.
+func (r *run) groupOptions() []kgo.Opt {
+	c := r.config
+	opts := append(slices.Clone(c.Kafka),
+		kgo.ClientID("kairos-host"),
+		kgo.WithLogger(kafkaLogger{c.Logger}),
+		kgo.ConsumerGroup(c.Group.Name),
+		kgo.ConsumeTopics(r.inputs...),
+		kgo.Balancers(together{}),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.SessionTimeout(c.SessionTimeout),
+		kgo.RebalanceTimeout(c.RebalanceTimeout),
+		kgo.HeartbeatInterval(min(c.SessionTimeout/3, heartbeatEvery)),
+		kgo.OnPartitionsRevoked(r.lose),
+		kgo.OnPartitionsLost(r.lose),
+		kgo.AdjustFetchOffsetsFn(r.gain),
+	)
+	if c.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(c.InstanceID))
+	}
+	return opts
+}

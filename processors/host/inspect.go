@@ -1,0 +1,119 @@
+package host
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"kairos/schemas"
+)
+
+// view is what the owner goroutine publishes after each turn.
+type view struct {
+	partitions map[int32]*rows
+	positions  map[string]map[int32]int64
+	status     Status
+}
+
+// Status says how a host is doing.
+type Status struct {
+	Group      string
+	Partitions []PartitionStatus // owned, by number
+}
+
+// PartitionStatus says how one partition is doing.
+type PartitionStatus struct {
+	Number  int32
+	Rows    int             // keys with rows
+	Time    schemas.Instant // partition time; 0: not known yet
+	Due     int             // wakes that are due, at most a chunk is counted
+	Waiting int             // records polled, not yet processed
+	Telling bool            // the stages behind do not know Time yet
+	Sweeps  []schemas.SweepDone
+}
+
+// publish shows the state after a turn to everybody else.
+func (r *run) publish() {
+	v := &view{partitions: map[int32]*rows{}, positions: map[string]map[int32]int64{}}
+	v.status.Group = r.config.Group.Name
+	for _, topic := range r.inputs {
+		v.positions[topic] = map[int32]int64{}
+	}
+	for _, number := range r.numbers() {
+		p := r.owned[number]
+		v.partitions[number] = p.rows
+		for topic, next := range p.next {
+			v.positions[topic][number] = next
+		}
+		now := r.timeOf(p)
+		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
+			Number: number, Rows: p.rows.count, Time: now, Due: p.timers.countDue(now, r.config.WakeChunk),
+			Waiting: len(p.inbox), Telling: r.mustTell(p), Sweeps: slices.Clone(p.state.Sweeps),
+		})
+	}
+	r.host.show(v)
+}
+
+// Status says how the host is doing, as of its last turn.
+func (h *Host) Status() Status { return h.view.Load().status }
+
+// Positions says, per input and owned partition, the offset after the last
+// record that is processed and committed; markers of transactions count. When
+// it equals the end of a partition, nothing of it is left to do.
+func (h *Host) Positions() map[string]map[int32]int64 { return h.view.Load().positions }
+
+// Row is the committed row of key in a table, encoded; nil if there is none. It
+// fails if no owned partition can have it.
+func (h *Host) Row(table, key string) ([]byte, error) {
+	place := h.place(table)
+	if place < 0 {
+		return nil, fmt.Errorf("host of %s: no table %s", h.config.Group.Name, table)
+	}
+	v := h.view.Load()
+	number := newPartitioner()([]byte(key), h.config.Topology.Config.Partitions)
+	r := v.partitions[number]
+	if r == nil {
+		return nil, fmt.Errorf("host of %s: key %q is in partition %d, which this host does not own", h.config.Group.Name, key, number)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.get(place, key), nil
+}
+
+// Scan calls f for committed rows of a table whose keys start with prefix, in
+// no order, until f returns false. f must not keep or change value, and must
+// not take long: while it runs, the partition waits.
+func (h *Host) Scan(table, prefix string, f func(key string, value []byte) bool) error {
+	place := h.place(table)
+	if place < 0 {
+		return fmt.Errorf("host of %s: no table %s", h.config.Group.Name, table)
+	}
+	for _, r := range h.view.Load().partitions {
+		if !r.scan(place, prefix, f) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *rows) scan(place int, prefix string, f func(string, []byte) bool) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, shard := range r.shards {
+		for key, set := range shard {
+			if row := (*set)[place]; row != nil && strings.HasPrefix(key, prefix) && !f(key, row) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (h *Host) place(table string) int {
+	for place, s := range h.config.Group.Stages {
+		if s.Table.Name == table {
+			return place
+		}
+	}
+	return -1
+}

@@ -1,0 +1,129 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/schemas"
+)
+
+// gain is called after the group has given partitions to this member and their
+// committed offsets have been read, and before their records are. At that point
+// no transaction of the partitions' former owner can commit any more: offsets
+// are read "stable", that is, after pending ones are decided, and the
+// coordinator refuses offsets of former generations. So what the tables hold
+// now is what belongs to these offsets. Other partitions work on meanwhile.
+func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	fresh := map[int32]*partition{}
+	for topic, numbers := range offsets {
+		for number, offset := range numbers {
+			p := fresh[number]
+			if p == nil {
+				p = newPartition(number, r.tables)
+				fresh[number] = p
+			}
+			p.next[topic] = offset.EpochOffset().Offset
+		}
+	}
+	var ps []*partition
+	for number, p := range fresh {
+		for _, topic := range r.inputs {
+			if _, ok := p.next[topic]; !ok {
+				return nil, fmt.Errorf("partition %d came without its part of %s", number, topic)
+			}
+		}
+		ps = append(ps, p)
+	}
+	began := time.Now()
+	err := retry(ctx, 0, func() error {
+		err := r.resolveStarts(ctx, ps)
+		if err == nil {
+			err = r.recover(ctx, ps)
+		}
+		if err != nil {
+			r.config.Logger.Warn("recovering failed, will be tried again", "partitions", len(ps), "error", err)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.metrics.recovery.Observe(time.Since(began).Seconds())
+	return r.own(ps), nil
+}
+
+// own makes recovered partitions ready, and says where to read on.
+func (r *run) own(ps []*partition) map[string]map[int32]kgo.Offset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	starts := map[string]map[int32]kgo.Offset{}
+	for _, p := range ps {
+		r.owned[p.number] = p
+		for topic, next := range p.next {
+			if starts[topic] == nil {
+				starts[topic] = map[int32]kgo.Offset{}
+			}
+			starts[topic][p.number] = kgo.NewOffset().At(next)
+		}
+	}
+	r.changed = true
+	r.publish()
+	r.wakeUp()
+	return starts
+}
+
+// lose gives partitions up. It waits for the batch at work.
+func (r *run) lose(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, numbers := range lost {
+		for _, number := range numbers {
+			if r.owned[number] != nil {
+				delete(r.owned, number)
+				r.changed = true
+			}
+		}
+	}
+	if r.changed {
+		r.publish()
+		r.wakeUp()
+	}
+}
+
+func newPartition(number int32, tables []string) *partition {
+	p := &partition{number: number, tables: map[string]int{}, rows: newRows(tables), next: map[string]int64{}}
+	for place, table := range tables {
+		p.tables[table] = place
+	}
+	return p
+}
+
+// ready prepares a partition whose rows are complete.
+func (p *partition) ready() error {
+	p.layers, p.inbox, p.share = nil, nil, nil
+	p.timers = timersOf(p.rows)
+	p.state = schemas.HostState{}
+	if p.rows.host == nil {
+		return nil
+	}
+	state, err := schemas.HostStateCodec.Decode(p.rows.host)
+	if err != nil {
+		return fmt.Errorf("the host's own row of partition %d in %s: %w", p.number, p.rows.tables[0], err)
+	}
+	p.state = *state
+	return nil
+}
+
+// numbers lists the owned partitions in order.
+func (r *run) numbers() []int32 {
+	numbers := make([]int32, 0, len(r.owned))
+	for number := range r.owned {
+		numbers = append(numbers, number)
+	}
+	slices.Sort(numbers)
+	return numbers
+}

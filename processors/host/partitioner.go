@@ -1,0 +1,17 @@
+package host
+
+import "github.com/twmb/franz-go/pkg/kgo"
+
+// newPartitioner finds partitions as the Java client and franz-go do by
+// default: murmur2 of the key. Goka's own default is FNV, which would send
+// equal keys of foreign producers to other partitions. It holds no state for
+// records with a key.
+func newPartitioner() func(key []byte, partitions int32) int32 {
+	p := kgo.StickyKeyPartitioner(nil).ForTopic("")
+	return func(key []byte, partitions int32) int32 {
+		if key == nil {
+			key = []byte{}
+		}
+		return int32(p.Partition(&kgo.Record{Key: key}, int(partitions)))
+	}
+}

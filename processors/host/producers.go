@@ -1,0 +1,194 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// producers are transactional producers that take turns. A transaction that
+// follows another one of the same producer waits until the markers of that one
+// are written; with a few producers nobody comes back so soon.
+type producers struct {
+	config Config
+	all    []*producer
+	turn   int
+}
+
+// producer has one transactional id.
+type producer struct {
+	id     string
+	client *kgo.Client
+}
+
+// newProducers connects all producers. That fences and aborts what a former
+// life of the same InstanceID has left behind. Without InstanceID the ids are
+// new ones, and the broker aborts what was left behind after a while.
+func newProducers(ctx context.Context, c Config) (*producers, error) {
+	instance := c.InstanceID
+	if instance == "" {
+		var random [8]byte
+		if _, err := rand.Read(random[:]); err != nil {
+			return nil, err
+		}
+		instance = hex.EncodeToString(random[:])
+	}
+	ps := &producers{config: c}
+	for n := range c.Producers {
+		p := &producer{id: fmt.Sprintf("%s-%s-%d", c.Group.Name, instance, n)}
+		ps.all = append(ps.all, p)
+	}
+	for _, p := range ps.all {
+		if err := ps.connect(ctx, p); err != nil {
+			ps.close()
+			return nil, err
+		}
+	}
+	return ps, nil
+}
+
+func (ps *producers) connect(ctx context.Context, p *producer) error {
+	client, err := kgo.NewClient(append(slices.Clone(ps.config.Kafka),
+		kgo.ClientID("kairos-host"),
+		kgo.WithLogger(kafkaLogger{ps.config.Logger}),
+		kgo.TransactionalID(p.id),
+		kgo.TransactionTimeout(ps.config.TransactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(1<<20),
+		kgo.ProducerBatchMaxBytes(maxRecordBytes),
+		kgo.UnknownTopicRetries(20),
+	)...)
+	if err != nil {
+		return err
+	}
+	p.client = client
+	// The broker's features must be known before the first transaction, or it
+	// would run under the older protocol.
+	if _, _, err = client.ProducerID(ctx); err != nil {
+		return fmt.Errorf("transactional id %s: %w", p.id, err)
+	}
+	return nil
+}
+
+func (ps *producers) next() *producer {
+	ps.turn = (ps.turn + 1) % len(ps.all)
+	return ps.all[ps.turn]
+}
+
+// replace makes sure that nothing of p's last transaction is undecided: a new
+// client with the same id fences and aborts it, or waits until its commit is
+// complete, if that is how far it came.
+func (ps *producers) replace(ctx context.Context, p *producer) error {
+	p.client.Close()
+	return ps.connect(ctx, p)
+}
+
+func (ps *producers) close() {
+	if ps == nil {
+		return
+	}
+	for _, p := range ps.all {
+		if p.client != nil {
+			p.client.Close()
+		}
+	}
+}
+
+// maxRecordBytes is the size up to which records are sent. What a topic takes
+// is the broker's decision.
+const maxRecordBytes = 64 << 20
+
+// commit writes records and offsets in one transaction. After an error nobody
+// knows how it ended, until p is replaced.
+func (p *producer) commit(ctx context.Context, outputs []output, offsets *kmsg.TxnOffsetCommitRequest) error {
+	if err := p.client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	var first atomic.Pointer[error]
+	for i := range outputs {
+		p.client.Produce(ctx, outputs[i].record, func(record *kgo.Record, err error) {
+			if err != nil {
+				err = fmt.Errorf("write to %s: %w", record.Topic, err)
+				first.CompareAndSwap(nil, &err)
+			}
+		})
+	}
+	if err := p.client.Flush(ctx); err != nil {
+		return err
+	}
+	if err := first.Load(); err != nil {
+		return *err
+	}
+	if err := p.commitOffsets(ctx, offsets); err != nil {
+		return fmt.Errorf("commit offsets: %w", err)
+	}
+	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// commitOffsets makes offsets part of the transaction, if member and generation
+// are still the group's.
+func (p *producer) commitOffsets(ctx context.Context, req *kmsg.TxnOffsetCommitRequest) error {
+	id, epoch, err := p.client.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.id, id, epoch
+	return retryLoading(ctx, func() error {
+		resp, err := req.RequestWith(ctx, p.client)
+		if err != nil {
+			return err
+		}
+		for _, t := range resp.Topics {
+			for _, partition := range t.Partitions {
+				if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// retryLoading repeats f while the group's coordinator moves or wakes up, or
+// the former transaction's markers are still being written.
+func retryLoading(ctx context.Context, f func() error) error {
+	var last error
+	err := retry(ctx, 0, func() error {
+		last = f()
+		if errors.Is(last, kerr.CoordinatorLoadInProgress) || errors.Is(last, kerr.NotCoordinator) ||
+			errors.Is(last, kerr.CoordinatorNotAvailable) || errors.Is(last, kerr.ConcurrentTransactions) {
+			return last
+		}
+		return nil
+	})
+	return errors.Join(last, err)
+}
+
+// requireTransactions refuses a cluster without the second version of the
+// transaction protocol (KIP-890, Kafka 4.0): older ones can tear a transaction.
+func requireTransactions(ctx context.Context, client *kgo.Client) error {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "kairos", "1"
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("ask for the features of the cluster: %w", err)
+	}
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" && f.MaxVersionLevel >= 2 {
+			return nil
+		}
+	}
+	return errors.New("the cluster's transaction.version is below 2: upgrade to Kafka 4.0 or later, then kafka-features upgrade --feature transaction.version=2")
+}

@@ -1,0 +1,168 @@
+package host
+
+import (
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kairos/schemas"
+)
+
+const (
+	shardCount = 256
+	maxTables  = 16
+)
+
+// rows are the committed rows of one partition, of all tables of the group, in
+// memory. Sweeps walk them shard by shard, so a row must stay in its shard:
+// the hash of the key is part of the persistent cursor.
+//
+// Only the owner goroutine changes rows, between batches; steps read without
+// the lock while no change can happen, everybody else reads with it.
+type rows struct {
+	mu     sync.RWMutex
+	tables []string
+	shards [shardCount]map[string]*rowSet
+	count  int
+	next   []int64 // per table: the offset after the last record that is in here
+	host   []byte  // the encoded schemas.HostState
+}
+
+// rowSet holds one key's rows, one place per table; nil where there is none.
+type rowSet [][]byte
+
+func newRows(tables []string) *rows {
+	r := &rows{tables: tables, next: make([]int64, len(tables))}
+	for i := range r.shards {
+		r.shards[i] = map[string]*rowSet{}
+	}
+	return r
+}
+
+func shardOf(key string) int { return int(xxhash.Sum64String(key) % shardCount) }
+
+func (r *rows) get(table int, key string) []byte {
+	if set := r.shards[shardOf(key)][key]; set != nil {
+		return (*set)[table]
+	}
+	return nil
+}
+
+// put changes one row; the caller holds the lock. Value nil deletes.
+func (r *rows) put(table int, key string, value []byte) {
+	if key == schemas.HostKey {
+		if table == 0 {
+			r.host = value
+		}
+		return
+	}
+	shard := r.shards[shardOf(key)]
+	set := shard[key]
+	switch {
+	case set == nil && value == nil:
+		return
+	case set == nil:
+		fresh := make(rowSet, len(r.tables))
+		set = &fresh
+		shard[key] = set
+		r.count++
+	}
+	(*set)[table] = value
+	if value == nil && set.empty() {
+		delete(shard, key)
+		r.count--
+	}
+}
+
+func (s rowSet) empty() bool {
+	for _, row := range s {
+		if row != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// wake is when the first of the rows wants to be woken; 0: never.
+func (s rowSet) wake() schemas.Instant {
+	var first schemas.Instant
+	for _, row := range s {
+		if wake := schemas.WakeOf(row); wake != 0 && (first == 0 || wake < first) {
+			first = wake
+		}
+	}
+	return first
+}
+
+// blank reports whether nothing has been read yet.
+func (r *rows) blank() bool {
+	for _, next := range r.next {
+		if next != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// clear forgets everything, to be read again from the start.
+func (r *rows) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := newRows(r.tables)
+	r.shards, r.count, r.next, r.host = fresh.shards, 0, fresh.next, nil
+}
+
+// layer is what one batch changes in the rows of one partition, until its
+// transaction is committed (then it goes into the rows) or aborted (then
+// nothing is left of it).
+type layer struct {
+	changes map[string]*change
+	host    []byte // nil: unchanged
+	next    []int64
+}
+
+type change struct {
+	set  uint16 // bit per table
+	rows rowSet
+}
+
+func newLayer(tables int) *layer {
+	return &layer{changes: map[string]*change{}, next: make([]int64, tables)}
+}
+
+func (l *layer) get(table int, key string) (row []byte, ok bool) {
+	c := l.changes[key]
+	if c == nil || c.set&(1<<table) == 0 {
+		return nil, false
+	}
+	return c.rows[table], true
+}
+
+func (l *layer) put(table int, key string, value []byte) {
+	c := l.changes[key]
+	if c == nil {
+		c = &change{rows: make(rowSet, len(l.next))}
+		l.changes[key] = c
+	}
+	c.set |= 1 << table
+	c.rows[table] = value
+}
+
+// apply makes a committed layer part of the rows.
+func (r *rows) apply(l *layer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, c := range l.changes {
+		for table := range r.tables {
+			if c.set&(1<<table) != 0 {
+				r.put(table, key, c.rows[table])
+			}
+		}
+	}
+	if l.host != nil {
+		r.host = l.host
+	}
+	for i, next := range l.next {
+		r.next[i] = max(r.next[i], next)
+	}
+}

@@ -1,0 +1,298 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/processors/stage"
+	"kairos/topologies"
+)
+
+const heartbeatEvery = 3 * time.Second
+
+// run is one life of a host: its clients, its partitions, its generation. It is
+// the consumer group that Goka sees; the goroutine in Consume owns everything
+// below mu.
+type run struct {
+	config  Config
+	host    *Host
+	metrics *metrics
+	ctx     context.Context // of Host.Run
+
+	inputs       []string // sorted
+	doors        []string // inputs that the wall clock ticks for
+	tables       []string // in the order of the stages
+	sources      []source // whose ticks make the partition time
+	tellTopics   []topologies.Topic
+	partitionsOf map[string]int32
+	topicIDs     map[string][16]byte
+	partitionFor func(key []byte, partitions int32) int32
+
+	client    *kgo.Client // reads the inputs
+	admin     *kadm.Client
+	producers *producers
+	disk      *disk
+
+	polling  sync.Mutex
+	pollStop context.CancelFunc // ends the wait of the poll at work
+	woken    bool               // before there was one
+
+	mu      sync.Mutex
+	owned   map[int32]*partition // recovered, ready to work
+	changed bool                 // owned is not what the session has
+	session *session             // nil: none
+	handler sarama.ConsumerGroupHandler
+	runner  *stage.Runner
+	busy    bool // there is work without new records
+	wall    wallClock
+}
+
+// source is who ticks in which topic.
+type source struct{ topic, name string }
+
+func newRun(ctx context.Context, h *Host) (*run, error) {
+	r := &run{
+		config: h.config, host: h, metrics: h.metrics, ctx: ctx,
+		owned: map[int32]*partition{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+	}
+	r.describe()
+	var err error
+	if r.client, err = kgo.NewClient(r.groupOptions()...); err != nil {
+		return nil, err
+	}
+	r.admin = kadm.NewClient(r.client)
+	if err = r.connect(ctx); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) connect(ctx context.Context) error {
+	if err := r.loadTopics(ctx); err != nil {
+		return err
+	}
+	if err := requireTransactions(ctx, r.client); err != nil {
+		return err
+	}
+	var err error
+	if r.disk, err = openDisk(r.config, r.tables); err != nil {
+		return err
+	}
+	r.producers, err = newProducers(ctx, r.config)
+	return err
+}
+
+// describe works out what the group reads and writes.
+func (r *run) describe() {
+	g := r.config.Group
+	for _, t := range g.Inputs() {
+		r.inputs = append(r.inputs, t.Name)
+		if t.Writer == "door" {
+			r.doors = append(r.doors, t.Name)
+			r.sources = append(r.sources, source{t.Name, "door"})
+		} else if carriesTicks(g, t) {
+			for n := range r.config.Topology.PartitionsOf(t) {
+				r.sources = append(r.sources, source{t.Name, tickSource(t, n)})
+			}
+		}
+	}
+	for _, s := range g.Stages {
+		r.tables = append(r.tables, s.Table.Name)
+	}
+	for _, t := range g.Outputs() {
+		if t.Writer != "door" && carriesTicks(g, t) {
+			r.tellTopics = append(r.tellTopics, t)
+		}
+	}
+}
+
+func tickSource(t topologies.Topic, partition int32) string {
+	return fmt.Sprintf("%s/%d", t.Writer, partition)
+}
+
+// loadTopics reads how many partitions the group's topics have. New topics may
+// take a moment to be known to all brokers.
+func (r *run) loadTopics(ctx context.Context) error {
+	names := slices.Concat(r.inputs, r.tables)
+	for _, t := range r.config.Group.Outputs() {
+		names = append(names, t.Name)
+	}
+	return retry(ctx, 10*time.Second, func() error {
+		details, err := r.admin.ListTopics(ctx, names...)
+		if err != nil {
+			return err
+		}
+		r.partitionsOf, r.topicIDs = map[string]int32{}, map[string][16]byte{}
+		for _, name := range names {
+			d := details[name]
+			if d.Err != nil || len(d.Partitions) == 0 {
+				return fmt.Errorf("topic %s: %w; create the topics of the topology first", name, cmpErr(d.Err))
+			}
+			r.partitionsOf[name], r.topicIDs[name] = int32(len(d.Partitions)), d.ID
+		}
+		for _, table := range r.tables {
+			if got, want := r.partitionsOf[table], r.partitionsOf[r.inputs[0]]; got != want {
+				return fmt.Errorf("table %s has %d partitions but %s has %d: they must be equal", table, got, r.inputs[0], want)
+			}
+		}
+		return nil
+	})
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		return kerr.UnknownTopicOrPartition
+	}
+	return err
+}
+
+// retry repeats f, with growing pauses, until it succeeds, ctx ends or patience
+// is over; 0 is without end.
+func retry(ctx context.Context, patience time.Duration, f func() error) error {
+	began := time.Now()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if err == nil || errors.Is(err, ErrFenced) {
+			return err
+		}
+		if patience > 0 && time.Since(began) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Consume implements sarama.ConsumerGroup: it lives through all generations, so
+// that Goka never comes to its pause between two calls.
+func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGroupHandler) error {
+	r.handler = handler
+	for ctx.Err() == nil {
+		fetches := r.poll(ctx)
+		err := r.turn(fetches)
+		r.client.AllowRebalance()
+		if err != nil {
+			return errors.Join(r.finish(), err)
+		}
+	}
+	return r.finish()
+}
+
+// poll waits for records, not longer than the next tick of the clock allows,
+// and not at all while there is other work.
+func (r *run) poll(ctx context.Context) kgo.Fetches {
+	if r.busy {
+		return r.client.PollRecords(nil, r.config.BatchRecords) //nolint:staticcheck // nil: what is buffered, now
+	}
+	ctx, stop := context.WithTimeout(ctx, r.config.TickEvery)
+	defer stop()
+	r.polling.Lock()
+	if r.woken {
+		stop()
+	}
+	r.woken, r.pollStop = false, stop
+	r.polling.Unlock()
+	return r.client.PollRecords(ctx, r.config.BatchRecords)
+}
+
+// wakeUp ends the wait for records, or the next one.
+func (r *run) wakeUp() {
+	r.polling.Lock()
+	defer r.polling.Unlock()
+	r.woken = true
+	if r.pollStop != nil {
+		r.pollStop()
+	}
+}
+
+// turn does all that a poll brought, one transaction after the other.
+func (r *run) turn(fetches kgo.Fetches) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.publish()
+	if err := r.checkFetches(fetches); err != nil {
+		return err
+	}
+	if err := r.renew(); err != nil {
+		return err
+	}
+	r.adopt(r.host.takeRedefinition())
+	r.take(fetches)
+	r.wall.tick(r)
+	for first := true; first || r.anyInbox(); first = false {
+		b := r.collect()
+		if b == nil {
+			break
+		}
+		if err := r.work(b); err != nil {
+			return err
+		}
+	}
+	r.busy = r.anyWork()
+	return nil
+}
+
+// renew ends the generation and begins another one if the partitions changed.
+func (r *run) renew() error {
+	if !r.changed {
+		return nil
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	r.changed = false
+	if len(r.owned) == 0 {
+		return nil
+	}
+	member, generation := r.client.GroupMetadata()
+	depth := r.config.BatchRecords + r.config.WakeChunk + r.config.SweepChunk
+	r.session = newSession(member, generation, r.inputs, maps.Clone(r.owned), depth)
+	return r.session.run(r.handler)
+}
+
+// finish ends the generation, if there is one.
+func (r *run) finish() error {
+	if r.session == nil {
+		return nil
+	}
+	err := r.session.end(r.handler)
+	r.session = nil // not before: steps that still run look at it
+	return err
+}
+
+// checkFetches looks for errors that no waiting mends.
+func (r *run) checkFetches(fetches kgo.Fetches) error {
+	var fatal error
+	fetches.EachError(func(topic string, number int32, err error) {
+		switch {
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
+		case errors.Is(err, kerr.FencedInstanceID):
+			fatal = fmt.Errorf("%w (%w)", ErrFenced, err)
+		default:
+			r.config.Logger.Warn("reading an input failed, will be tried again", "topic", topic, "partition", number, "error", err)
+		}
+	})
+	return fatal
+}
+
+func (r *run) close() {
+	r.mu.Lock()
+	r.producers.close()
+	r.mu.Unlock()
+	r.client.CloseAllowingRebalance()
+	r.disk.close()
+}

@@ -1,0 +1,82 @@
+package host
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/IBM/sarama"
+
+	"kairos/schemas"
+)
+
+// adopt takes a new runner and begins the sweeps that come with it.
+func (r *run) adopt(d *redefinition) {
+	if d == nil {
+		return
+	}
+	r.runner = d.runner
+	for _, p := range r.owned {
+		for _, word := range d.words {
+			p.beginSweep(schemas.SweepDone{Stage: word, Time: r.timeOf(p), Total: int64(p.rows.count)})
+		}
+	}
+}
+
+func (p *partition) beginSweep(fresh schemas.SweepDone) {
+	i, ok := slices.BinarySearchFunc(p.state.Sweeps, fresh.Stage, func(s schemas.SweepDone, word string) int {
+		return cmp.Compare(s.Stage, word)
+	})
+	if ok {
+		p.state.Sweeps[i] = fresh
+	} else {
+		p.state.Sweeps = slices.Insert(p.state.Sweeps, i, fresh)
+	}
+}
+
+// sweeping is the place of the sweep to go on with; -1: none.
+func (p *partition) sweeping() int {
+	return slices.IndexFunc(p.state.Sweeps, func(s schemas.SweepDone) bool { return !s.Ended })
+}
+
+// collectSweep makes errands of the next rows of a sweep and moves its cursor,
+// which is committed with what the errands do.
+func (r *run) collectSweep(p *partition) []*sarama.ConsumerMessage {
+	i := p.sweeping()
+	if i < 0 {
+		return nil
+	}
+	sweep := &p.state.Sweeps[i]
+	keys := p.rows.after(&sweep.Shard, &sweep.After, r.config.SweepChunk)
+	sweep.Done += int64(len(keys))
+	sweep.Ended = sweep.Shard == shardCount
+	p.share.stateful = true
+	messages := make([]*sarama.ConsumerMessage, len(keys))
+	for n, key := range keys {
+		messages[n] = r.errandFor(p, r.config.WakeChunk+n, key, errand{sweep.Time, sweep.Stage})
+	}
+	return messages
+}
+
+// after lists the keys that follow a cursor, at most limit, and moves it. Shard
+// is shardCount when nothing follows.
+func (r *rows) after(shard *int64, after *string, limit int) []string {
+	var keys []string
+	for ; *shard < shardCount; *shard, *after = *shard+1, "" {
+		var rest []string
+		for key := range r.shards[*shard] {
+			if key > *after || *after == "" {
+				rest = append(rest, key)
+			}
+		}
+		slices.Sort(rest)
+		if room := limit - len(keys); len(rest) > room {
+			keys = append(keys, rest[:room]...)
+			*after = keys[len(keys)-1]
+			return keys
+		}
+		keys = append(keys, rest...)
+	}
+	return keys
+}
+
+func (r *run) sweepOn(*share) {}

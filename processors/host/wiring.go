@@ -1,0 +1,296 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+
+	"github.com/IBM/sarama"
+	"github.com/lovoo/goka"
+	"github.com/lovoo/goka/storage"
+
+	"kairos/processors/stage"
+	"kairos/topologies"
+)
+
+// processor builds the Goka processor whose consumer group, producer, storage
+// and topic manager are the host's.
+func (r *run) processor() (*goka.Processor, error) {
+	var edges []goka.Edge
+	loop := r.loopName()
+	for _, topic := range r.inputs {
+		if topic != loop {
+			edges = append(edges, goka.Input(goka.Stream(topic), rawCodec{}, r.step))
+		}
+	}
+	for _, topic := range r.config.Group.Outputs() {
+		if topic.Name != loop {
+			edges = append(edges, goka.Output(goka.Stream(topic.Name), recordCodec{}))
+		}
+	}
+	edges = append(edges, goka.Loop(loopCodec{}, r.step), goka.Persist(rowsCodec{}))
+	graph := goka.DefineGroup(goka.Group(r.config.Group.Name), edges...)
+	return goka.NewProcessor(nil, graph,
+		goka.WithLogger(gokaLogger{r.config.Logger}),
+		goka.WithNilHandling(goka.NilProcess),
+		goka.WithPartitionChannelSize(64),
+		goka.WithHasher(func() hash.Hash32 { panic("nobody asks Goka for a partition: see recordFor") }),
+		goka.WithConsumerGroupBuilder(func([]string, string, string) (sarama.ConsumerGroup, error) { return r, nil }),
+		goka.WithConsumerSaramaBuilder(func([]string, string) (sarama.Consumer, error) { return noConsumer{}, nil }),
+		goka.WithProducerBuilder(func([]string, string, func() hash.Hash32) (goka.Producer, error) { return outbox{r}, nil }),
+		goka.WithTopicManagerBuilder(func([]string) (goka.TopicManager, error) { return topicManager{r}, nil }),
+		goka.WithStorageBuilder(func(_ string, number int32) (storage.Storage, error) {
+			return &gokaStorage{r.session.partitions[number]}, nil
+		}),
+	)
+}
+
+// loopName is what Goka calls the group's loop. For a group of one stage it is
+// the stage's loop topic, if it has one; for a chain there is no such topic.
+// Errands run under this name either way.
+func (r *run) loopName() string { return r.config.Group.Name + "-loop" }
+
+// tableName is what Goka calls the group's composite table.
+func (r *run) tableName() string { return r.config.Group.Name + "-table" }
+
+// step is the callback of every input: it runs the group's stages on one
+// message and writes what they did through Goka's context.
+func (r *run) step(ctx goka.Context, message any) {
+	p := r.session.partitions[ctx.Partition()]
+	value, _ := message.([]byte)
+	effects, err := r.effects(p, ctx, value)
+	if err != nil {
+		ctx.Fail(err) // panics, on purpose: nothing may go on
+	}
+	p.share.steps++
+	p.share.drops = append(p.share.drops, effects.Drops...)
+	for _, record := range effects.Records {
+		e := emission{p.number, record}
+		if record.Topic == r.loopName() {
+			ctx.Loopback(record.Key, e)
+		} else {
+			ctx.Emit(goka.Stream(record.Topic), record.Key, e)
+		}
+	}
+	if len(effects.Rows) > 0 {
+		ctx.SetValue(frameOf(p, effects.Rows))
+	}
+}
+
+func (r *run) effects(p *partition, ctx goka.Context, value []byte) (stage.Effects, error) {
+	if ctx.Offset() < 0 {
+		e := parseErrand(value)
+		if e.word == "" {
+			return r.runner.Wake(p, ctx.Key(), e.time)
+		}
+		return r.runner.Sweep(p, e.word, ctx.Key(), e.time)
+	}
+	return r.runner.Message(p, stage.Message{
+		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
+		Key: []byte(ctx.Key()), Value: value,
+	})
+}
+
+func frameOf(p *partition, changes []stage.RowChange) rowsFrame {
+	f := rowsFrame{from: p.number, sections: make([]section, len(changes))}
+	for i, c := range changes {
+		f.sections[i] = section{p.tables[c.Table], c.Value}
+	}
+	return f
+}
+
+// loopCodec encodes emissions to the loop as to any topic; what comes from it
+// is raw.
+type loopCodec struct{ recordCodec }
+
+// outbox is Goka's producer: it keeps what steps emit until the batch is
+// through. Its promises are kept at once: that the batch is committed as a
+// whole, or not at all, is the transaction's business.
+type outbox struct{ run *run }
+
+// Emit implements goka.Producer.
+func (o outbox) Emit(topic, key string, value []byte) *goka.Promise {
+	return o.EmitWithHeaders(topic, key, value, nil)
+}
+
+// EmitWithHeaders implements goka.Producer.
+func (o outbox) EmitWithHeaders(topic, key string, value []byte, _ goka.Headers) *goka.Promise {
+	_, finish := goka.NewPromiseWithFinisher()
+	return finish(nil, o.put(topic, key, value))
+}
+
+func (o outbox) put(topic, key string, value []byte) error {
+	if topic == o.run.tableName() {
+		return o.putRows(key, value)
+	}
+	from, partitionBy, payload := parseEmission(value)
+	s := o.run.session.partitions[from].share
+	record, err := o.run.recordFor(topic, key, partitionBy, payload)
+	if err != nil {
+		return err
+	}
+	s.records = append(s.records, output{record, -1})
+	return nil
+}
+
+func (o outbox) putRows(key string, value []byte) error {
+	f, err := parseRows(value)
+	if err != nil {
+		return err
+	}
+	p := o.run.session.partitions[f.from]
+	for _, section := range f.sections {
+		p.share.records = append(p.share.records, o.run.rowFor(p.number, section.table, key, section.value))
+	}
+	return nil
+}
+
+// Close implements goka.Producer.
+func (outbox) Close() error { return nil }
+
+// gokaStorage is one partition's composite table as Goka sees it.
+type gokaStorage struct{ partition *partition }
+
+// Open implements storage.Storage. The partition is recovered before Goka
+// hears of it, see recovery.go.
+func (s *gokaStorage) Open() error {
+	if s.partition == nil {
+		return errors.New("a partition that the host does not own")
+	}
+	return nil
+}
+
+// Close implements storage.Storage. Rows outlive a generation.
+func (*gokaStorage) Close() error { return nil }
+
+// Has implements storage.Storage.
+func (s *gokaStorage) Has(key string) (bool, error) {
+	value, err := s.Get(key)
+	return value != nil, err
+}
+
+// Get implements storage.Storage.
+func (s *gokaStorage) Get(key string) ([]byte, error) {
+	f := rowsFrame{from: s.partition.number}
+	for table := range s.partition.rows.tables {
+		if row := s.partition.row(table, key); row != nil {
+			f.sections = append(f.sections, section{table, row})
+		}
+	}
+	if len(f.sections) == 0 {
+		return nil, nil
+	}
+	return rowsCodec{}.Encode(f)
+}
+
+// Set implements storage.Storage: the sections in value go into the layer of
+// the batch at work, and nowhere else.
+func (s *gokaStorage) Set(key string, value []byte) error {
+	f, err := parseRows(value)
+	if err != nil {
+		return err
+	}
+	for _, section := range f.sections {
+		s.partition.share.layer.put(section.table, key, section.value)
+	}
+	return nil
+}
+
+// Delete implements storage.Storage.
+func (s *gokaStorage) Delete(key string) error {
+	return fmt.Errorf("key %q: rows are deleted one by one, through a frame", key)
+}
+
+// GetOffset implements storage.Storage: Goka recovers nothing, so it needs none.
+func (*gokaStorage) GetOffset(byDefault int64) (int64, error) { return byDefault, nil }
+
+// SetOffset implements storage.Storage.
+func (*gokaStorage) SetOffset(int64) error { return nil }
+
+// MarkRecovered implements storage.Storage.
+func (*gokaStorage) MarkRecovered() error { return nil }
+
+// Iterator implements storage.Storage.
+func (*gokaStorage) Iterator() (storage.Iterator, error) {
+	return nil, errors.New("rows are iterated through Host.Scan")
+}
+
+// IteratorWithRange implements storage.Storage.
+func (s *gokaStorage) IteratorWithRange(_, _ []byte) (storage.Iterator, error) { return s.Iterator() }
+
+// topicManager answers Goka's questions. Topics are made by others: one that is
+// missing is an error.
+type topicManager struct{ run *run }
+
+// EnsureTableExists implements goka.TopicManager: the composite table is no topic.
+func (topicManager) EnsureTableExists(string, int) error { return nil }
+
+// EnsureStreamExists implements goka.TopicManager: the loop is checked with the
+// other topics, where it is one.
+func (topicManager) EnsureStreamExists(string, int) error { return nil }
+
+// EnsureTopicExists implements goka.TopicManager.
+func (topicManager) EnsureTopicExists(string, int, int, map[string]string) error { return nil }
+
+// Partitions implements goka.TopicManager.
+func (m topicManager) Partitions(topic string) ([]int32, error) {
+	n, ok := m.run.partitionsOf[topic]
+	if !ok {
+		return nil, fmt.Errorf("topic %s does not exist: create the topics of the topology first", topic)
+	}
+	numbers := make([]int32, n)
+	for i := range numbers {
+		numbers[i] = int32(i)
+	}
+	return numbers, nil
+}
+
+// GetOffset implements goka.TopicManager: oldest and newest are the same, so
+// Goka finds its table recovered.
+func (topicManager) GetOffset(string, int32, int64) (int64, error) { return 0, nil }
+
+// Close implements goka.TopicManager.
+func (topicManager) Close() error { return nil }
+
+// noConsumer stands for the consumer with which Goka would recover tables.
+type noConsumer struct{ sarama.Consumer }
+
+// HighWaterMarks implements sarama.Consumer.
+func (noConsumer) HighWaterMarks() map[string]map[int32]int64 { return nil }
+
+// Close implements sarama.Consumer.
+func (noConsumer) Close() error { return nil }
+
+// Errors implements sarama.ConsumerGroup.
+func (r *run) Errors() <-chan error { return nil }
+
+// Close implements sarama.ConsumerGroup.
+func (r *run) Close() error { return nil }
+
+// Pause implements sarama.ConsumerGroup.
+func (r *run) Pause(map[string][]int32) {}
+
+// Resume implements sarama.ConsumerGroup.
+func (r *run) Resume(map[string][]int32) {}
+
+// PauseAll implements sarama.ConsumerGroup.
+func (r *run) PauseAll() {}
+
+// ResumeAll implements sarama.ConsumerGroup.
+func (r *run) ResumeAll() {}
+
+// carriesTicks reports whether the sources of a topic tick in it: the door, and
+// stages in streams that only stages behind them read. Public streams carry
+// records only, and a stage does not wait for its own loop.
+func carriesTicks(g topologies.Group, t topologies.Topic) bool {
+	return t.Writer == "door" || !t.Public && !isLoop(g, t.Name)
+}
+
+// isLoop reports whether a stage of g both reads and writes the topic.
+func isLoop(g topologies.Group, name string) bool {
+	return slices.ContainsFunc(g.Stages, func(s topologies.Stage) bool {
+		named := func(t topologies.Topic) bool { return t.Name == name }
+		return slices.ContainsFunc(s.Inputs, named) && slices.ContainsFunc(s.Outputs, named)
+	})
+}
