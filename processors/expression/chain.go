@@ -228,7 +228,9 @@ func (c *chain) about(variable string, e ast.Expr) (ast.Expr, Type) {
 	rewritten := c.rewrite(e, eventScope{c, variable})
 	t := AnyType
 	if len(c.problems) == before {
-		rewritten, t = c.check(rewritten)
+		var checked *ast.AST
+		checked, t = c.check(rewritten)
+		rewritten = checked.Expr()
 	}
 	if len(c.problems) > before {
 		c.failed = true

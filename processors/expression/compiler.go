@@ -65,31 +65,39 @@ func Compile(source string, environment Environment) (*Expression, error) {
 
 // Compile compiles source. The error is of type [Problems].
 func (c *Compiler) Compile(source string) (*Expression, error) {
+	w, checked, kind, err := c.analyse(source)
+	if err != nil {
+		return nil, err
+	}
+	n := native[Inputs]{func(key string) slot[Inputs] { return w.slots[key] }}
+	return w.expression(source, kind, n.value(checked.Expr())), nil
+}
+
+// analyse parses, rewrites and type-checks source.
+func (c *Compiler) analyse(source string) (w *work, checked *ast.AST, kind Type, err error) {
 	text, refused := scan(source)
 	if refused != nil {
-		return nil, Problems{*refused}
+		return nil, nil, kind, Problems{*refused}
 	}
 	celSource := common.NewTextSource(text)
 	parsed, errs := c.parser.Parse(celSource)
-	w := &work{
+	w = &work{
 		Compiler: c, source: celSource, text: []rune(text), info: parsed.SourceInfo(),
 		factory: ast.NewExprFactory(),
 		slots:   map[string]slot[Inputs]{}, terms: map[int64]*Term{},
 		attributes: set{}, scores: set{}, audiences: set{},
 	}
 	if len(errs.GetErrors()) > 0 {
-		return nil, w.syntax(errs)
+		return nil, nil, kind, w.syntax(errs)
 	}
 	root := w.person(parsed.Expr())
-	var kind Type
 	if len(w.problems) == 0 {
-		root, kind = w.check(root)
+		checked, kind = w.check(root)
 	}
 	if len(w.problems) > 0 {
-		return nil, w.report()
+		return nil, nil, kind, w.report()
 	}
-	n := native[Inputs]{func(key string) slot[Inputs] { return w.slots[key] }}
-	return w.expression(source, kind, n.value(root)), nil
+	return w, checked, kind, nil
 }
 
 // expression assembles what was found.

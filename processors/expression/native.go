@@ -291,7 +291,12 @@ func (n native[S]) order(c Comparison, arguments []ast.Expr) func(S) truth {
 	left, right := n.value(arguments[0]), n.value(arguments[1])
 	return func(s S) truth {
 		a, b := left(s), right(s)
-		if a.Kind != b.Kind || a.Kind == failed || a.Kind == schemas.Null || a.Number != a.Number || b.Number != b.Number {
+		switch {
+		case a.Kind == failed || b.Kind == failed || a.Kind == schemas.Null:
+			return unknown
+		case a.Number != a.Number || b.Number != b.Number:
+			return no // NaN is neither below nor above anything
+		case a.Kind != b.Kind:
 			return unknown
 		}
 		return truthOf(c.holds(a.Compare(b)))

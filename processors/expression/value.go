@@ -21,7 +21,7 @@ func (t *Term) Compared(aggregate schemas.Value) schemas.Value {
 		return schemas.BooleanOf(isNumber && x == t.Operand)
 	case t.Compare == NotEqual:
 		return schemas.BooleanOf(!isNumber || x != t.Operand)
-	case !isNumber || x != x:
+	case !isNumber:
 		return schemas.Value{}
 	case t.Compare == Less:
 		return schemas.BooleanOf(x < t.Operand)

@@ -110,7 +110,7 @@ func shortened(message string) string {
 }
 
 // check type-checks a rewritten tree and returns it with its type.
-func (w *work) check(root ast.Expr) (ast.Expr, Type) {
+func (w *work) check(root ast.Expr) (*ast.AST, Type) {
 	tree := ast.NewAST(root, ast.NewSourceInfo(w.source))
 	checked, failures := checker.Check(tree, w.source, w.checker)
 	errs := failures.GetErrors()
@@ -120,13 +120,13 @@ func (w *work) check(root ast.Expr) (ast.Expr, Type) {
 		w.problems = append(w.problems, Problem{line, column, message, next})
 	}
 	if len(errs) > 0 {
-		return root, AnyType
+		return tree, AnyType
 	}
 	t, ok := typeOf(checked.GetType(root.ID()))
 	if !ok {
 		w.refuse(root, "the result is neither a boolean, nor a number, nor a text", "")
 	}
-	return checked.Expr(), t
+	return checked, t
 }
 
 var overloadMessage = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '([^']*)'$`)
