@@ -88,29 +88,14 @@ func compareSaid(t *rapid.T, together, apart map[string][]string) {
 	t.Fatalf("chained said %d keys, separate %d", len(together), len(apart))
 }
 
-// list is the current list of a destination: what its topic, read from the
-// start, leaves of each key.
-func list(w *flowtest.World, plan *definition.Plan) map[string]string {
-	current := map[string]string{}
-	for _, d := range plan.Destinations {
-		stream := topologies.Activations(d.Name)
-		for i, a := range flowtest.Records(w, stream, 0) {
-			key := d.Name + " " + string(w.Topics[stream.Name][i].Key)
-			delete(current, key)
-			if a.Entered {
-				current[key] = fmt.Sprint(a.Identifiers, a.Attributes)
-			}
-		}
-	}
-	return current
-}
-
 // scores is each person's scores.
 func scores(w *flowtest.World) map[string]string {
 	current := map[string]string{}
 	for _, person := range flowtest.People {
 		if row := flowtest.RowOf(w, topologies.PropensityTable, person); row != nil && len(row.Scores) > 0 {
-			current[person] = fmt.Sprint(row.Scores)
+			for i := range row.Scores {
+				current[person] += fmt.Sprint(row.Scores[i])
+			}
 		}
 	}
 	return current
@@ -192,7 +177,7 @@ func compareState(t *rapid.T, plan *definition.Plan, swept, daily *flowtest.Worl
 	if got, want := scores(swept), scores(daily); !maps.Equal(got, want) {
 		t.Fatalf("scores are %v, from the first day %v", got, want)
 	}
-	if got, want := list(swept, plan), list(daily, plan); !maps.Equal(got, want) {
+	if got, want := flowtest.List(swept, plan), flowtest.List(daily, plan); !maps.Equal(got, want) {
 		t.Fatalf("destinations know %v, from the first day %v", got, want)
 	}
 }

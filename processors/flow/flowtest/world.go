@@ -175,3 +175,8 @@ func RowOf[R any](w *World, table topologies.Table[R], key string) *R {
 	}
 	return row
 }
+
+// RecordsOf decodes what lies in the stream of a destination.
+func RecordsOf(w *World, destination string) []*schemas.Activation {
+	return Records(w, topologies.Activations(destination), 0)
+}
