@@ -1,0 +1,101 @@
+package scenario_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kairos/processors/scenario"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is really said into the stories; then read the diff")
+
+// stories reads all stories.
+func stories(t *testing.T) map[string]*scenario.Story {
+	t.Helper()
+	files, err := filepath.Glob("stories/*.txt")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d stories, %v", len(files), err)
+	}
+	all := map[string]*scenario.Story{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[file], err = scenario.ParseStory(file, string(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// tell plays every story in worlds of its own and compares.
+func tell(t *testing.T, world func(t *testing.T) scenario.World) {
+	t.Helper()
+	for file, story := range stories(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			w := world(t)
+			said, err := scenario.Play(story, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for i, block := range story.Blocks {
+				if !slices.Equal(block.Expected, said[i]) {
+					t.Errorf("after\n  %s\nexpected\n  %s\nsaid\n  %s\nIf it is right: go test ./processors/scenario -run Stories -rewrite, and read the diff.",
+						strings.Join(block.Input, "\n  "), strings.Join(block.Expected, "\n  "), strings.Join(said[i], "\n  "))
+				}
+			}
+		})
+	}
+}
+
+func TestStoriesInThePureWorld(t *testing.T) {
+	if *rewrite {
+		retell(t)
+	}
+	tell(t, func(*testing.T) scenario.World {
+		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, runners, 0)
+	})
+}
+
+func retell(t *testing.T) {
+	t.Helper()
+	for file, story := range stories(t) {
+		said, err := scenario.Play(story, scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, runners, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(story.Format(said)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestStoriesAreTheSameOnOneAndOnTwelvePartitions(t *testing.T) {
+	for _, n := range []int32{1, 12} {
+		tell(t, func(*testing.T) scenario.World {
+			return scenario.NewPure(scenario.Shape{Partitions: n, Chained: true}, runners, 0)
+		})
+	}
+}
+
+func TestStoriesAreTheSameInSeparateGroups(t *testing.T) {
+	tell(t, func(*testing.T) scenario.World {
+		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: false}, runners, 0)
+	})
+}
+
+func TestStoriesAreTheSameInAnyInterleaving(t *testing.T) {
+	for seed := range uint64(5) {
+		tell(t, func(*testing.T) scenario.World {
+			return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: seed%2 == 0}, runners, seed+1)
+		})
+	}
+}
