@@ -1,0 +1,218 @@
+package profile
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"kairos/processors/definition"
+	"kairos/schemas"
+)
+
+const (
+	mostClaimed      = 200  // attributes per fragment: those whose names come first
+	longestAttribute = 2048 // bytes of its text; a longer one is not taken
+	longestName      = 128
+	mostCandidates   = 8 // claims kept for one attribute under First and Largest
+)
+
+// claim is what one event says about one attribute. Null: it is removed.
+type claim struct {
+	name   string
+	value  schemas.Value
+	time   schemas.Instant
+	source string
+}
+
+// The column Claims: per claim, by name and then by age, text name, value,
+// varint time, text source.
+func appendClaims(dst []byte, claims []claim) []byte {
+	for i := range claims {
+		c := &claims[i]
+		dst = appendValue(appendText(dst, c.name), c.value)
+		dst = appendText(binary.AppendVarint(dst, int64(c.time)), c.source)
+	}
+	return dst
+}
+
+func claimsOf(column []byte) ([]claim, bool) {
+	var all []claim
+	r := reader{rest: column}
+	for len(r.rest) > 0 {
+		all = append(all, claim{r.text(), r.value(), schemas.Instant(r.varint()), r.text()})
+	}
+	return all, !r.bad
+}
+
+// Survivorship. All orders are total: claims that are equal in one are equal.
+//
+//   - Newest and Priority: the greatest claim counts, whether it sets or removes.
+//   - First and Largest: a removal takes what was claimed before it; of the
+//     rest the oldest or the largest counts.
+//
+// A fragment keeps what may still be the answer once it is united with other
+// fragments and once late claims have come: under Newest and Priority one
+// claim, under First and Largest some (at most mostCandidates; past it, late
+// removals may find nothing left).
+
+// compareClaims is positive if a is to be preferred.
+func (p *profile) compareClaims(a, b *claim) int {
+	newer := cmp.Compare(a.time, b.time)
+	stronger := cmp.Compare(p.plan.Profile.SourcePriority[a.source], p.plan.Profile.SourcePriority[b.source])
+	greater := a.value.Compare(b.value)
+	source := strings.Compare(a.source, b.source)
+	switch p.plan.Profile.Survivorship[a.name] {
+	case definition.Priority:
+		return cmp.Or(stronger, newer, greater, source)
+	case definition.First:
+		return cmp.Or(-newer, stronger, greater, source)
+	case definition.Largest:
+		return cmp.Or(greater, newer, stronger, source)
+	default:
+		return cmp.Or(newer, stronger, greater, source)
+	}
+}
+
+// survivor finds the claim that counts among all about one attribute.
+func (p *profile) survivor(claims []claim) (claim, bool) {
+	if len(claims) == 0 {
+		return claim{}, false
+	}
+	best := -1
+	since, removes := p.removal(claims)
+	for i := range claims {
+		if removes && (claims[i].value.Kind == schemas.Null || claims[i].time < since) {
+			continue
+		}
+		if best < 0 || p.compareClaims(&claims[i], &claims[best]) > 0 {
+			best = i
+		}
+	}
+	if best < 0 || claims[best].value.Kind == schemas.Null {
+		return claim{}, false
+	}
+	return claims[best], true
+}
+
+// removal finds the newest removal, where removals take what was before them.
+func (p *profile) removal(claims []claim) (since schemas.Instant, removes bool) {
+	rule := p.plan.Profile.Survivorship[claims[0].name]
+	if rule != definition.First && rule != definition.Largest {
+		return 0, false
+	}
+	for i := range claims {
+		if c := &claims[i]; c.value.Kind == schemas.Null && (!removes || c.time > since) {
+			since, removes = c.time, true
+		}
+	}
+	return since, removes
+}
+
+// reduce keeps of the claims about one attribute those that may still count,
+// oldest first. It reports whether it had to give one up.
+func (p *profile) reduce(claims []claim) (kept []claim, forgot bool) {
+	slices.SortFunc(claims, func(a, b claim) int { return -p.compareClaims(&a, &b) }) // best first
+	switch p.plan.Profile.Survivorship[claims[0].name] {
+	case definition.First, definition.Largest:
+		kept, forgot = p.candidates(claims)
+	default:
+		kept = claims[:1]
+	}
+	slices.SortFunc(kept, func(a, b claim) int {
+		return cmp.Or(cmp.Compare(a.time, b.time), a.value.Compare(b.value), strings.Compare(a.source, b.source))
+	})
+	return kept, forgot
+}
+
+// candidates keeps the newest removal and those claims, given best first, that
+// some later removal would leave as the best: each newer than all better ones.
+func (p *profile) candidates(claims []claim) (kept []claim, forgot bool) {
+	since, removes := p.removal(claims)
+	var removal *claim
+	reaches := schemas.Instant(0) // the newest time kept so far
+	for i := range claims {
+		c := &claims[i]
+		switch {
+		case c.value.Kind == schemas.Null:
+			if c.time == since && removal == nil {
+				removal = c
+			}
+		case removes && c.time < since:
+		case len(kept) > 0 && c.time <= reaches:
+		case len(kept) == mostCandidates:
+			forgot = true
+		default:
+			kept, reaches = append(kept, *c), c.time
+		}
+	}
+	if removal != nil {
+		kept = append(kept, *removal)
+	}
+	return kept, forgot
+}
+
+// claim adds what an event says to a fragment's claims.
+func (p *profile) claim(f *schemas.Fragment, said schemas.Properties, at schemas.Instant, source string, drop func(string)) {
+	all, sound := claimsOf(f.Claims)
+	(&reader{bad: !sound}).whole("claims")
+	for i := range said {
+		name, value := said[i].Name, said[i].Value
+		if len(name) > longestName || len(value.Text) > longestAttribute {
+			drop(DropAttributeTooLong)
+			continue
+		}
+		all = append(all, claim{name, clean(value, longestAttribute), at, source})
+	}
+	f.Claims = p.packClaims(all, mostClaimed, drop)
+}
+
+// packClaims reduces claims in any order to those worth keeping and packs them.
+func (p *profile) packClaims(all []claim, most int, drop func(string)) []byte {
+	slices.SortStableFunc(all, func(a, b claim) int { return strings.Compare(a.name, b.name) })
+	var packed []byte
+	for names := 0; len(all) > 0; names++ {
+		n := 1
+		for n < len(all) && all[n].name == all[0].name {
+			n++
+		}
+		if names == most {
+			drop(DropAttributesFull)
+			break
+		}
+		kept, forgot := p.reduce(all[:n])
+		if forgot {
+			drop(DropClaimsForgotten)
+		}
+		packed = appendClaims(packed, kept)
+		all = all[n:]
+	}
+	return packed
+}
+
+// survivors computes the person's attributes, those called names or all, from
+// the claims of all fragments.
+func (p *profile) survivors(fragments []schemas.Fragment, wanted func(name string) bool) []claim {
+	var all, survive []claim
+	for i := range fragments {
+		claims, sound := claimsOf(fragments[i].Claims)
+		(&reader{bad: !sound}).whole("claims")
+		for _, c := range claims {
+			if wanted(c.name) {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b claim) int { return strings.Compare(a.name, b.name) })
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].name == all[0].name {
+			n++
+		}
+		if c, ok := p.survivor(all[:n]); ok {
+			survive = append(survive, c)
+		}
+		all = all[n:]
+	}
+	return survive
+}

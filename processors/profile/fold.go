@@ -1,0 +1,221 @@
+package profile
+
+import (
+	"slices"
+
+	"kairos/schemas"
+)
+
+const (
+	mostSources = 16  // per fragment; those whose names come first
+	longestText = 256 // bytes of a text in a series; the rest does not count
+)
+
+// fold adds an event to a fragment. Cause is when it was accepted, as the log
+// has it.
+func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) {
+	f := &v.row.Fragments[i]
+	f.Now = max(f.Now, cause)
+	if e.ID != "" {
+		duplicate, forgot := v.seen(f, e.ID, cause)
+		if forgot {
+			v.out.Drop(DropForgotten)
+		}
+		if duplicate {
+			v.out.Drop(DropDuplicate)
+			v.extend(i, nil, 0)
+			return
+		}
+	}
+	at := v.timeOf(e, cause)
+	note(f, e, at)
+	v.remember(f, e, at, cause)
+	if len(e.Attributes) > 0 {
+		v.claim(f, e.Attributes, at, e.Source, v.out.Drop)
+		if v.names == nil {
+			v.names = make(map[string]bool, len(e.Attributes))
+		}
+		for k := range e.Attributes {
+			v.names[e.Attributes[k].Name] = true
+		}
+	}
+	v.extend(i, e, at)
+}
+
+// timeOf is when the event happened: never after it was accepted.
+func (v *visit) timeOf(e *schemas.Event, cause schemas.Instant) schemas.Instant {
+	accepted := min(e.Received, cause)
+	if e.Received == 0 {
+		accepted = cause
+	}
+	if e.Time > accepted {
+		v.out.Drop(DropFuture)
+	}
+	if e.Time == 0 || e.Time > accepted {
+		return accepted
+	}
+	return e.Time
+}
+
+// note keeps what a fragment says about itself.
+func note(f *schemas.Fragment, e *schemas.Event, at schemas.Instant) {
+	if f.Events == 0 {
+		f.FirstSeen, f.LastSeen = at, at
+	}
+	f.Events++
+	f.FirstSeen, f.LastSeen = min(f.FirstSeen, at), max(f.LastSeen, at)
+	source := cut(e.Source, longestName)
+	if k, known := slices.BinarySearch(f.Sources, source); !known && source != "" {
+		f.Sources = slices.Insert(f.Sources, k, source)
+		f.Sources = f.Sources[:min(len(f.Sources), mostSources)]
+	}
+}
+
+// remember puts the event into the fragment's timeline.
+func (v *visit) remember(f *schemas.Fragment, e *schemas.Event, at, cause schemas.Instant) {
+	received := e.Received
+	if received == 0 {
+		received = cause
+	}
+	entry, wasCut := fitting(&Moment{
+		Time: at, Received: max(received, at), ID: e.ID, Name: e.Name, Source: e.Source,
+		Properties: cleanProperties(e.Properties), Future: e.Time > at,
+	})
+	if wasCut {
+		v.out.Drop(DropCut)
+	}
+	f.Timeline = remember(f.Timeline, entry, at, v.plan.Profile.TimelineEvents)
+}
+
+func cleanProperties(properties schemas.Properties) schemas.Properties {
+	cleaned := make(schemas.Properties, len(properties))
+	for i := range properties {
+		cleaned[i] = schemas.Property{Name: properties[i].Name, Value: clean(properties[i].Value, largestMoment)}
+	}
+	return cleaned
+}
+
+// extend adds an event, if there is one, to the series that ask for it, and
+// settles the others up to the fragment's now.
+func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
+	f := &v.row.Fragments[i]
+	all := v.seriesOfFragment(i)
+	changed := false
+	for k := range all {
+		if s := &all[k]; s.settles != 0 && s.settles <= f.Now {
+			if place, planned := v.findAsked(s.id); planned {
+				c := v.contents(&v.asked[place], s, f.Now)
+				c.settle()
+				*s, changed = c.pack(*s), true
+			}
+		}
+	}
+	if e != nil {
+		for _, places := range [...][]int{v.byEvent[e.Name], v.byAny} {
+			for _, place := range places {
+				if a := &v.asked[place]; a.Match == nil || a.Match(e) {
+					all, changed = v.insert(all, a, e, at, f.Now), true
+					v.touched = append(v.touched, place)
+				}
+			}
+		}
+	}
+	if changed {
+		v.columns[i] = all
+		f.Series = appendSeries(make([]byte, 0, len(f.Series)+64), all)
+	}
+}
+
+// insert adds an event to one series of a fragment.
+func (p *profile) insert(all []series, a *asked, e *schemas.Event, at, now schemas.Instant) []series {
+	k, found := findSeries(all, a.ID)
+	if !found {
+		all = slices.Insert(all, k, series{id: a.ID})
+	}
+	c := p.contents(a, &all[k], now)
+	var value schemas.Value
+	if a.Value != nil {
+		value = clean(a.Value(e), longestText)
+	}
+	c.insert(point{at, value})
+	all[k] = c.pack(all[k])
+	return all
+}
+
+// refit brings a fragment to the rules of today: series that nobody asks for
+// go; new ones are made from what the timeline still holds; limits and
+// survivorship are applied anew. What an earlier rule had thrown away cannot
+// be known: a claim that did not count, events before the timeline's first
+// one, points that had left all windows of their time, different values in
+// buckets that did not count them.
+func (p *profile) refit(f *schemas.Fragment) {
+	before, sound := seriesOf(f.Series)
+	past, alsoSound := moments(f.Timeline)
+	claims, claimsSound := claimsOf(f.Claims)
+	(&reader{bad: !sound || !alsoSound || !claimsSound}).whole("fragment")
+	var all []series
+	for place := range p.asked {
+		a := &p.asked[place]
+		k, found := findSeries(before, a.ID)
+		if !found {
+			all = p.recall(all, a, f, past)
+			continue
+		}
+		c := p.contents(a, &before[k], f.Now)
+		c.settle()
+		all = append(all, c.pack(before[k]))
+	}
+	f.Series = appendSeries(nil, all)
+	f.Claims = p.packClaims(claims, mostClaimed, func(string) {})
+	f.Timeline = newest(f.Timeline, len(past), p.plan.Profile.TimelineEvents)
+	f.Rules = p.rules
+}
+
+// recall makes a series from the timeline.
+func (p *profile) recall(all []series, a *asked, f *schemas.Fragment, past []Moment) []series {
+	made := len(all)
+	for i := range past {
+		m := &past[i]
+		if a.Event != "" && a.Event != m.Name {
+			continue
+		}
+		e := &schemas.Event{
+			ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
+			Identifiers: []schemas.Identifier{schemas.IdentifierOf(f.Identifier)}, Properties: m.Properties,
+		}
+		if a.Match == nil || a.Match(e) {
+			all = p.insert(all, a, e, m.Time, f.Now)
+		}
+	}
+	if len(all) > made {
+		all[made].since = max(all[made].since, knownSince(f, past))
+	}
+	return all
+}
+
+// knownSince is the time after which a timeline tells everything.
+func knownSince(f *schemas.Fragment, past []Moment) schemas.Instant {
+	since := schemas.Instant(0)
+	if len(past) > 0 && int64(len(past)) < f.Events {
+		since = past[0].Time
+	}
+	for i := range past {
+		if past[i].Cut {
+			since = max(since, past[i].Time)
+		}
+	}
+	return since
+}
+
+// sound reports whether all packed columns of a fragment can be unpacked.
+func sound(f *schemas.Fragment) bool {
+	all, good := seriesOf(f.Series)
+	for i := range all {
+		_, points := pointsOf(nil, all[i].points)
+		_, buckets := bucketsOf(all[i].buckets)
+		good = good && points && buckets
+	}
+	_, timeline := moments(f.Timeline)
+	_, claims := claimsOf(f.Claims)
+	return good && timeline && claims && len(f.Recent)%recentBytes == 0
+}

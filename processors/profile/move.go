@@ -1,0 +1,106 @@
+package profile
+
+import (
+	"fmt"
+
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// mostParked bounds what waits for fragments, in bytes. Past it events are
+// refused, so that they can be sent again; moves never are.
+const mostParked = 128 << 10
+
+// epochFor is the epoch that a fragment must have for m to be applied to it.
+func epochFor(m *schemas.PersonEvent) int64 {
+	if m.MoveTo != "" {
+		return m.Epoch - 1 // a move carries the epoch that begins
+	}
+	return m.Epoch
+}
+
+// holds finds the fragment that m is about and its epoch. One of epoch 0 is
+// made if it is not there: nobody else can have it. -1: somebody else has it.
+func (v *visit) holds(m *schemas.PersonEvent) (place int, epoch int64) {
+	i, found := v.find(m.Identifier)
+	if found {
+		return i, v.row.Fragments[i].Epoch
+	}
+	if epochFor(m) != 0 {
+		return i, -1
+	}
+	v.add(i, schemas.Fragment{Identifier: m.Identifier, Rules: v.rules})
+	return i, 0
+}
+
+func reasonOf(m *schemas.PersonEvent) (reason, eventID string) {
+	switch {
+	case m.MoveTo != "":
+		return ReasonLeft, ""
+	case m.Event != nil:
+		return m.Event.Name, m.Event.ID
+	default:
+		return ReasonArrived, ""
+	}
+}
+
+// apply does what m says, to a fragment of the epoch that it is for.
+func (v *visit) apply(i int, m *schemas.PersonEvent) {
+	switch {
+	case m.MoveTo != "":
+		v.send(i, m)
+	case m.Event != nil:
+		v.fold(i, m.Event, m.Cause)
+	}
+}
+
+// send gives a fragment to the person whose it is from now on.
+func (v *visit) send(i int, m *schemas.PersonEvent) {
+	f := v.remove(i)
+	f.Epoch = m.Epoch
+	v.everything, v.movedTo = true, m.MoveTo
+	stage.Emit(v.out, &topologies.ProfileLoop, m.MoveTo, &schemas.FragmentMove{
+		Person: m.MoveTo, From: v.person, Cause: v.now, Reason: m.Reason, Fragment: f,
+	})
+}
+
+// accept takes a fragment in.
+func (v *visit) accept(i int, m *schemas.FragmentMove) {
+	f := m.Fragment
+	if f.Rules != v.rules {
+		v.refit(&f)
+	}
+	v.add(i, f)
+	v.everything = true
+}
+
+// park keeps m until its fragment comes.
+func (v *visit) park(m *schemas.PersonEvent) {
+	if m.Event != nil && sizeOfParked(v.row.Parked)+sizeOfEvent(m) > mostParked {
+		v.out.Refuse(RefusedParking, fmt.Sprintf("person %s waits for the fragment of %s with more than %d bytes of events; "+
+			"send this record again once it has come", v.person, m.Identifier, mostParked))
+		return
+	}
+	v.row.Parked = append(v.row.Parked, *m)
+}
+
+// unpark applies what has waited for the fragment of an identifier, in order,
+// until the fragment has left again.
+func (v *visit) unpark(identifier string) {
+	waiting := v.row.Parked
+	v.row.Parked = nil
+	for k := range waiting {
+		m := &waiting[k]
+		i, found := v.find(m.Identifier)
+		if m.Identifier != identifier || !found || v.row.Fragments[i].Epoch < epochFor(m) {
+			v.row.Parked = append(v.row.Parked, *m)
+			continue
+		}
+		if v.row.Fragments[i].Epoch > epochFor(m) {
+			v.out.Drop(DropStale)
+			continue
+		}
+		v.apply(i, m)
+	}
+}

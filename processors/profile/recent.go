@@ -1,0 +1,59 @@
+package profile
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kairos/schemas"
+)
+
+// mostRecent bounds how many event ids a fragment remembers. Past it the ids
+// accepted longest ago are forgotten first, which is counted.
+const mostRecent = 4096
+
+// The column Recent: per event id its xxhash64 and the time of its acceptance,
+// both fixed, by time and then hash.
+const recentBytes = 16
+
+// seen reports whether the event id was accepted within the window, and
+// remembers it if not. The window ends at the fragment's now.
+func (p *profile) seen(f *schemas.Fragment, id string, cause schemas.Instant) (duplicate, forgot bool) {
+	since := f.Now.Add(-p.plan.Profile.DuplicateWindow)
+	start := 0
+	for start < len(f.Recent) && recentTime(f.Recent[start:]) <= since {
+		start += recentBytes
+	}
+	f.Recent = f.Recent[start:]
+	hash := xxhash.Sum64String(id)
+	for i := 0; i < len(f.Recent); i += recentBytes {
+		if binary.LittleEndian.Uint64(f.Recent[i:]) == hash {
+			return true, false
+		}
+	}
+	if cause <= since {
+		return false, false
+	}
+	place := len(f.Recent)
+	for place > 0 && laterThan(f.Recent[place-recentBytes:], cause, hash) {
+		place -= recentBytes
+	}
+	var entry [recentBytes]byte
+	binary.LittleEndian.PutUint64(entry[:], hash)
+	binary.LittleEndian.PutUint64(entry[8:], uint64(cause))
+	f.Recent = slices.Insert(f.Recent, place, entry[:]...)
+	if len(f.Recent) > mostRecent*recentBytes {
+		f.Recent, forgot = f.Recent[recentBytes:], true
+	}
+	return false, forgot
+}
+
+func recentTime(entry []byte) schemas.Instant {
+	return schemas.Instant(binary.LittleEndian.Uint64(entry[8:]))
+}
+
+func laterThan(entry []byte, t schemas.Instant, hash uint64) bool {
+	return cmp.Or(cmp.Compare(recentTime(entry), t), cmp.Compare(binary.LittleEndian.Uint64(entry), hash)) > 0
+}

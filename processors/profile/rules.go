@@ -1,0 +1,123 @@
+package profile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"kairos/processors/definition"
+	"kairos/processors/expression"
+	"kairos/schemas"
+)
+
+// profile is the plan, arranged for the stage's work.
+type profile struct {
+	plan    *definition.Plan
+	rules   int64 // fingerprint of what follows
+	terms   []term
+	asked   []asked          // by rising series id
+	byEvent map[string][]int // places in asked
+	byAny   []int            // of those that look at all events
+}
+
+// asked is a series together with what its terms need of it.
+type asked struct {
+	*expression.Series
+	terms   []int           // places in profile.terms
+	forEver bool            // some term looks at it for ever
+	longest schemas.Instant // the longest window of the others
+	level   uint8           // levelOf(longest)
+	unique  bool            // some term counts different values
+}
+
+// term is an expression.Term with what is derived from it.
+type term struct {
+	*expression.Term
+	series int // place in profile.asked
+	window schemas.Instant
+	level  uint8 // levelOf(window)
+	empty  schemas.Value
+}
+
+func compile(plan *definition.Plan) *profile {
+	p := &profile{plan: plan, byEvent: map[string][]int{}}
+	byID := map[int64]*expression.Series{}
+	for _, s := range plan.Series {
+		byID[s.ID] = s
+	}
+	for _, t := range plan.Terms {
+		byID[t.Series.ID] = t.Series
+		p.terms = append(p.terms, term{Term: t})
+	}
+	slices.SortFunc(p.terms, func(a, b term) int { return cmp.Compare(a.ID, b.ID) })
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		s := byID[id]
+		place := len(p.asked)
+		p.asked = append(p.asked, asked{Series: s})
+		if s.Event == "" {
+			p.byAny = append(p.byAny, place)
+		} else {
+			p.byEvent[s.Event] = append(p.byEvent[s.Event], place)
+		}
+	}
+	for i := range p.terms {
+		p.attach(i)
+	}
+	for i := range p.asked {
+		a := &p.asked[i]
+		if keep := schemas.Instant(a.Keep.Milliseconds()); keep > 0 {
+			a.longest = max(a.longest, keep)
+		} else {
+			a.forEver = true
+		}
+		a.level = levelOf(a.longest)
+	}
+	p.rules = p.fingerprint()
+	return p
+}
+
+// attach ties a term to its series.
+func (p *profile) attach(i int) {
+	t := &p.terms[i]
+	t.series, _ = p.findAsked(t.Series.ID)
+	t.window = schemas.Instant(t.Window.Milliseconds())
+	t.level = levelOf(t.window)
+	t.empty = t.Empty()
+	a := &p.asked[t.series]
+	a.terms = append(a.terms, i)
+	a.longest = max(a.longest, t.window)
+	a.forEver = a.forEver || t.window == 0
+	a.unique = a.unique || t.Aggregate == expression.Unique
+}
+
+// fingerprint tells apart what rows depend on. It is never zero.
+func (p *profile) fingerprint() int64 {
+	h := xxhash.New()
+	rules := &p.plan.Profile
+	fmt.Fprintln(h, rules.TimelineEvents, rules.ExactPoints)
+	for _, name := range slices.Sorted(maps.Keys(rules.Survivorship)) {
+		fmt.Fprintf(h, "field %q %d\n", name, rules.Survivorship[name])
+	}
+	for _, source := range slices.Sorted(maps.Keys(rules.SourcePriority)) {
+		fmt.Fprintf(h, "source %q %d\n", source, rules.SourcePriority[source])
+	}
+	for i := range p.asked {
+		a := &p.asked[i]
+		fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
+	}
+	for i := range p.terms {
+		fmt.Fprintln(h, "term", p.terms[i].ID)
+	}
+	return max(int64(h.Sum64()>>1), 1)
+}
+
+func (p *profile) findAsked(id int64) (int, bool) {
+	return slices.BinarySearchFunc(p.asked, id, func(a asked, id int64) int { return cmp.Compare(a.ID, id) })
+}
+
+func (p *profile) findTerm(id int64) (int, bool) {
+	return slices.BinarySearchFunc(p.terms, id, func(t term, id int64) int { return cmp.Compare(t.ID, id) })
+}

@@ -1,0 +1,226 @@
+package profile
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"kairos/schemas"
+)
+
+// series is what one fragment remembers of the events that one
+// expression.Series asks for: the newest points exactly, older ones in
+// buckets, and nothing that has left every window.
+type series struct {
+	id      int64
+	settles schemas.Instant // when the passing of time changes what is stored next; 0: never
+	since   schemas.Instant // complete for events after this; 0: for all
+	points  []byte
+	buckets []byte
+}
+
+// The column Series: per series, by rising id, fixed id; varint settles,
+// since; uvarint length of the points and they; likewise the buckets.
+func appendSeries(dst []byte, all []series) []byte {
+	for i := range all {
+		s := &all[i]
+		dst = appendFixed(dst, uint64(s.id))
+		dst = binary.AppendVarint(binary.AppendVarint(dst, int64(s.settles)), int64(s.since))
+		dst = appendBytes(appendBytes(dst, s.points), s.buckets)
+	}
+	return dst
+}
+
+// seriesOf unpacks a column. The parts still lie in it.
+func seriesOf(column []byte) ([]series, bool) {
+	if len(column) == 0 {
+		return nil, true
+	}
+	all := make([]series, 0, 8)
+	r := reader{rest: column}
+	for len(r.rest) > 0 {
+		all = append(all, series{
+			int64(r.fixed()), schemas.Instant(r.varint()), schemas.Instant(r.varint()), r.bytes(), r.bytes(),
+		})
+	}
+	return all, !r.bad
+}
+
+func findSeries(all []series, id int64) (int, bool) {
+	return slices.BinarySearchFunc(all, id, func(s series, id int64) int { return cmp.Compare(s.id, id) })
+}
+
+// The points of a series, oldest first: varint time (of the first) or uvarint
+// time since the one before, value.
+func appendPoints(dst []byte, points []point) []byte {
+	for i := range points {
+		if i == 0 {
+			dst = binary.AppendVarint(dst, int64(points[0].time))
+		} else {
+			dst = binary.AppendUvarint(dst, uint64(points[i].time-points[i-1].time))
+		}
+		dst = appendValue(dst, points[i].value)
+	}
+	return dst
+}
+
+func pointsOf(dst []point, packed []byte) ([]point, bool) {
+	r := reader{rest: packed}
+	var t schemas.Instant
+	for first := true; len(r.rest) > 0; first = false {
+		if first {
+			t = schemas.Instant(r.varint())
+		} else {
+			t += schemas.Instant(r.uvarint())
+		}
+		dst = append(dst, point{t, r.value()})
+	}
+	return dst, !r.bad
+}
+
+func bucketsOf(packed []byte) ([]bucket, bool) {
+	var all []bucket
+	r := reader{rest: packed}
+	for len(r.rest) > 0 {
+		all = append(all, bucketOf(&r))
+	}
+	return all, !r.bad
+}
+
+// contents is a series taken apart, to be changed.
+type contents struct {
+	asked   *asked
+	exact   int // how many points are kept exactly
+	now     schemas.Instant
+	points  []point
+	buckets []bucket
+	since   schemas.Instant
+}
+
+func (p *profile) contents(a *asked, s *series, now schemas.Instant) *contents {
+	c := &contents{asked: a, exact: max(p.plan.Profile.ExactPoints, 0), now: now, since: s.since}
+	var sound, alsoSound bool
+	c.points, sound = pointsOf(make([]point, 0, len(s.points)/5+2), s.points)
+	c.buckets, alsoSound = bucketsOf(s.buckets)
+	(&reader{bad: !sound || !alsoSound}).whole("series")
+	return c
+}
+
+// pack returns the series that c makes of s.
+func (c *contents) pack(s series) series {
+	s.points = appendPoints(make([]byte, 0, len(s.points)+24), c.points)
+	s.buckets = nil
+	for i := range c.buckets {
+		s.buckets = appendBucket(s.buckets, &c.buckets[i])
+	}
+	s.settles, s.since = c.settlesAt(), c.since
+	return s
+}
+
+// insert adds a point to what has been settled.
+func (c *contents) insert(p point) {
+	place := len(c.points)
+	for place > 0 && p.compare(c.points[place-1]) < 0 {
+		place--
+	}
+	c.points = slices.Insert(c.points, place, p)
+	c.fit()
+}
+
+// fit moves the oldest points to buckets until the others fit, and forgets
+// those that no window will ever see again.
+func (c *contents) fit() {
+	excess := max(len(c.points)-c.exact, 0)
+	for _, p := range c.points[:excess] {
+		c.overflow(p)
+	}
+	c.points = c.points[excess:]
+	for len(c.points) > 0 && c.forgets(c.points[0].time) {
+		c.since = max(c.since, c.points[0].time)
+		c.points = c.points[1:]
+	}
+}
+
+// leftAt is when a point in a bucket has left the longest window.
+func (a *asked) leftAt(t schemas.Instant) schemas.Instant {
+	if a.longest == 0 {
+		return math.MinInt64
+	}
+	return endOf(t, a.level) + a.longest
+}
+
+// forgets reports whether a point of time t may go: no term looks at it for
+// ever, and even in a bucket it would have left the longest window. The latter
+// keeps the content independent of what came first, a point or its leaving.
+func (c *contents) forgets(t schemas.Instant) bool {
+	return !c.asked.forEver && c.asked.leftAt(t) <= c.now
+}
+
+func (c *contents) overflow(p point) {
+	b := bucket{level: levelAt(p.time, c.now), newest: p.time}
+	b.start = startOf(p.time, b.level)
+	b.addPoint(p, c.asked.unique)
+	c.put(b)
+}
+
+// put adds a bucket to those there are.
+func (c *contents) put(b bucket) {
+	if c.asked.leftAt(b.start) <= c.now {
+		if !c.asked.forEver {
+			c.since = max(c.since, b.newest)
+			return
+		}
+		b.level, b.start = old, 0
+	}
+	i, found := slices.BinarySearchFunc(c.buckets, b, compareBuckets)
+	if !found {
+		c.buckets = slices.Insert(c.buckets, i, b)
+	} else {
+		c.buckets[i].newest = max(c.buckets[i].newest, b.newest)
+		c.buckets[i].addSums(&b.sums)
+		c.buckets[i].unique.addAll(&b.unique)
+	}
+	c.buckets[i].unique.bound()
+}
+
+func compareBuckets(a, b bucket) int {
+	if (a.level == old) != (b.level == old) {
+		return cmp.Compare(b.level, a.level)
+	}
+	return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.level, b.level))
+}
+
+// settle brings the content to c.now: cells rise to higher levels, and what
+// has left all windows becomes old or is forgotten.
+func (c *contents) settle() {
+	before := c.buckets
+	c.buckets = nil
+	for _, b := range before {
+		if b.level != old {
+			b.level = max(b.level, levelAt(b.start, c.now))
+			b.start = startOf(b.start, b.level)
+		}
+		c.put(b)
+	}
+	c.fit()
+}
+
+// settlesAt is when settle has something to do next.
+func (c *contents) settlesAt() schemas.Instant {
+	next := schemas.Instant(0)
+	earliest := func(t schemas.Instant) {
+		if next == 0 || t < next {
+			next = t
+		}
+	}
+	if len(c.points) > 0 && !c.asked.forEver {
+		earliest(c.asked.leftAt(c.points[0].time))
+	}
+	for i := range c.buckets {
+		if b := &c.buckets[i]; b.level != old {
+			earliest(min(risesAt(b.start, b.level), c.asked.leftAt(b.start)))
+		}
+	}
+	return next
+}

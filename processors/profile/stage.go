@@ -1,0 +1,98 @@
+package profile
+
+import (
+	"fmt"
+
+	"kairos/processors/definition"
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// What the stage counts as dropped.
+const (
+	DropDuplicate        = "duplicate"          // the event id was seen within the window
+	DropForgotten        = "ids-forgotten"      // too many ids to remember; a duplicate of the oldest would count
+	DropFuture           = "future"             // an event from the future was taken as of when it was accepted
+	DropCut              = "moment-cut"         // the event was too large for the timeline: it stands there in part
+	DropStale            = "stale"              // of an identifier that has left; identity never sends one
+	DropAttributeTooLong = "attribute-too-long" // the attribute was not taken
+	DropAttributesFull   = "attributes-full"    // the identifier has too many attributes; those late in the alphabet went
+	DropClaimsForgotten  = "claims-forgotten"   // see mostCandidates
+	DropRowFull          = "row-full"           // the row reached its bound and was cut
+)
+
+// The immutable reasons of refusals.
+const (
+	RefusedHeld    = "kairos-profile-fragment-held"
+	RefusedDamaged = "kairos-profile-fragment-damaged"
+	RefusedParking = "kairos-profile-parking-full"
+)
+
+// New makes the stage that follows a plan.
+func New(plan *definition.Plan) *stage.Stage {
+	p := compile(plan)
+	return stage.Define(topologies.Profile, topologies.ProfileTable,
+		stage.On(topologies.PersonEvents, p.hear),
+		stage.On(topologies.ProfileLoop, p.receive),
+		stage.OnWake(p.wake),
+		stage.OnSweep(p.sweep))
+}
+
+// hear applies what identity says about one identifier, or parks it until the
+// identifier's fragment has come.
+func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out stage.Out[schemas.ProfileRow]) {
+	m := in.Message
+	v := p.visit(in.Key, in.Row, in.Time, &out)
+	i, held := v.holds(m)
+	switch {
+	case held > epochFor(m) || epochFor(m) < 0:
+		out.Drop(DropStale)
+		if in.Row == nil {
+			return out
+		}
+	case held < epochFor(m):
+		v.park(m)
+	default:
+		v.apply(i, m)
+	}
+	v.close(reasonOf(m))
+	return out
+}
+
+// receive takes a fragment in, and then what was waiting for it.
+func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.FragmentMove]) (out stage.Out[schemas.ProfileRow]) {
+	m := in.Message
+	v := p.visit(in.Key, in.Row, in.Time, &out)
+	i, held := v.find(m.Fragment.Identifier)
+	switch {
+	case held:
+		out.Refuse(RefusedHeld, fmt.Sprintf("person %s already holds %s at epoch %d, and %s sends it at epoch %d: a fragment exists once; "+
+			"do not send this record again, look for who else wrote to %s", in.Key, m.Fragment.Identifier,
+			v.row.Fragments[i].Epoch, m.From, m.Fragment.Epoch, topologies.ProfileLoop.Name))
+		return out
+	case !sound(&m.Fragment):
+		out.Refuse(RefusedDamaged, fmt.Sprintf("the fragment %s from %s has columns that cannot be unpacked; "+
+			"look for who else wrote to %s", m.Fragment.Identifier, m.From, topologies.ProfileLoop.Name))
+		return out
+	}
+	v.accept(i, m)
+	v.unpark(m.Fragment.Identifier)
+	v.close(ReasonArrived, "")
+	return out
+}
+
+// wake deals with terms that the passing of time has changed.
+func (p *profile) wake(in stage.In[schemas.ProfileRow, stage.Wake]) (out stage.Out[schemas.ProfileRow]) {
+	p.visit(in.Key, in.Row, in.Time, &out).close("", "")
+	return out
+}
+
+// sweep brings a row to the rules of today, unless an earlier step has.
+func (p *profile) sweep(in stage.In[schemas.ProfileRow, stage.Sweep]) (out stage.Out[schemas.ProfileRow]) {
+	if in.Row == nil || in.Row.Rules == p.rules {
+		return out
+	}
+	p.visit(in.Key, in.Row, in.Time, &out).close("", "")
+	return out
+}

@@ -1,0 +1,124 @@
+package profile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"kairos/schemas"
+)
+
+// Moment is one line of a timeline.
+type Moment struct {
+	Time       schemas.Instant
+	Received   schemas.Instant
+	ID         string
+	Name       string
+	Source     string
+	Properties schemas.Properties
+	Future     bool // it claimed to be from the future and was taken as of when it was accepted
+	Cut        bool // it was too large: properties are missing
+}
+
+const (
+	flagFuture = 1
+	flagCut    = 2
+
+	largestMoment = 2048 // bytes; a larger event loses its properties, last first
+)
+
+// The column Timeline: per event, by time and then by these bytes, uvarint
+// length of what follows; varint time; flags; uvarint received-time; texts id,
+// name, source; per property text name, value.
+func appendMoment(dst []byte, m *Moment) []byte {
+	flags := byte(0)
+	if m.Future {
+		flags |= flagFuture
+	}
+	if m.Cut {
+		flags |= flagCut
+	}
+	dst = binary.AppendVarint(dst, int64(m.Time))
+	dst = binary.AppendUvarint(append(dst, flags), uint64(m.Received-m.Time))
+	dst = appendText(appendText(appendText(dst, m.ID), m.Name), m.Source)
+	for i := range m.Properties {
+		dst = appendValue(appendText(dst, m.Properties[i].Name), m.Properties[i].Value)
+	}
+	return dst
+}
+
+func momentOf(entry []byte) (Moment, bool) {
+	r := reader{rest: entry}
+	m := Moment{Time: schemas.Instant(r.varint())}
+	flags := r.byte()
+	m.Future, m.Cut = flags&flagFuture != 0, flags&flagCut != 0
+	m.Received = m.Time + schemas.Instant(r.uvarint())
+	m.ID, m.Name, m.Source = r.text(), r.text(), r.text()
+	for len(r.rest) > 0 {
+		m.Properties = append(m.Properties, schemas.Property{Name: r.text(), Value: r.value()})
+	}
+	return m, !r.bad
+}
+
+// moments unpacks a timeline, oldest first.
+func moments(column []byte) ([]Moment, bool) {
+	var all []Moment
+	r := reader{rest: column}
+	for len(r.rest) > 0 {
+		m, ok := momentOf(r.bytes())
+		if !ok {
+			r.fail()
+			break
+		}
+		all = append(all, m)
+	}
+	return all, !r.bad
+}
+
+// fitting packs m, without what makes it too large.
+func fitting(m *Moment) (entry []byte, wasCut bool) {
+	entry = appendMoment(nil, m)
+	for len(entry) > largestMoment && len(m.Properties) > 0 {
+		m.Cut, m.Properties = true, m.Properties[:len(m.Properties)/2]
+		entry = appendMoment(entry[:0], m)
+	}
+	for longest := 256; len(entry) > largestMoment; longest /= 2 {
+		m.Cut, m.ID, m.Name, m.Source = true, cut(m.ID, longest), cut(m.Name, longest), cut(m.Source, longest)
+		entry = appendMoment(entry[:0], m)
+	}
+	return entry, m.Cut
+}
+
+// remember puts a packed moment of time t in its place and cuts the timeline
+// to the newest most entries.
+func remember(column, entry []byte, t schemas.Instant, most int) []byte {
+	count, place := 1, -1
+	for r := (reader{rest: column}); len(r.rest) > 0; count++ {
+		at := len(column) - len(r.rest)
+		if other := r.bytes(); place < 0 && momentBefore(entry, t, other) {
+			place = at
+		}
+		r.whole("timeline")
+	}
+	if place < 0 {
+		column = appendBytes(column, entry)
+	} else {
+		column = slices.Insert(column, place, appendBytes(nil, entry)...)
+	}
+	return newest(column, count, most)
+}
+
+func momentBefore(entry []byte, t schemas.Instant, other []byte) bool {
+	v, _ := binary.Varint(other)
+	return t < schemas.Instant(v) || t == schemas.Instant(v) && bytes.Compare(entry, other) < 0
+}
+
+// newest cuts a timeline of count entries to the newest most.
+func newest(column []byte, count, most int) []byte {
+	r := reader{rest: column}
+	for ; count > max(most, 0); count-- {
+		r.bytes()
+	}
+	r.whole("timeline")
+	return r.rest
+}

@@ -1,0 +1,304 @@
+package profile
+
+import (
+	"cmp"
+	"slices"
+
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// The reasons of a Change that is caused neither by an event, whose name is
+// the reason then, nor by a closing window.
+const (
+	ReasonArrived    = "fragment arrived"
+	ReasonLeft       = "fragment left"
+	ReasonDefinition = "definition"
+)
+
+// MergedInto is the reason of a Change by which a person ends.
+func MergedInto(person string) string { return "merged into " + person }
+
+// WindowClosed is the reason of a Change that the passing of time caused.
+func WindowClosed(short string) string { return "window of " + short + " closed" }
+
+// visit is the work of one step on one row.
+type visit struct {
+	*profile
+	person string
+	row    *schemas.ProfileRow
+	now    schemas.Instant
+	out    *stage.Out[schemas.ProfileRow]
+
+	known   bool     // the row had fragments before
+	members []string // their identifiers, before any came or went; nil: none did
+	movedTo string   // where the last fragment went to
+
+	everything bool            // any term and attribute may have changed
+	touched    []int           // places in asked whose terms may have changed
+	names      map[string]bool // attributes that may have changed
+	columns    [][]series      // of row.Fragments, unpacked when needed
+}
+
+// visit opens a row; nil is a new one. A row from before a change of
+// definitions is brought up to date first, with a Change of its own.
+func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Instant, out *stage.Out[schemas.ProfileRow]) *visit {
+	v := &visit{profile: p, person: person, row: row, now: now, out: out}
+	if row == nil {
+		v.row = &schemas.ProfileRow{Rules: p.rules}
+	}
+	v.known = len(v.row.Fragments) > 0
+	v.columns = make([][]series, len(v.row.Fragments))
+	if v.row.Rules != p.rules {
+		v.adopt()
+		v.tell(ReasonDefinition, "")
+	}
+	return v
+}
+
+// adopt brings the row to the rules of today.
+func (v *visit) adopt() {
+	for i := range v.row.Fragments {
+		v.refit(&v.row.Fragments[i])
+		v.columns[i] = nil
+	}
+	v.row.Rules = v.rules
+	v.everything = true
+}
+
+// close ends the visit: what became different is told, and the row is stored.
+func (v *visit) close(reason, eventID string) {
+	v.bound()
+	if len(v.row.Fragments) == 0 {
+		v.leave()
+	} else {
+		v.row.ForwardTo = ""
+		v.tell(reason, eventID)
+	}
+	v.out.Set(v.row)
+}
+
+// leave empties the row of a person who holds nothing any more.
+func (v *visit) leave() {
+	forwardTo := v.movedTo
+	if forwardTo == "" {
+		forwardTo = v.row.ForwardTo
+	}
+	if v.known {
+		v.emit(&schemas.Change{Reason: MergedInto(forwardTo), Gone: true, MergedInto: forwardTo})
+	}
+	v.row = &schemas.ProfileRow{ForwardTo: forwardTo, Rules: v.rules, Parked: v.row.Parked}
+}
+
+func (v *visit) emit(c *schemas.Change) {
+	c.Person, c.Cause = v.person, v.now
+	stage.Emit(v.out, &topologies.Changes, v.person, c)
+}
+
+// tell emits one Change of everything that became different since the last
+// one, if anything did, and sets the row's wake.
+func (v *visit) tell(reason, eventID string) {
+	c := &schemas.Change{Reason: reason, EventID: eventID}
+	v.tellTerms(c)
+	v.tellAttributes(c)
+	v.tellIdentifiers(c)
+	if len(c.Features)+len(c.Attributes)+len(c.Identifiers) > 0 {
+		if c.Reason == "" {
+			i, _ := v.findTerm(c.Features[0].ID)
+			c.Reason = WindowClosed(v.terms[i].Short)
+		}
+		v.emit(c)
+	}
+	v.everything, v.touched, v.names, v.members = false, nil, nil, nil
+}
+
+// tellTerms evaluates the terms that may have changed.
+func (v *visit) tellTerms(c *schemas.Change) {
+	due := v.row.WakeAt != 0 && v.row.WakeAt <= v.now
+	if !v.everything && len(v.touched) == 0 && !due {
+		return
+	}
+	told, sound := toldOf(v.row.Terms)
+	(&reader{bad: !sound}).whole("terms")
+	fresh := v.evaluate(v.inQuestion(told))
+	v.row.Terms, v.row.WakeAt = v.row.Terms[:0], 0
+	kept := told[:0:0]
+	kept = slices.Grow(kept, len(told)+len(fresh))
+	for len(told) > 0 || len(fresh) > 0 {
+		var entry toldTerm
+		if len(fresh) == 0 || len(told) > 0 && told[0].id < fresh[0].id {
+			entry, told = told[0], told[1:]
+			if _, planned := v.findTerm(entry.id); !planned {
+				continue // of an earlier plan: nobody asks any more
+			}
+		} else {
+			i, _ := v.findTerm(fresh[0].id)
+			before := v.terms[i].empty
+			if len(told) > 0 && told[0].id == fresh[0].id {
+				before, told = told[0].value, told[1:]
+			}
+			entry, fresh = fresh[0], fresh[1:]
+			if entry.value != before {
+				c.Features = append(c.Features, schemas.Feature{ID: entry.id, Value: entry.value})
+			}
+			if entry.value == v.terms[i].empty && entry.due == 0 {
+				continue
+			}
+		}
+		if entry.due != 0 && (v.row.WakeAt == 0 || entry.due < v.row.WakeAt) {
+			v.row.WakeAt = entry.due
+		}
+		kept = append(kept, entry)
+	}
+	v.row.Terms = appendTold(v.row.Terms, kept)
+}
+
+// inQuestion lists the places of the terms that may have changed, sorted by
+// series.
+func (v *visit) inQuestion(told []toldTerm) []int {
+	var places []int
+	if v.everything {
+		for i := range v.row.Fragments {
+			for _, s := range v.seriesOfFragment(i) {
+				if a, planned := v.findAsked(s.id); planned {
+					places = append(places, v.asked[a].terms...)
+				}
+			}
+		}
+	}
+	for _, a := range v.touched {
+		places = append(places, v.asked[a].terms...)
+	}
+	for i := range told {
+		if v.everything || told[i].due != 0 && told[i].due <= v.now {
+			if place, planned := v.findTerm(told[i].id); planned {
+				places = append(places, place)
+			}
+		}
+	}
+	slices.SortFunc(places, func(a, b int) int {
+		return cmp.Or(cmp.Compare(v.terms[a].series, v.terms[b].series), cmp.Compare(a, b))
+	})
+	return slices.Compact(places)
+}
+
+// evaluate computes terms, given sorted by series, and returns them by id.
+func (v *visit) evaluate(places []int) []toldTerm {
+	fresh := make([]toldTerm, 0, len(places))
+	var g gathered
+	for i, place := range places {
+		t := &v.terms[place]
+		if i == 0 || t.series != v.terms[places[i-1]].series {
+			g = v.gather(t.series)
+		}
+		value, due := t.evaluate(&g, v.now)
+		fresh = append(fresh, toldTerm{t.ID, due, value})
+	}
+	slices.SortFunc(fresh, func(a, b toldTerm) int { return cmp.Compare(a.id, b.id) })
+	return fresh
+}
+
+// gather unites a series over all fragments.
+func (v *visit) gather(place int) gathered {
+	var g gathered
+	for i := range v.row.Fragments {
+		all := v.seriesOfFragment(i)
+		if at, found := findSeries(all, v.asked[place].ID); found {
+			g.gather(&all[at])
+		}
+	}
+	return g
+}
+
+func (v *visit) seriesOfFragment(i int) []series {
+	if v.columns[i] == nil {
+		all, sound := seriesOf(v.row.Fragments[i].Series)
+		(&reader{bad: !sound}).whole("series")
+		v.columns[i] = all
+	}
+	return v.columns[i]
+}
+
+// tellAttributes compares the attributes that may have changed with what was
+// last told.
+func (v *visit) tellAttributes(c *schemas.Change) {
+	if !v.everything && len(v.names) == 0 {
+		return
+	}
+	told, sound := attributesOf(v.row.Told)
+	(&reader{bad: !sound}).whole("told")
+	wanted := func(name string) bool { return v.everything || v.names[name] }
+	var kept schemas.Properties
+	survive := v.survivors(v.row.Fragments, wanted)
+	for len(told) > 0 || len(survive) > 0 {
+		switch {
+		case len(survive) == 0 || len(told) > 0 && told[0].Name < survive[0].name:
+			if wanted(told[0].Name) {
+				c.Attributes = append(c.Attributes, schemas.Property{Name: told[0].Name})
+			} else {
+				kept = append(kept, told[0])
+			}
+			told = told[1:]
+		default:
+			now := schemas.Property{Name: survive[0].name, Value: survive[0].value}
+			if len(told) == 0 || told[0] != now {
+				c.Attributes = append(c.Attributes, now)
+			}
+			if len(told) > 0 && told[0].Name == now.Name {
+				told = told[1:]
+			}
+			kept, survive = append(kept, now), survive[1:]
+		}
+	}
+	v.row.Told = appendAttributes(v.row.Told[:0], kept)
+}
+
+// tellIdentifiers tells the person's identifiers if they are not those that
+// were told.
+func (v *visit) tellIdentifiers(c *schemas.Change) {
+	if v.members == nil {
+		return
+	}
+	if now := v.identifiers(); !slices.Equal(now, v.members) {
+		for _, key := range now {
+			c.Identifiers = append(c.Identifiers, schemas.IdentifierOf(key))
+		}
+	}
+}
+
+func (v *visit) identifiers() []string {
+	keys := make([]string, 0, len(v.row.Fragments))
+	for i := range v.row.Fragments {
+		keys = append(keys, v.row.Fragments[i].Identifier)
+	}
+	return keys
+}
+
+// find finds the fragment of an identifier, or where it would be.
+func (v *visit) find(identifier string) (int, bool) {
+	return slices.BinarySearchFunc(v.row.Fragments, identifier,
+		func(f schemas.Fragment, key string) int { return cmp.Compare(f.Identifier, key) })
+}
+
+// add puts a fragment in its place, which must be free.
+func (v *visit) add(i int, f schemas.Fragment) {
+	v.beforeMembersChange()
+	v.row.Fragments = slices.Insert(v.row.Fragments, i, f)
+	v.columns = slices.Insert(v.columns, i, nil)
+}
+
+// remove takes a fragment out of the row.
+func (v *visit) remove(i int) schemas.Fragment {
+	v.beforeMembersChange()
+	f := v.row.Fragments[i]
+	v.row.Fragments = slices.Delete(v.row.Fragments, i, i+1)
+	v.columns = slices.Delete(v.columns, i, i+1)
+	return f
+}
+
+func (v *visit) beforeMembersChange() {
+	if v.members == nil {
+		v.members = v.identifiers()
+	}
+}
