@@ -15,6 +15,10 @@ import (
 // whether by a sweep or by the next message. It is never zero.
 func (p *Plan) Fingerprint() int64 {
 	h := xxhash.New()
+	for i := range p.Features { // an expression speaks of them by name
+		fmt.Fprintf(h, "feature %q\n", p.Features[i].Name)
+		writeExpression(h, p.Features[i].Expression)
+	}
 	for i := range p.Audiences {
 		a := &p.Audiences[i]
 		fmt.Fprintf(h, "audience %q %d %t\n", a.Name, a.Version, a.UsesScores)
