@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
@@ -37,10 +38,11 @@ type Tally struct {
 	counts map[string]*Count
 	seen   int
 	newest schemas.Instant
+	next   map[int32]int64 // offset after the last record, per partition
 }
 
 // New makes a tally of nothing.
-func New() *Tally { return &Tally{counts: map[string]*Count{}} }
+func New() *Tally { return &Tally{counts: map[string]*Count{}, next: map[int32]int64{}} }
 
 // Expect lists audiences, so that they count even while nobody has entered.
 func (t *Tally) Expect(audiences ...string) {
@@ -102,6 +104,7 @@ func (t *Tally) Listen(ctx context.Context, client *cluster.Client) error {
 		kgo.ConsumeTopics(topologies.Transitions.Name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // for Reached
 		kgo.FetchMaxWait(200*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("listen to transitions: %w", err)
@@ -116,14 +119,35 @@ func (t *Tally) Listen(ctx context.Context, client *cluster.Client) error {
 			return fmt.Errorf("listen to transitions, partition %d: %w", e.Partition, e.Err)
 		}
 		for _, r := range fetches.Records() {
-			if string(r.Key) == schemas.TickKey {
-				continue
+			if err := t.take(r); err != nil {
+				return err
 			}
-			transition, err := topologies.Transitions.Codec.Decode(r.Value)
-			if err != nil {
-				return fmt.Errorf("transition at %d/%d: %w", r.Partition, r.Offset, err)
-			}
-			t.Add(transition)
 		}
 	}
+}
+
+func (t *Tally) take(r *kgo.Record) error {
+	if !r.Attrs.IsControl() && string(r.Key) != schemas.TickKey {
+		transition, err := topologies.Transitions.Codec.Decode(r.Value)
+		if err != nil {
+			return fmt.Errorf("transition at %d/%d: %w", r.Partition, r.Offset, err)
+		}
+		t.Add(transition)
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.next[r.Partition] = r.Offset + 1
+	return nil
+}
+
+// Reached reports whether everything before the given ends was counted.
+func (t *Tally) Reached(ends kadm.ListedOffsets) bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for partition, end := range ends[topologies.Transitions.Name] {
+		if t.next[partition] < end.Offset {
+			return false
+		}
+	}
+	return true
 }

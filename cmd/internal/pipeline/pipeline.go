@@ -1,0 +1,191 @@
+// Package pipeline runs groups of stages in this process and makes them follow
+// the published definitions.
+//
+// In: a topology, the groups of it to run, published definitions. Out: running
+// hosts; their health. State: the hosts'. Laws: hosts that follow the same
+// definitions compute the same; when one host ends with an error all end.
+//
+// Not here: how a group runs (processors/host), what its stages do
+// (processors/flow).
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"kairos/cmd/internal/catalog"
+	"kairos/processors/flow"
+	"kairos/processors/host"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// Config is what a pipeline needs.
+type Config struct {
+	Kafka     []kgo.Opt // how to reach the brokers
+	Topology  *topologies.Topology
+	Groups    []topologies.Group
+	Published catalog.Published
+	Clock     host.Clock
+	StateDir  string // "": rows in memory only
+	Instance  string // static member id, one for each process that runs the same groups; "": none
+	Logger    *slog.Logger
+	Registry  prometheus.Registerer
+}
+
+// Pipeline is a set of hosts.
+type Pipeline struct {
+	config Config
+	hosts  []*host.Host
+}
+
+// Choose picks the groups of t that contain the named stages; a name may also
+// be a group's, such as person. No name at all picks every group.
+func Choose(t *topologies.Topology, words []string) ([]topologies.Group, error) {
+	if len(words) == 0 {
+		return t.Groups, nil
+	}
+	var chosen []topologies.Group
+	for _, word := range words {
+		i := slices.IndexFunc(t.Groups, func(g topologies.Group) bool { return answersTo(g, word) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no stage %q: choose some of %s", word, strings.Join(names(t), ", "))
+		}
+		if !slices.ContainsFunc(chosen, func(g topologies.Group) bool { return g.Name == t.Groups[i].Name }) {
+			chosen = append(chosen, t.Groups[i])
+		}
+	}
+	return chosen, nil
+}
+
+func answersTo(g topologies.Group, word string) bool {
+	return word == shortName(g) || slices.ContainsFunc(g.Stages, func(s topologies.Stage) bool { return s.Word == word })
+}
+
+func shortName(g topologies.Group) string { return strings.TrimPrefix(g.Name, "kairos.") }
+
+func names(t *topologies.Topology) []string {
+	var all []string
+	for _, g := range t.Groups {
+		all = append(all, shortName(g))
+		for _, s := range g.Stages {
+			if s.Word != shortName(g) {
+				all = append(all, s.Word)
+			}
+		}
+	}
+	return all
+}
+
+// New makes a host for each group. Nothing is connected before Run.
+func New(c Config) (*Pipeline, error) {
+	plan, err := c.Published.Plan()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pipeline{config: c}
+	for _, g := range c.Groups {
+		runner, err := flow.Runner(g, plan)
+		if err != nil {
+			return nil, fmt.Errorf("prepare group %s: %w", g.Name, err)
+		}
+		config := host.DefaultConfig()
+		config.Kafka, config.Group, config.Topology, config.Runner = c.Kafka, g, c.Topology, runner
+		config.Clock, config.Logger, config.Registerer = c.Clock, c.Logger.With("group", g.Name), c.Registry
+		if c.StateDir != "" {
+			config.StateDir = filepath.Join(c.StateDir, shortName(g))
+		}
+		if c.Instance != "" {
+			config.InstanceID = c.Instance + "-" + shortName(g)
+		}
+		h, err := host.New(config)
+		if err != nil {
+			return nil, err
+		}
+		p.hosts = append(p.hosts, h)
+	}
+	return p, nil
+}
+
+// Run runs all hosts until ctx ends, and returns nil then; or until one fails,
+// and returns why.
+func (p *Pipeline) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, h := range p.hosts {
+		group.Go(func() error { return h.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// Redefine makes all hosts follow other definitions and recompute the rows
+// that they concern.
+func (p *Pipeline) Redefine(published catalog.Published) error {
+	plan, err := published.Plan()
+	if err != nil {
+		return err
+	}
+	words := sweptBy(changedKinds(p.config.Published, published))
+	var failed []error
+	for i, h := range p.hosts {
+		g := p.config.Groups[i]
+		runner, err := flow.Runner(g, plan)
+		if err == nil {
+			err = h.Redefine(runner, within(g, words)...)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("redefine group %s: %w", g.Name, err))
+		}
+	}
+	p.config.Published = published
+	return errors.Join(failed...)
+}
+
+func changedKinds(before, after catalog.Published) []string {
+	var kinds []string
+	for _, d := range after {
+		i := slices.IndexFunc(before, func(b schemas.Definition) bool { return b.Kind == d.Kind && b.Name == d.Name })
+		if (i < 0 || before[i].Version != d.Version) && !slices.Contains(kinds, d.Kind) {
+			kinds = append(kinds, d.Kind)
+		}
+	}
+	return kinds
+}
+
+// sweptBy lists the stages whose rows depend on definitions of the kinds, in
+// the order of the flow: profile must tell new features before segment looks.
+func sweptBy(kinds []string) []string {
+	concerns := map[string][]string{
+		"identity":    {"identity"},
+		"profile":     {"profile"},
+		"feature":     {"profile", "segment", "propensity"},
+		"audience":    {"profile", "segment", "propensity"},
+		"model":       {"profile", "segment", "propensity"},
+		"destination": {"profile", "destination"},
+	}
+	var words []string
+	for _, word := range []string{"identity", "profile", "segment", "propensity", "destination"} {
+		if slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(concerns[kind], word) }) {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+func within(g topologies.Group, words []string) []string {
+	var own []string
+	for _, s := range g.Stages {
+		if slices.Contains(words, s.Word) {
+			own = append(own, s.Word)
+		}
+	}
+	return own
+}

@@ -1,0 +1,6 @@
+package demo
+
+func (w *world) stay() error {
+	<-w.ctx.Done()
+	return nil
+}
