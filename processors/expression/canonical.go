@@ -77,8 +77,8 @@ func numberText(x float64) string {
 // canonicalText writes for a tree must never change.
 
 // canonicalText writes a rewritten tree so that trees which mean the same by
-// their form alone get one text: brackets everywhere, constants on the right,
-// conjunctions and disjunctions sorted, without repetitions.
+// their form alone get one text: brackets wherever they could matter, constants
+// on the right, conjunctions and disjunctions sorted, without repetitions.
 func canonicalText(e ast.Expr) string {
 	switch e.Kind() {
 	case ast.LiteralKind:
@@ -102,14 +102,21 @@ func canonicalText(e ast.Expr) string {
 		return comparisonText(comparisonOf(name), arguments)
 	case name == overloads.TypeConvertDouble:
 		return canonicalText(arguments[0])
-	case name == operators.Conditional:
-		name = "if"
 	}
 	texts := make([]string, len(arguments))
 	for i, a := range arguments {
-		texts[i] = canonicalText(a)
+		texts[i] = operandText(a)
 	}
-	return strings.Trim(name, "@_") + "(" + strings.Join(texts, ", ") + ")"
+	switch name {
+	case operators.Conditional:
+		return "(" + texts[0] + " ? " + texts[1] + " : " + texts[2] + ")"
+	case operators.In, operators.Add, operators.Subtract, operators.Multiply, operators.Divide:
+		return "(" + texts[0] + " " + strings.Trim(name, "@_") + " " + texts[1] + ")"
+	case operators.LogicalNot, operators.Negate:
+		return strings.Trim(name, "_") + "(" + texts[0] + ")"
+	default:
+		return name + "(" + strings.Join(texts, ", ") + ")"
+	}
 }
 
 func comparisonText(c Comparison, sides []ast.Expr) string {
@@ -117,7 +124,15 @@ func comparisonText(c Comparison, sides []ast.Expr) string {
 	if left.Kind() == ast.LiteralKind && right.Kind() != ast.LiteralKind {
 		left, right, c = right, left, c.flipped()
 	}
-	return canonicalText(left) + " " + c.String() + " " + canonicalText(right)
+	return operandText(left) + " " + c.String() + " " + operandText(right)
+}
+
+// operandText puts comparisons, which stand bare among conditions, in brackets.
+func operandText(e ast.Expr) string {
+	if e.Kind() == ast.CallKind && comparisonOf(e.AsCall().FunctionName()) != NoComparison {
+		return "(" + canonicalText(e) + ")"
+	}
+	return canonicalText(e)
 }
 
 // fieldText writes the key of an input, quoted where it is not a plain name.

@@ -158,6 +158,12 @@ func (w *work) refuseStep(e ast.Expr, step string) {
 		w.refuse(e, "`"+step+"` is not supported", next)
 		return
 	}
+	if arguments := e.AsCall().Args(); (step == "first" || step == "last") && len(arguments) == 1 {
+		if _, isNumber := numberOf(arguments[0]); isNumber {
+			w.refuse(e, step+"(n) is not supported yet", "restrict the events by time with within(\"30d\")")
+			return
+		}
+	}
 	if _, ends := resultOf(step); ends {
 		w.refuse(e, "`"+step+"` gives a result, so nothing can restrict it afterwards", "put where(...) and within(...) before it")
 		return

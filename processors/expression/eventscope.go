@@ -45,13 +45,13 @@ func (s eventScope) property(e ast.Expr, field string) (ast.Expr, Type) {
 	return s.input(e, t, eventKey+field), t
 }
 
-func (s eventScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
-	switch name := call.FunctionName(); name {
+func (s eventScope) call(e ast.Expr, _ ast.CallExpr) ast.Expr {
+	switch beginning(e).AsCall().FunctionName() {
 	case "events", audienceCall, "bucket":
 		s.refuse(e, "where(...) looks at one event only", "ask that of the person, outside where(...)")
 	default:
 		s.failed = true
-		s.refuseCall(e, name)
+		s.refuseCall(e)
 	}
 	return e
 }

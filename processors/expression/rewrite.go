@@ -292,14 +292,15 @@ func (s personScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
 	case "bucket":
 		return s.bucket(e, call)
 	default:
-		s.refuseCall(e, name)
+		s.refuseCall(e)
 		return e
 	}
 }
 
 // refuseCall refuses a function that is not there, or not there yet.
-func (w *work) refuseCall(e ast.Expr, name string) {
-	switch name {
+func (w *work) refuseCall(e ast.Expr) {
+	e = beginning(e)
+	switch name := e.AsCall().FunctionName(); name {
 	case "member":
 		w.refuse(e, "member(...) needs households, which are not there yet", "ask of the person with events(...)")
 	case "inFor":
@@ -309,6 +310,23 @@ func (w *work) refuseCall(e ast.Expr, name string) {
 	default:
 		w.refuse(e, "unknown function `"+name+"`", Suggest(name, []string{
 			"events", "in", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches"}))
+	}
+}
+
+// beginning is the call that explains what e means: the first of a chain that
+// starts with a function of its own, otherwise e itself.
+func beginning(e ast.Expr) ast.Expr {
+	calls, _ := steps(e)
+	if len(calls) == 0 {
+		return e
+	}
+	switch first := calls[0].AsCall(); {
+	case first.IsMemberFunction():
+		return e
+	case first.FunctionName() == "events" || first.FunctionName() == "member":
+		return calls[0]
+	default:
+		return e
 	}
 }
 

@@ -47,14 +47,17 @@ func (w *work) refuse(e ast.Expr, message, next string) {
 	w.problems = append(w.problems, Problem{line, column, message, next})
 }
 
-// position finds where the node of an id starts, for a call where its name does.
+// position finds where the node of an id starts: for a call where its name
+// does, for a field where its own does.
 func (w *work) position(id int64) (line, column int) {
 	offsets, ok := w.info.GetOffsetRange(id)
 	if !ok {
 		return 1, 1
 	}
 	start := min(int(offsets.Start), len(w.text))
-	if start < len(w.text) && w.text[start] == '(' {
+	if start < len(w.text) && w.text[start] == '.' {
+		start++
+	} else if start < len(w.text) && w.text[start] == '(' {
 		for start > 0 && (w.text[start-1] == '_' || isLetterOrDigit(w.text[start-1])) {
 			start--
 		}
@@ -93,6 +96,8 @@ func (w *work) syntax(errs *common.Errors) Problems {
 			next = "split the expression into audiences and join them with in(\"...\")"
 		case strings.Contains(message, "reserved identifier"):
 			next = "the word has a meaning in CEL; write p[\"...\"] for an attribute of that name"
+		case strings.HasPrefix(message, "token recognition error at: '= "):
+			next = "compare with =="
 		case strings.HasPrefix(message, "invalid argument to has()"):
 			message, next = "has(...) asks whether something is known", "write has(p.name)"
 		}

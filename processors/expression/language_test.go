@@ -1,0 +1,88 @@
+package expression
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the expected part of testdata anew; review the difference")
+
+// shop is the environment of the tests.
+func shop() Environment {
+	return Environment{
+		Events: map[string]map[string]Type{
+			"purchase": {"amount": NumberType, "cds": NumberType, "channel": TextType, "gift": BooleanType, "note": AnyType},
+			"refund":   {"amount": NumberType},
+			"cancel":   {},
+			"view":     nil,
+		},
+		Attributes: map[string]Type{"country": TextType, "age": NumberType, "consent.email": BooleanType, "first name": TextType, "plan": AnyType},
+		Audiences:  []string{"vip", "loyal"},
+		Models:     []string{"churn"},
+		Features:   map[string]*Expression{},
+	}
+}
+
+// Each block of the file is an expression, a line of dashes, and what is said
+// about it: its terms, or why it is refused.
+func TestWhatTheLanguageTakesAndRefuses(t *testing.T) {
+	for _, file := range []string{"testdata/taken.txt", "testdata/refused.txt"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, block := range strings.Split(strings.TrimSpace(string(content)), "\n\n") {
+			source, _, _ := strings.Cut(block, "\n----")
+			out = append(out, source+"\n----\n"+describe(t, file, source))
+		}
+		got := strings.Join(out, "\n\n") + "\n"
+		if *rewrite {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if got != string(content) {
+			t.Errorf("%s differs; run go test -rewrite and review the difference\n%s", file, firstDifference(string(content), got))
+		}
+	}
+}
+
+func describe(t *testing.T, file, source string) string {
+	t.Helper()
+	e, err := Compile(source, shop())
+	if refused := err != nil; refused != strings.HasSuffix(file, "refused.txt") {
+		t.Errorf("%s: in %s, but the error is %v", source, file, err)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	lines := []string{e.Type.String()}
+	for _, term := range e.Terms {
+		line := "term " + term.Canonical
+		if term.Series.Keep > 0 {
+			line += ", keeps " + FormatDuration(term.Series.Keep)
+		}
+		lines = append(lines, line)
+	}
+	for _, uses := range []struct {
+		what  string
+		names []string
+	}{{"attributes", e.Attributes}, {"scores", e.Scores}, {"audiences", e.Audiences}} {
+		if len(uses.names) > 0 {
+			lines = append(lines, uses.what+" "+strings.Join(uses.names, ", "))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func firstDifference(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return "want " + a[i] + "\ngot  " + b[i]
+		}
+	}
+	return "one ends before the other"
+}
