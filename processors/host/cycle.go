@@ -260,7 +260,7 @@ func (r *run) settle(b *batch, outputs []output) {
 		}
 	}
 	for _, s := range b.shares {
-		r.disk.write(s.partition.number, s.partition.commit())
+		r.disk.put(s.partition.number, s.partition.commit())
 		s.partition.share = nil
 		r.metrics.count(s)
 	}

@@ -1,9 +1,334 @@
 package host
 
-type disk struct{}
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
-func openDisk(Config, []string) (*disk, error) { return nil, nil }
-func (d *disk) load(*partition) error          { return nil }
-func (d *disk) forget(int32)                   {}
-func (d *disk) write(int32, *layer)            {}
-func (d *disk) close()                         {}
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// disk keeps committed rows over restarts, in Pebble without a write-ahead log:
+// the table topics are the log. It is filled behind the work. One Pebble batch
+// holds the rows of a committed batch and the table offsets that belong to
+// them, and Pebble loses batches only from the end, so what is found is always
+// a committed prefix. A disk that fails is given up: the host goes on without.
+//
+// Keys are partition (4 bytes), then 0, table (1 byte), key of the row; or
+// partition, then 1 for the mark.
+type disk struct {
+	db     *pebble.DB
+	tables []string
+	say    func(message string, args ...any)
+	ids    [][16]byte // of the table topics
+	queue  chan diskWrite
+	done   chan struct{}
+	broken chan struct{} // closed when the disk is given up
+	breaks sync.Once
+}
+
+type diskWrite struct {
+	number int32
+	layer  *layer // nil: forget the partition
+	synced chan<- struct{}
+}
+
+// diskFormat is part of the directory's name. It changes with the keys or the
+// mark, and with the hash of the keys' shards: older directories are left alone.
+const diskFormat = "rows-1"
+
+// staleAfter is the age from which local rows are not used: the table's topic
+// keeps deletions for a day by default (delete.retention.ms), and who was away
+// for longer would miss some.
+const staleAfter = 6 * time.Hour
+
+// openDisk opens or makes the directory; nil without Config.StateDir.
+func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error) {
+	if c.StateDir == "" {
+		return nil, nil
+	}
+	dir := filepath.Join(c.StateDir, c.Group.Name, diskFormat)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("StateDir: %w", err)
+	}
+	d := &disk{
+		tables: tables, say: c.Logger.Warn,
+		queue: make(chan diskWrite, 64), done: make(chan struct{}), broken: make(chan struct{}),
+	}
+	for _, table := range tables {
+		d.ids = append(d.ids, ids[table])
+	}
+	db, err := pebble.Open(dir, d.options())
+	if err != nil { // a torn directory is worth nothing: the topics have all of it
+		c.Logger.Warn("local rows cannot be opened and are read anew from the tables", "dir", dir, "error", err)
+		if strings.Contains(err.Error(), "lock") {
+			return nil, fmt.Errorf("StateDir %s is in use by another host: give each host its own: %w", c.StateDir, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, fmt.Errorf("StateDir: %w", err)
+		}
+		if db, err = pebble.Open(dir, d.options()); err != nil {
+			return nil, fmt.Errorf("StateDir: %w", err)
+		}
+	}
+	d.db = db
+	go d.write()
+	return d, nil
+}
+
+func (d *disk) options() *pebble.Options {
+	return &pebble.Options{
+		DisableWAL:   true,
+		MemTableSize: 32 << 20,
+		Logger:       diskLogger{d},
+	}
+}
+
+// diskLogger keeps Pebble from ending the process when the directory vanishes.
+type diskLogger struct{ *disk }
+
+// Infof implements pebble.Logger.
+func (diskLogger) Infof(string, ...any) {}
+
+// Errorf implements pebble.Logger.
+func (l diskLogger) Errorf(format string, args ...any) { l.giveUp(fmt.Errorf(format, args...)) }
+
+// Fatalf implements pebble.Logger. It must not return: Pebble would go on.
+func (l diskLogger) Fatalf(format string, args ...any) {
+	l.giveUp(fmt.Errorf(format, args...))
+	select {} // this goroutine of Pebble's has nothing left to do
+}
+
+func (d *disk) giveUp(err error) {
+	d.breaks.Do(func() {
+		d.say("local rows cannot be written any more; the host goes on in memory and will read the tables when it starts again", "error", err)
+		close(d.broken)
+	})
+}
+
+func (d *disk) isBroken() bool {
+	select {
+	case <-d.broken:
+		return true
+	default:
+		return false
+	}
+}
+
+// put hands over what a committed batch changed in one partition.
+func (d *disk) put(number int32, l *layer) {
+	if d != nil {
+		d.hand(diskWrite{number: number, layer: l})
+	}
+}
+
+// forget deletes a partition's rows, once what was put before is written.
+func (d *disk) forget(number int32) {
+	if d != nil {
+		d.hand(diskWrite{number: number})
+	}
+}
+
+// sync waits until everything handed over before is written.
+func (d *disk) sync() {
+	synced := make(chan struct{})
+	d.hand(diskWrite{synced: synced})
+	select {
+	case <-synced:
+	case <-d.broken:
+	}
+}
+
+func (d *disk) hand(w diskWrite) {
+	select {
+	case d.queue <- w:
+	case <-d.broken:
+	}
+}
+
+func (d *disk) write() {
+	defer close(d.done)
+	for w := range d.queue {
+		if w.synced != nil {
+			close(w.synced)
+			continue
+		}
+		if d.isBroken() {
+			continue
+		}
+		if err := d.writeOne(w); err != nil {
+			d.giveUp(err)
+		}
+	}
+}
+
+func (d *disk) writeOne(w diskWrite) error {
+	batch := d.db.NewBatch()
+	defer batch.Close()
+	if w.layer == nil {
+		if err := batch.DeleteRange(partitionKey(w.number), partitionKey(w.number+1), nil); err != nil {
+			return err
+		}
+		return batch.Commit(pebble.NoSync)
+	}
+	if err := d.addRows(batch, w); err != nil {
+		return err
+	}
+	return batch.Commit(pebble.NoSync)
+}
+
+func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
+	for key, c := range w.layer.changes {
+		for table := range d.tables {
+			if c.set&(1<<table) == 0 {
+				continue
+			}
+			var err error
+			if value := c.rows[table]; value != nil {
+				err = batch.Set(rowKey(w.number, table, key), value, nil)
+			} else {
+				err = batch.Delete(rowKey(w.number, table, key), nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	// Only tables that this batch wrote to move on: each has a mark of its own.
+	for table, next := range w.layer.next {
+		if next == 0 {
+			continue
+		}
+		if err := batch.Set(markKey(w.number, table), encodeMark(mark{next, time.Now(), d.ids[table]}), nil); err != nil {
+			return err
+		}
+	}
+	if w.layer.host != nil {
+		return batch.Set(hostKey(w.number), w.layer.host, nil)
+	}
+	return nil
+}
+
+func partitionKey(number int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(number)) }
+
+func rowKey(number int32, table int, key string) []byte {
+	return append(append(partitionKey(number), 0, byte(table)), key...)
+}
+
+func markKey(number int32, table int) []byte { return append(partitionKey(number), 1, byte(table)) }
+func hostKey(number int32) []byte            { return append(partitionKey(number), 2) }
+
+// mark says up to where a table is on disk, and when that was written.
+type mark struct {
+	next int64
+	at   time.Time
+	id   [16]byte // of the topic: one made anew is another one
+}
+
+func encodeMark(m mark) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(m.next))
+	return append(binary.BigEndian.AppendUint64(b, uint64(m.at.UnixMilli())), m.id[:]...)
+}
+
+func decodeMark(b []byte) (mark, bool) {
+	if len(b) != 32 {
+		return mark{}, false
+	}
+	return mark{int64(binary.BigEndian.Uint64(b)), time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:]))), [16]byte(b[16:])}, true
+}
+
+// load reads a partition's rows, if they are young enough to be of use.
+func (d *disk) load(p *partition) error {
+	if d == nil || d.isBroken() {
+		return nil
+	}
+	d.sync() // what a former ownership of the partition left in the queue
+	marks, newest, err := d.marks(p.number)
+	if err != nil || !slices.ContainsFunc(marks, func(next int64) bool { return next != 0 }) {
+		return err
+	}
+	if time.Since(newest) > staleAfter || slices.Min(marks) < 0 {
+		d.say("local rows are too old to be sure of deletions, or of another topic; reading all of the table",
+			"partition", p.number, "written", newest)
+		d.forget(p.number)
+		return nil
+	}
+	p.rows.mu.Lock()
+	defer p.rows.mu.Unlock()
+	if err := d.loadRows(p); err != nil {
+		return err
+	}
+	copy(p.rows.next, marks)
+	return nil
+}
+
+// marks reads up to where each table is; -1 for a mark that says nothing of the
+// topic as it is now.
+func (d *disk) marks(number int32) (next []int64, newest time.Time, err error) {
+	next = make([]int64, len(d.tables))
+	for table := range d.tables {
+		value, closer, err := d.db.Get(markKey(number, table))
+		if errors.Is(err, pebble.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, newest, err
+		}
+		if m, ok := decodeMark(value); !ok || m.id != d.ids[table] {
+			next[table] = -1
+		} else {
+			next[table] = m.next
+			if m.at.After(newest) {
+				newest = m.at
+			}
+		}
+		if err := closer.Close(); err != nil {
+			return nil, newest, err
+		}
+	}
+	return next, newest, nil
+}
+
+func (d *disk) loadRows(p *partition) error {
+	iterator, err := d.db.NewIter(&pebble.IterOptions{LowerBound: partitionKey(p.number), UpperBound: partitionKey(p.number + 1)})
+	if err != nil {
+		return err
+	}
+	for iterator.First(); iterator.Valid(); iterator.Next() {
+		rest := iterator.Key()[4:]
+		value, err := iterator.ValueAndErr()
+		if err != nil {
+			return errors.Join(err, iterator.Close())
+		}
+		switch {
+		case rest[0] == 0:
+			p.rows.put(int(rest[1]), string(rest[2:]), bytes.Clone(value))
+		case rest[0] == 2:
+			p.rows.host = bytes.Clone(value)
+		}
+	}
+	return errors.Join(iterator.Error(), iterator.Close())
+}
+
+// close writes what is in memory down.
+func (d *disk) close() {
+	if d == nil {
+		return
+	}
+	close(d.queue)
+	select {
+	case <-d.done:
+	case <-d.broken:
+		return // Pebble may be waiting for ever in there
+	}
+	if err := errors.Join(d.db.Flush(), d.db.Close()); err != nil {
+		d.say("local rows could not be written down", "error", err)
+	}
+}

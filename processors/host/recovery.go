@@ -206,6 +206,6 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 		}
 	}
 	p.rows.apply(l)
-	d.write(p.number, l)
+	d.put(p.number, l)
 	return before < end && p.rows.next[place] >= end
 }

@@ -86,7 +86,7 @@ func (r *run) connect(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if r.disk, err = openDisk(r.config, r.tables); err != nil {
+	if r.disk, err = openDisk(r.config, r.tables, r.topicIDs); err != nil {
 		return err
 	}
 	r.producers, err = newProducers(ctx, r.config)

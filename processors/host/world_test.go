@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ type world struct {
 	broker   *kfake.Cluster
 	client   *kgo.Client
 	admin    *kadm.Client
+
+	committed0 atomic.Int64 // see watchCommits
 }
 
 func newWorld(t testing.TB, topology *topologies.Topology) *world {

@@ -1,0 +1,314 @@
+package host_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// The holes of plain Goka (design, section 2), and that this host has none of
+// them. That plain Goka really has the first one: plain_test.go.
+
+// committed is the group's committed offset of one partition of the notes.
+func (w *world) committed(group string, number int32) int64 {
+	w.t.Helper()
+	offsets, err := w.admin.FetchOffsets(w.ctx(), group)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	o, _ := offsets.Lookup(notes.Name, number)
+	return o.At
+}
+
+func TestNoOffsetIsCommittedBeforeAllThatWasSaidIsAcknowledged(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	// The first write to "said" is refused, for good; all others are taken.
+	refused := w.broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: said.Name, Err: kerr.InvalidRecord, When: func(kmsg.Request) bool {
+		if at := w.committed0.Load(); at > 0 {
+			t.Errorf("offset %d is committed although what record 0 said is not acknowledged", at)
+		}
+		return true
+	}})
+	w.watchCommits()
+	h := w.start(w.config("writer"))
+	w.write("a 1 say=one pass=x", "b 2 pass=y", "c 3 pass=z")
+	w.drain(h)
+	if refused.Hits() != 1 {
+		t.Fatalf("the fault struck %d times", refused.Hits())
+	}
+	equal(t, "said", w.notesOf(said.Name)["a/one"], []string{"1 one"})
+	equal(t, "echoes of a", w.notesOf(echoes.Name)["a"], []string{"1 echo 1 x"})
+	equal(t, "page a", h.page(writerTable, "a"), []string{"1 say=one pass=x"})
+}
+
+// watchCommits notes offsets of the first partition as the broker commits them.
+func (w *world) watchCommits() {
+	w.broker.ControlKey(int16(kmsg.TxnOffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.broker.KeepControl()
+		for _, t := range req.(*kmsg.TxnOffsetCommitRequest).Topics {
+			for _, p := range t.Partitions {
+				w.committed0.Store(p.Offset)
+			}
+		}
+		return nil, nil, false
+	})
+}
+
+func TestNothingOfAnAbortedBatchIsSeen(t *testing.T) {
+	for _, fault := range []struct {
+		name string
+		kfake.Fault
+	}{
+		{"a write is refused", kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: said.Name, Err: kerr.InvalidRecord}},
+		{"a row is refused", kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: writerTable.Name, Err: kerr.InvalidRecord}},
+		{"the offsets are refused", kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.IllegalGeneration}},
+		{"the commit is refused", kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.TransactionAbortable}},
+		{"the commit is lost", kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.UnknownServerError}},
+		{"the producer is fenced", kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.ProducerFenced}},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			w := newWorld(t, toys(1, true))
+			h := w.start(w.config("writer"))
+			w.write("a 1 say=one wake=50")
+			w.drain(h)
+			struck := w.broker.Fault(fault.Fault)
+			w.write("a 2 say=two pass=x tell=b:hello")
+			if err := struck.Wait(w.ctx(), 1); err != nil {
+				t.Fatal(err)
+			}
+			w.drain(h)
+			equal(t, "page a", h.page(writerTable, "a"), []string{"1 say=one wake=50", "2 say=two pass=x tell=b:hello"})
+			equal(t, "page b", h.page(writerTable, "b"), []string{"2 hello"})
+			equal(t, "the reader's page a", h.page(readerTable, "a"), []string{"2 x"})
+			equal(t, "said", w.notesOf(said.Name)["a/two"], []string{"2 two"})
+			equal(t, "table", w.pages(writerTable)["a"], []string{"1 say=one wake=50", "2 say=two pass=x tell=b:hello"})
+			w.tick(60)
+			w.drain(h)
+			equal(t, "page a after its wake", h.page(writerTable, "a")[2:], []string{"50 woken"})
+			h.mustEnd()
+		})
+	}
+}
+
+func TestARowIsNotSeenBeforeItsTransactionIsCommitted(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	h := w.start(w.config("writer"))
+	w.write("a 1 first")
+	w.drain(h)
+	held, release := make(chan struct{}), make(chan struct{})
+	w.broker.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.broker.DropControl()
+		w.broker.SleepControl(func() { close(held); <-release })
+		return nil, nil, false
+	})
+	w.write("a 2 second")
+	<-held
+	equal(t, "page a while its commit hangs", h.page(writerTable, "a"), []string{"1 first"})
+	if at := h.Positions()[notes.Name][0]; at != w.committed("toys.chain", 0) {
+		t.Errorf("the host says %d while its commit hangs", at)
+	}
+	close(release)
+	w.drain(h)
+	equal(t, "page a", h.page(writerTable, "a"), []string{"1 first", "2 second"})
+}
+
+func TestAPausedOwnerThatWakesUpChangesNothing(t *testing.T) {
+	w := newWorld(t, toys(2, true))
+	c := w.config("writer")
+	c.TransactionTimeout, c.SessionTimeout = 2*time.Second, 6*time.Second
+	line := &wire{}
+	paused := c
+	paused.Kafka = append(slices.Clone(c.Kafka), line.dialer())
+	first := w.start(paused)
+	w.write("a 1 say=one", "b 1 say=one")
+	w.drain(first)
+	held, release := make(chan struct{}), make(chan struct{})
+	w.broker.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.broker.DropControl()
+		w.broker.SleepControl(func() { close(held); <-release })
+		return nil, fmt.Errorf("the connection breaks"), true
+	})
+	w.write("a 2 say=two", "b 2 say=two")
+	<-held
+	line.set(true)
+	close(release)
+	second := w.start(c)
+	w.drainOwned(second, 2)
+	equal(t, "said", w.notesOf(said.Name)["a/two"], []string{"2 two"})
+	line.set(false) // the first one wakes up, with rows and a batch of its own
+	w.write("a 3 say=three", "b 3 say=three")
+	w.drain(first, second)
+	for _, key := range []string{"a", "b"} {
+		equal(t, "page "+key, w.pages(writerTable)[key], []string{"1 say=one", "2 say=two", "3 say=three"})
+		equal(t, "said", w.notesOf(said.Name)[key+"/three"], []string{"3 three"})
+		equal(t, "said", w.notesOf(said.Name)[key+"/two"], []string{"2 two"})
+	}
+}
+
+// drainOwned waits until h owns n partitions and has nothing left to do.
+func (w *world) drainOwned(h *running, n int) {
+	w.t.Helper()
+	ctx := w.ctx()
+	for {
+		changed := h.Changed()
+		if len(h.Status().Partitions) == n {
+			w.drain(h)
+			return
+		}
+		select {
+		case <-changed:
+		case err := <-h.done:
+			h.done <- err
+			w.t.Fatalf("the host ended: %v", err)
+		case <-ctx.Done():
+			w.t.Fatalf("the host owns %d partitions, want %d", len(h.Status().Partitions), n)
+		}
+	}
+}
+
+func TestBadRecordsBecomeDeadLettersAndTheirPartitionGoesOn(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	h := w.start(w.config("writer"))
+	bad := []*kgo.Record{
+		{Topic: notes.Name, Key: []byte("a"), Value: []byte("no Avro at all")},
+		{Topic: notes.Name, Key: []byte("a"), Value: nil},
+		{Topic: notes.Name, Key: []byte{}, Value: []byte("no key")},
+		{Topic: notes.Name, Key: []byte("a"), Value: slices.Concat([]byte{0xc3, 0x01}, make([]byte, 30))},
+		{Topic: notes.Name, Key: []byte(schemas.TickKey), Value: []byte("no tick")},
+	}
+	w.produce(bad...)
+	w.write("a 1 panic", "a 2 refuse say=no", "a 3 pass=after")
+	w.drain(h)
+	equal(t, "page a", h.page(writerTable, "a"), []string{"3 pass=after"})
+	equal(t, "echoes", w.notesOf(echoes.Name)["a"], []string{"3 echo 1 after"})
+	var reasons []string
+	for i, record := range w.read(topologies.DeadLetters("writer").Name) {
+		letter, err := schemas.DeadLetterCodec.Decode(record.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons = append(reasons, strings.TrimPrefix(letter.Reason, "kairos-writer-"))
+		if i < 4 && (string(letter.Value) != string(bad[i].Value) || letter.Offset != int64(i)) {
+			t.Errorf("letter %d does not hold the original: %+v", i, letter)
+		}
+	}
+	equal(t, "reasons", reasons, []string{"undecodable", "undecodable", "empty-key", "unknown-schema", "panic", "unwanted"})
+}
+
+func TestRecoveryEndsAtMarkersAndPassesOverWhatWasAborted(t *testing.T) {
+	w := newWorld(t, toys(2, true))
+	h := w.start(w.config("writer"))
+	w.write("a 1 one", "b 1 one", "c 1 one")
+	w.drain(h)
+	h.mustEnd()
+	foreign, err := kgo.NewClient(append(slices.Clone(w.kafka), kgo.TransactionalID("somebody"), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer foreign.Close()
+	if err := foreign.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b", "c", "d"} {
+		foreign.Produce(w.ctx(), &kgo.Record{Topic: writerTable.Name, Key: []byte(key), Value: []byte("never committed")}, nil)
+	}
+	if err := foreign.Flush(w.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	if err := foreign.EndTransaction(w.ctx(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	again := w.start(w.config("writer"))
+	w.drainOwned(again, 2)
+	equal(t, "page a", again.page(writerTable, "a"), []string{"1 one"})
+	if row, _ := again.Row(writerTable.Name, "d"); row != nil {
+		t.Errorf("a row of an aborted transaction was recovered: %q", row)
+	}
+}
+
+func TestAKilledHostLeavesNoRowAheadOfTheTable(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	c := w.config("writer")
+	c.StateDir, c.InstanceID, c.TransactionTimeout = t.TempDir(), "one", 2*time.Second
+	line := &wire{}
+	c.Kafka = append(slices.Clone(c.Kafka), line.dialer())
+	h := w.start(c)
+	w.write("a 1 one")
+	w.drain(h)
+	held, release := make(chan struct{}), make(chan struct{})
+	w.broker.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		w.broker.DropControl()
+		w.broker.SleepControl(func() { close(held); <-release })
+		return nil, fmt.Errorf("the connection breaks"), true
+	})
+	w.write("a 2 two")
+	<-held
+	line.set(true)
+	close(release)
+	h.stop()
+	<-h.done
+	h.done <- nil
+	c.Kafka = w.kafka
+	again := w.start(c)
+	w.drain(again)
+	equal(t, "page a", again.page(writerTable, "a"), []string{"1 one", "2 two"})
+	equal(t, "table", w.pages(writerTable)["a"], []string{"1 one", "2 two"})
+}
+
+func TestLocalRowsOfAnotherLifeOfTheTopicAreNotUsed(t *testing.T) {
+	dir := t.TempDir()
+	var lines [2][]string
+	for life := range lines {
+		w := newWorld(t, toys(1, true))
+		c := w.config("writer")
+		c.StateDir = dir
+		h := w.start(c)
+		for n := range 5 - 3*life { // the second life's table is shorter
+			w.write(fmt.Sprintf("a %d life%d", n, life))
+			w.drain(h)
+		}
+		lines[life] = h.page(writerTable, "a")
+		h.mustEnd()
+	}
+	equal(t, "page a of the second life", lines[1], []string{"0 life1", "1 life1"})
+}
+
+func TestPartitionsAreWhatForeignProducersBelieve(t *testing.T) {
+	// From Kafka's own tests of murmur2: key, hash; the partition is the hash
+	// without its sign bit, modulo the number of partitions.
+	for key, hash := range map[string]int32{
+		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
+		"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+	} {
+		w := newWorld(t, toys(7, true))
+		h := w.start(w.config("writer"))
+		w.write(key+" 1 say=x tell="+key+":again", key+" 2 pass=y")
+		w.drain(h)
+		want := hash & 0x7fffffff % 7
+		for _, topic := range []string{said.Name, loop.Name, writerTable.Name, readerTable.Name, echoes.Name} {
+			found := false
+			for _, record := range w.read(topic) {
+				if strings.HasPrefix(string(record.Key), key) {
+					found = true
+					if record.Partition != want {
+						t.Errorf("%s: key %s lies in partition %d, want %d", topic, record.Key, record.Partition, want)
+					}
+				}
+			}
+			if !found {
+				t.Errorf("%s holds nothing of %s", topic, key)
+			}
+		}
+		h.mustEnd()
+	}
+}
