@@ -113,7 +113,7 @@ func (p *Pure) sweep() error {
 				}
 			}
 		}
-		if err := p.settle(); err != nil {
+		if err := p.Settle(); err != nil {
 			return err
 		}
 	}
@@ -122,24 +122,32 @@ func (p *Pure) sweep() error {
 
 // Send is as World says.
 func (p *Pure) Send(records ...Input) error {
+	if err := p.Put(records...); err != nil {
+		return err
+	}
+	return p.Settle()
+}
+
+// Tick is as World says.
+func (p *Pure) Tick(t schemas.Instant) error {
+	if err := p.PutTick(t); err != nil {
+		return err
+	}
+	return p.Settle()
+}
+
+// Put leaves records in their topics, for Settle to find.
+func (p *Pure) Put(records ...Input) error {
 	for _, r := range records {
 		if err := p.append(stage.Record{Topic: r.Topic, Key: string(r.Key), PartitionBy: string(r.Key), Value: r.Value}); err != nil {
 			return err
 		}
 	}
-	return p.settle()
+	return nil
 }
 
-// Tick is as World says.
-func (p *Pure) Tick(t schemas.Instant) error {
-	if err := p.LateTick(t); err != nil {
-		return err
-	}
-	return p.settle()
-}
-
-// LateTick leaves the tick in the topic without waiting for its effects.
-func (p *Pure) LateTick(t schemas.Instant) error {
+// PutTick leaves the tick in the door's topic.
+func (p *Pure) PutTick(t schemas.Instant) error {
 	p.now = t
 	return p.appendTick(topologies.Events.Topic, schemas.Tick{Source: topologies.Events.Writer, Time: t})
 }
@@ -162,6 +170,9 @@ func (p *Pure) Read(topic string) ([]stage.Message, error) {
 	}
 	return all, nil
 }
+
+// Topics lists the topics that exist, sorted.
+func (p *Pure) Topics() []string { return slices.Sorted(maps.Keys(p.topics)) }
 
 // Rows is as World says.
 func (p *Pure) Rows(table string) (map[string][]byte, error) {
@@ -222,8 +233,8 @@ func (p *Pure) appendTick(topic topologies.Topic, tick schemas.Tick) error {
 	return nil
 }
 
-// settle takes from the partitions until none has anything.
-func (p *Pure) settle() error {
+// Settle takes from the partitions until none has anything.
+func (p *Pure) Settle() error {
 	for {
 		var waiting []func() error
 		for _, g := range p.groups {
