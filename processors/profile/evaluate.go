@@ -91,7 +91,7 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 		if v := t.Compared(t.aggregate(&s)); v != value {
 			value, due = v, end+t.window
 		}
-		if t.settled(&s) {
+		if t.settled(&s) && len(g.buckets) == 0 {
 			break
 		}
 	}
@@ -128,7 +128,8 @@ func (s *total) different() float64 {
 	return math.Round((sketchSize - 1) / share)
 }
 
-// settled reports whether older points cannot change the term any more.
+// settled reports whether older points cannot change the term any more. (A
+// bucket that ends earlier than a point may hold a newer one.)
 func (t *term) settled(s *total) bool {
 	switch t.Aggregate {
 	case expression.Any, expression.None:

@@ -304,4 +304,3 @@ func (w *world) told(plan *definition.Plan, person string) told {
 	}
 	return x
 }
-

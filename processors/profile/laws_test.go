@@ -1,0 +1,335 @@
+package profile_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"kairos/processors/definition"
+	"kairos/processors/expression"
+	"kairos/processors/profile"
+	"kairos/schemas"
+)
+
+// everyTerm is a plan with all aggregates over several windows, some compared,
+// over all events, those of one name, and those that a filter lets pass.
+func everyTerm(exact int) *definition.Plan {
+	buys, anything, dear := asking("buy", "amount"), asking("", "amount"), asking("buy", "amount")
+	dear.Canonical, dear.ID = "buy where amount > 2 take amount", dear.ID+1
+	dear.Match = func(e *schemas.Event) bool { return e.Properties.Get("amount").Number > 2 }
+	var terms []*expression.Term
+	for a := expression.Any; a <= expression.Unique; a++ {
+		terms = append(terms, about(buys, a, 0), about(buys, a, time.Hour), about(buys, a, 24*time.Hour))
+		terms = append(terms, about(dear, a, 24*time.Hour), about(anything, a, 3*time.Hour))
+	}
+	for _, s := range []*expression.Series{buys, dear} {
+		terms = append(terms,
+			compared(about(s, expression.Count, 24*time.Hour), expression.GreaterOrEqual, 2),
+			compared(about(s, expression.Count, time.Hour), expression.Equal, 1),
+			compared(about(s, expression.Sum, 24*time.Hour), expression.Greater, 3),
+			compared(about(s, expression.Max, 24*time.Hour), expression.NotEqual, 3),
+			compared(about(s, expression.Avg, 0), expression.Less, 2))
+	}
+	plan := planOf(terms...)
+	plan.Profile.ExactPoints = exact
+	plan.Profile.Survivorship = map[string]definition.Survivorship{
+		"f": definition.First, "l": definition.Largest, "p": definition.Priority,
+	}
+	plan.Profile.SourcePriority = map[string]int{"crm": 2, "web": 1}
+	plan.Profile.DuplicateWindow = 1000 * time.Hour
+	return plan
+}
+
+// drawEvents draws events of some identifiers, by rising cause.
+func drawEvents(t *rapid.T, most int, identifiers ...string) []schemas.PersonEvent {
+	cause := start
+	n := rapid.IntRange(1, most).Draw(t, "events")
+	all := make([]schemas.PersonEvent, 0, n)
+	for i := range n {
+		cause += rapid.SampledFrom([]schemas.Instant{0, 1, 500, minute, hour / 2, hour - 1, hour, 3 * hour, day - 1, day, 5 * day}).Draw(t, "pause")
+		m := event(sarah, rapid.SampledFrom(identifiers).Draw(t, "identifier"), rapid.SampledFrom([]string{"buy", "look"}).Draw(t, "name"), fmt.Sprint("e", i), cause)
+		m.Event.Time -= rapid.SampledFrom([]schemas.Instant{0, 0, 0, 1, minute, hour - 1, hour, day, 2 * day}).Draw(t, "late")
+		m.Event.Source = rapid.SampledFrom([]string{"crm", "web", "app", "shop"}).Draw(t, "source")
+		if v := drawValue(t, "amount"); v.Kind != schemas.Null {
+			m.Event.Properties = schemas.Properties{{Name: "amount", Value: v}}
+		}
+		for _, name := range []string{"f", "l", "n", "p"} {
+			if rapid.IntRange(0, 3).Draw(t, "says "+name) == 0 {
+				m.Event.Attributes = m.Event.Attributes.Set(name, drawValue(t, name))
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+func drawValue(t *rapid.T, label string) schemas.Value {
+	return rapid.SampledFrom([]schemas.Value{
+		{}, schemas.NumberOf(0.1), schemas.NumberOf(0.2), schemas.NumberOf(3), schemas.NumberOf(-3), schemas.NumberOf(0),
+		schemas.TextOf("a"), schemas.TextOf("b"), schemas.BooleanOf(true),
+	}).Draw(t, label)
+}
+
+// change is one value that became different.
+type change struct {
+	At      schemas.Instant
+	Feature string
+	Value   schemas.Value
+	Reason  string
+}
+
+func changesOf(plan *definition.Plan, all []schemas.Change) []change {
+	name := map[int64]string{}
+	for _, t := range plan.Terms {
+		name[t.ID] = t.Canonical
+	}
+	var list []change
+	for _, c := range all {
+		for _, f := range c.Features {
+			list = append(list, change{c.Cause, name[f.ID], f.Value, c.Reason})
+		}
+	}
+	return list
+}
+
+// recount tells what must change when, by counting again at every instant at
+// which anything happens or leaves a window.
+func recount(plan *definition.Plan, events []schemas.PersonEvent, until schemas.Instant) []change {
+	h := newHistory(plan)
+	var identifiers []string
+	value := map[int64]schemas.Value{}
+	for _, t := range plan.Terms {
+		value[t.ID] = t.Empty()
+	}
+	var list []change
+	look := func(at schemas.Instant, reason string) {
+		for _, t := range plan.Terms {
+			if v := h.value(t, identifiers, at); v != value[t.ID] {
+				value[t.ID] = v
+				if reason == "" {
+					reason = "window of " + t.Short + " closed"
+				}
+				list = append(list, change{at, t.Canonical, v, reason})
+			}
+		}
+	}
+	last := schemas.Instant(0)
+	for i := range events {
+		m := &events[i]
+		for _, at := range h.leavings(identifiers, last, m.Cause) {
+			look(at, "")
+		}
+		h.add(m)
+		if !slices.Contains(identifiers, m.Identifier) {
+			identifiers = append(identifiers, m.Identifier)
+		}
+		last = m.Cause
+		look(last, m.Event.Name)
+	}
+	for _, at := range h.leavings(identifiers, last, until+1) {
+		look(at, "")
+	}
+	return list
+}
+
+func TestTermsChangeWhenANaiveRecountSaysSo(t *testing.T) {
+	for _, exact := range []int{64, 3, 0} {
+		t.Run(fmt.Sprint(exact, " exact points"), func(t *testing.T) {
+			plan := everyTerm(exact)
+			rapid.Check(t, func(t *rapid.T) {
+				events := drawEvents(t, 14, mail, phone)
+				for i := range events { // now and then again
+					if i > 0 && rapid.IntRange(0, 9).Draw(t, "again") == 0 {
+						cause := events[i].Cause
+						events[i] = events[rapid.IntRange(0, i-1).Draw(t, "which")]
+						events[i].Cause = cause
+					}
+				}
+				until := events[len(events)-1].Cause + 3*day
+				w := newWorld(t, plan)
+				for _, m := range events {
+					if rapid.Bool().Draw(t, "timers in time") {
+						w.pass(m.Cause - 1)
+					}
+					w.hear(m)
+				}
+				w.pass(until)
+				w.calm()
+				want := recount(plan, events, until)
+				if got := changesOf(plan, w.changes); !slices.Equal(got, want) {
+					for i := range max(len(got), len(want)) {
+						if i >= len(got) || i >= len(want) || got[i] != want[i] {
+							t.Fatalf("change %d of %d, %d:\ngot  %v\nwant %v", i, len(got), len(want), got[min(i, len(got)):min(i+3, len(got))], want[min(i, len(want)):min(i+3, len(want))])
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// settled is everything about a person that must not depend on how it came about.
+func settled(w *world, plan *definition.Plan, person string) (told, []schemas.Fragment) {
+	row := w.row(person)
+	if row == nil {
+		return told{}, nil
+	}
+	fragments := slices.Clone(row.Fragments)
+	for i := range fragments {
+		fragments[i].Epoch = 0
+	}
+	return w.told(plan, person), fragments
+}
+
+func mustEqual(t fatal, what string, got, want any) {
+	t.Helper()
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		t.Fatalf("%s:\ngot  %s\nwant %s", what, g, w)
+	}
+}
+
+func TestTheOrderOfArrivalDoesNotShow(t *testing.T) {
+	for _, exact := range []int{64, 3, 0} {
+		t.Run(fmt.Sprint(exact, " exact points"), func(t *testing.T) {
+			plan := everyTerm(exact)
+			rapid.Check(t, func(t *rapid.T) {
+				events := drawEvents(t, 20, mail, phone)
+				until := events[len(events)-1].Cause + rapid.SampledFrom([]schemas.Instant{0, 1, hour, 2 * day}).Draw(t, "rest")
+				inOrder, otherwise := newWorld(t, plan), newWorld(t, plan)
+				for _, m := range events {
+					inOrder.hear(m)
+				}
+				shuffled := rapid.Permutation(slices.Concat(events, events)).Draw(t, "shuffled and doubled")
+				for _, m := range shuffled {
+					otherwise.hear(m)
+				}
+				inOrder.pass(until)
+				otherwise.pass(until)
+				wantTold, wantFragments := settled(inOrder, plan, sarah)
+				gotTold, gotFragments := settled(otherwise, plan, sarah)
+				mustEqual(t, "told", gotTold, wantTold)
+				mustEqual(t, "fragments", gotFragments, wantFragments)
+				mustEqual(t, "duplicates", otherwise.drops[profile.DropDuplicate], len(events))
+			})
+		})
+	}
+}
+
+func TestAttributesAreWhatANaiveRecountSays(t *testing.T) {
+	plan := everyTerm(64)
+	rapid.Check(t, func(t *rapid.T) {
+		events := drawEvents(t, 12, mail, phone)
+		w, h := newWorld(t, plan), newHistory(plan)
+		for _, m := range rapid.Permutation(events).Draw(t, "order") {
+			w.hear(m)
+			h.add(&m)
+			x := w.told(plan, sarah)
+			for _, name := range []string{"f", "l", "n", "p"} {
+				if want := h.attribute(name, []string{mail, phone}); x.attributes[name] != want {
+					t.Fatalf("%s is %v, want %v", name, x.attributes[name], want)
+				}
+			}
+		}
+	})
+}
+
+// identity is what tells people about identifiers, in order per identifier
+// and person and otherwise in any.
+type identity struct {
+	owner  map[string]string
+	epoch  map[string]int64
+	queues map[string][]schemas.PersonEvent // by person
+}
+
+func (i *identity) say(m schemas.PersonEvent) {
+	m.Person, m.Epoch = i.owner[m.Identifier], i.epoch[m.Identifier]
+	i.queues[m.Person] = append(i.queues[m.Person], m)
+}
+
+func (i *identity) move(identifier, to string, at schemas.Instant) {
+	from := i.owner[identifier]
+	if from == to {
+		return
+	}
+	i.epoch[identifier]++
+	i.owner[identifier] = to
+	i.queues[from] = append(i.queues[from], moves(from, to, identifier, i.epoch[identifier], at))
+	i.queues[to] = append(i.queues[to], arrives(to, identifier, i.epoch[identifier], at))
+}
+
+// step delivers one of the messages that are on their way, chosen by draw.
+// False: there is none.
+func (i *identity) step(w *world, draw func(n int) int) bool {
+	var ways []func()
+	for _, person := range []string{"A", "B", "C"} {
+		if len(i.queues[person]) > 0 {
+			ways = append(ways, func() {
+				m := i.queues[person][0]
+				i.queues[person] = i.queues[person][1:]
+				w.hear(m)
+			})
+		}
+		if len(w.loop[person]) > 0 {
+			ways = append(ways, func() { w.deliver(person) })
+		}
+	}
+	if len(ways) == 0 {
+		return false
+	}
+	ways[draw(len(ways))]()
+	return true
+}
+
+func TestMovingAroundIsAsIfNobodyHadMoved(t *testing.T) {
+	plan := everyTerm(3)
+	people, identifiers := []string{"A", "B", "C"}, []string{"a:1", "b:1", "c:1"}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "way") }
+		id := &identity{map[string]string{}, map[string]int64{}, map[string][]schemas.PersonEvent{}}
+		for k, identifier := range identifiers {
+			id.owner[identifier] = people[k]
+			id.say(arrives("", identifier, 0, start-1))
+		}
+		w := newWorld(t, plan)
+		events := drawEvents(t, 16, identifiers...)
+		for _, m := range events {
+			id.say(m)
+			if rapid.IntRange(0, 2).Draw(t, "move") == 0 {
+				id.move(rapid.SampledFrom(identifiers).Draw(t, "who"), rapid.SampledFrom(people).Draw(t, "to"), m.Cause)
+			}
+			for range rapid.IntRange(0, 4).Draw(t, "steps") {
+				id.step(w, draw)
+			}
+		}
+		for id.step(w, draw) {
+		}
+		until := events[len(events)-1].Cause + rapid.SampledFrom([]schemas.Instant{0, 1, hour, day}).Draw(t, "rest")
+		w.pass(until)
+		w.calm()
+
+		never := newWorld(t, plan)
+		for _, identifier := range identifiers {
+			never.hear(arrives(id.owner[identifier], identifier, 0, start-1))
+		}
+		for _, m := range events {
+			m.Person = id.owner[m.Identifier]
+			never.hear(m)
+		}
+		never.pass(until)
+		for _, person := range people {
+			gotTold, got := settled(w, plan, person)
+			wantTold, want := settled(never, plan, person)
+			if len(want) == 0 {
+				if row := w.row(person); len(row.Fragments)+len(row.Parked) > 0 || row.ForwardTo == "" {
+					t.Fatalf("%s holds nothing, but its row says %+v", person, row)
+				}
+				continue
+			}
+			mustEqual(t, person+": fragments", got, want)
+			mustEqual(t, person+": told", gotTold, wantTold)
+		}
+	})
+}
