@@ -15,22 +15,16 @@ func (t *Term) Compared(aggregate schemas.Value) schemas.Value {
 	if t.Compare == NoComparison {
 		return aggregate
 	}
-	x, isNumber := aggregate.Number, aggregate.Kind == schemas.Number
+	isNumber := aggregate.Kind == schemas.Number
 	switch {
-	case t.Compare == Equal:
-		return schemas.BooleanOf(isNumber && x == t.Operand)
-	case t.Compare == NotEqual:
-		return schemas.BooleanOf(!isNumber || x != t.Operand)
+	case t.Compare == Equal && !isNumber:
+		return schemas.BooleanOf(false)
+	case t.Compare == NotEqual && !isNumber:
+		return schemas.BooleanOf(true)
 	case !isNumber:
 		return schemas.Value{}
-	case t.Compare == Less:
-		return schemas.BooleanOf(x < t.Operand)
-	case t.Compare == LessOrEqual:
-		return schemas.BooleanOf(x <= t.Operand)
-	case t.Compare == GreaterOrEqual:
-		return schemas.BooleanOf(x >= t.Operand)
 	default:
-		return schemas.BooleanOf(x > t.Operand)
+		return schemas.BooleanOf(t.Compare.holdsFor(aggregate.Number, t.Operand))
 	}
 }
 
