@@ -188,3 +188,53 @@ func TestARecordUnderAForeignKeyIsADeadLetter(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInputThatNoAudienceUsesAnyMoreIsForgotten(t *testing.T) {
+	w := newWorld(plan(audience("home", country("FR")), audience("winback", term(cancelled))))
+	tell(w, &schemas.Change{Cause: start, Features: truth(cancelled, true), Attributes: schemas.Properties{{Name: "country", Value: schemas.TextOf("FR")}}})
+	w.Become(flowtest.MustRunner(segment.New(plan())))
+	w.Sweep("segment", start+1)
+	if row := flowtest.RowOf(w, topologies.SegmentTable, "sarah"); len(row.Features) > 0 || len(row.Attributes) > 0 {
+		t.Fatalf("keeps %+v and %+v", row.Features, row.Attributes)
+	}
+}
+
+func TestOnceNoAudienceLooksAtScoresTheirInputsAreForgotten(t *testing.T) {
+	w := newWorld(plan(audience("at risk", likely("churn"))))
+	scored := &schemas.Scored{Person: "sarah", Cause: start, Scores: []schemas.Score{{Model: "churn", Value: 0.7}}}
+	flowtest.Append(w, topologies.Scores, "sarah", scored)
+	w.Settle()
+	w.Become(flowtest.MustRunner(segment.New(plan())))
+	w.Sweep("segment", start+1)
+	expect(t, said(w, 1), "at risk exited rev=2 at +1ms because definition")
+	flowtest.Append(w, topologies.Scores, "sarah", scored)
+	w.Settle()
+	if row := flowtest.RowOf(w, topologies.SegmentTable, "sarah"); row.Scored != nil {
+		t.Fatalf("keeps %+v", row.Scored)
+	}
+}
+
+// The audience comes to look at scores, and the person is gone before there
+// are any: no word of propensity will ever end the membership.
+func TestSomebodyGoneBeforeTheFirstScoreLeavesAnAudienceThatCameToLookAtScores(t *testing.T) {
+	w := newWorld(plan(audience("at risk", term(cancelled))))
+	tell(w, &schemas.Change{Cause: start, EventID: "1", Features: truth(cancelled, true)})
+	w.Become(flowtest.MustRunner(segment.New(plan(audience("at risk", likely("churn"))))))
+	w.Sweep("segment", start+1)
+	expect(t, said(w, 1))
+	expect(t, tell(w, &schemas.Change{Cause: start + 2, Gone: true}), "at risk exited rev=2 at +2ms because gone")
+}
+
+func TestWhatIsToldAgainChangesNothing(t *testing.T) {
+	r := flowtest.MustRunner(segment.New(plan(audience("home", country("FR")), audience("winback", term(cancelled)))))
+	w := flowtest.NewWorld(r)
+	for range 2 {
+		flowtest.Append(w, topologies.Changes, "sarah", &schemas.Change{Person: "sarah", Cause: start, Features: truth(cancelled, false),
+			Attributes: schemas.Properties{{Name: "country", Value: schemas.TextOf("DE")}}})
+	}
+	w.Settle()
+	effects, err := r.Message(w, w.Topics[topologies.Changes.Name][1])
+	if err != nil || len(effects.Rows)+len(effects.Records) != 0 || len(effects.Drops) != 1 || effects.Drops[0].Reason != "unused" {
+		t.Fatalf("got %+v, %v", effects, err)
+	}
+}
