@@ -93,7 +93,8 @@ type Parting struct {
 }
 
 // IdentityMessage is what rows of identity tell each other through the loop.
-// Exactly one of Link, Parting, Seen, Join, Absorb, Assign and Event is set.
+// Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign and Event is
+// set.
 type IdentityMessage struct {
 	To      string     `avro:"to"` // identifier: the record's key
 	Cause   Instant    `avro:"at_ms"`
@@ -104,6 +105,7 @@ type IdentityMessage struct {
 	Join    string     `avro:"join"`    // root of the component that must become one with To's
 	Weight  int64      `avro:"weight"`  // of that component
 	Absorb  *Component `avro:"absorb"`  // a component that gives itself up to To's
+	Return  *Component `avro:"return"`  // a component that gave itself up, but did not fit
 	Assign  *Assign    `avro:"assign"`  // whom To's events go to from now on
 	Event   *Event     `avro:"event"`   // an event that arrived under a foreign key
 }

@@ -19,6 +19,7 @@ const (
 	maxValueBytes  = 256 // of an identifier
 	maxIdentifiers = 20
 	maxProperties  = 500
+	maxWhyBytes    = 500
 	maxTextBytes   = 256 << 10 // of all texts of an event
 )
 
@@ -244,8 +245,8 @@ func checkCommand(e *schemas.Event, identifiers []schemas.Identifier) *fault {
 	if len(identifiers) != 2 {
 		return faultf("bad-command", "%s is about %d identifiers that mean somebody: name exactly the two that are to part", e.Name, len(identifiers))
 	}
-	if e.Properties.Get(Why).Text == "" {
-		return faultf("bad-command", "%s does not say why: set the property %s, for those who come after", e.Name, Why)
+	if n := len(e.Properties.Get(Why).Text); n == 0 || n > maxWhyBytes {
+		return faultf("bad-command", "%s says why in %d bytes: set the property %s to 1 to %d bytes of text, for those who come after", e.Name, n, Why, maxWhyBytes)
 	}
 	return nil
 }

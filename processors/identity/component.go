@@ -11,8 +11,8 @@ import (
 // A component is a set of evidence: everything here is a union of sets, so it
 // does not matter in which order, or how often, a piece of it comes.
 
-// maxWeight bounds a component, in bytes as weigh counts them. Past it nothing
-// new is taken in.
+// maxWeight bounds a component, in bytes as weigh counts them. Past it no link
+// and no other component is taken in.
 const maxWeight = 192 << 10
 
 // weigh estimates the encoded size of a component.

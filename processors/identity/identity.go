@@ -11,7 +11,11 @@ import (
 
 // New is the stage under the rules of a plan.
 func New(plan *definition.Plan) *stage.Stage {
-	s := &steps{prepare(plan.Identity)}
+	return define(prepare(plan.Identity))
+}
+
+func define(r *rules) *stage.Stage {
+	s := &steps{r}
 	return stage.Define(topologies.Identity, topologies.IdentityTable,
 		stage.On(topologies.Events, s.accept),
 		stage.On(topologies.IdentityLoop, s.converse),
@@ -59,6 +63,8 @@ func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[ro
 		t.event(m.Event)
 	case m.Assign != nil:
 		t.told(m.Assign)
+	case m.Return != nil:
+		t.returned(m.Return)
 	case m.Link != nil && (m.Link.A == in.Key || m.Link.B == in.Key):
 		t.linked(m.Link, m.Idle)
 	default:

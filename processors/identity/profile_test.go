@@ -1,22 +1,19 @@
 package identity_test
 
 import (
-	"maps"
-	"slices"
-
 	"kairos/schemas"
 )
 
 // profile is the least that profile must do with what identity says: it keeps
 // fragments, lets them move, and lets wait what comes before its fragment.
 type profile struct {
-	t         fataler
-	queues    map[profileRoute][]told
-	people    map[string]map[string]*fragment // person -> identifier
-	parked    map[string][]*schemas.PersonEvent
-	moves     int
-	arrivals  map[string]int
-	departing map[string]map[string]bool
+	t        fataler
+	queues   map[profileRoute][]told
+	routes   []profileRoute                  // non-empty queues
+	people   map[string]map[string]*fragment // person -> identifier
+	parked   map[string][]*schemas.PersonEvent
+	moves    int
+	arrivals map[string]int
 }
 
 // profileRoute is a queue: what one partition says about any person arrives at
@@ -55,22 +52,19 @@ func (p *profile) take(from int, key string, e *schemas.PersonEvent) {
 		p.arrivals[e.Identifier]++
 	}
 	r := profileRoute{from, e.Person}
-	p.queues[r] = append(p.queues[r], told{event: e})
+	p.enqueue(r, told{event: e})
 }
 
 // rest delivers all that was said, in an order that pick chooses.
 func (p *profile) rest(pick func(n int) int) {
-	for len(p.queues) > 0 {
-		routes := slices.SortedFunc(maps.Keys(p.queues), func(a, b profileRoute) int {
-			if a.from != b.from {
-				return a.from - b.from
-			}
-			return compareText(a.person, b.person)
-		})
-		r := routes[pick(len(routes))]
+	for len(p.routes) > 0 {
+		i := pick(len(p.routes))
+		r := p.routes[i]
 		next := p.queues[r][0]
 		if p.queues[r] = p.queues[r][1:]; len(p.queues[r]) == 0 {
 			delete(p.queues, r)
+			last := len(p.routes) - 1
+			p.routes[i], p.routes = p.routes[last], p.routes[:last]
 		}
 		if next.moved != nil {
 			p.settle(r.person, next.moved)
@@ -83,6 +77,13 @@ func (p *profile) rest(pick func(n int) int) {
 			p.t.Fatalf("%s: %d words wait for ever, the first is %+v", key, len(waiting), waiting[0])
 		}
 	}
+}
+
+func (p *profile) enqueue(r profileRoute, word told) {
+	if len(p.queues[r]) == 0 {
+		p.routes = append(p.routes, r)
+	}
+	p.queues[r] = append(p.queues[r], word)
 }
 
 func compareText(a, b string) int {
@@ -119,7 +120,7 @@ func (p *profile) handle(e *schemas.PersonEvent) {
 		delete(p.people[e.Person], e.Identifier)
 		f.epoch = e.Epoch
 		r := profileRoute{-2 - int(hash32(e.Person)), e.MoveTo}
-		p.queues[r] = append(p.queues[r], told{moved: f})
+		p.enqueue(r, told{moved: f})
 	case e.Event != nil:
 		f.events = append(f.events, e.Event.ID)
 	}

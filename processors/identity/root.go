@@ -66,7 +66,7 @@ func ComponentOf(key string, r *schemas.IdentityRow) (*schemas.Component, error)
 func (t *turn) addLink(e *schemas.Evidence) {
 	c := t.open()
 	links, added, changed := upsert(c.Links, *e, compareLinks, joinLink)
-	if added && weigh(c)+int64(weighLink(e)) > maxWeight {
+	if added && weigh(c)+int64(weighLink(e)) > t.rules.maxWeight {
 		t.full(e)
 		return
 	}
@@ -153,7 +153,7 @@ func (t *turn) join(root string, weight int64) {
 	}
 	c := t.open()
 	ours := weigh(c)
-	if ours+weight > maxWeight {
+	if ours+weight > t.rules.maxWeight {
 		t.out.Drop(DropFull)
 		return
 	}
@@ -166,13 +166,26 @@ func (t *turn) join(root string, weight int64) {
 	t.component, t.evidence, t.changed = nil, false, true
 }
 
-// absorb takes a component in.
+// absorb takes a component in. One that does not fit goes back: its weight was
+// weighed before it came, but others may have come in between.
 func (t *turn) absorb(d *schemas.Component) {
 	c := t.open()
+	if weigh(c)+weigh(d) > t.rules.maxWeight {
+		t.out.Drop(DropFull)
+		t.send(&schemas.IdentityMessage{To: d.Members[0].Identifier, Return: d})
+		return
+	}
 	reason := joining(c, d)
 	absorb(c, d)
 	t.evidence = true
 	t.settle(reason)
+}
+
+// returned makes the row a root again. A root is the smallest of its members.
+func (t *turn) returned(d *schemas.Component) {
+	t.row.Root, t.component = "", d
+	t.evidence = true
+	t.settle("evidence came back")
 }
 
 // joining says what joined two components: the first evidence that leads from

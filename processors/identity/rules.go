@@ -21,6 +21,7 @@ type rules struct {
 	limited        []string // names of the namespaces with a limit, by slot
 	maxIdentifiers int32
 	maxLinks       int
+	maxWeight      int64
 }
 
 type namespace struct {
@@ -36,7 +37,7 @@ type namespace struct {
 var unlisted = &namespace{priority: math.MinInt, slot: -1, links: true}
 
 func prepare(d definition.IdentityRules) *rules {
-	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks}
+	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks, maxWeight: maxWeight}
 	if d.MaxIdentifiers > 0 {
 		r.maxIdentifiers = int32(min(d.MaxIdentifiers, math.MaxInt32))
 	}

@@ -30,6 +30,7 @@ type world struct {
 	steps      int
 	said       int // loop messages
 	bytes      int // of the rows that steps were given
+	returned   int // components that did not fit
 }
 
 type fataler interface {
@@ -151,6 +152,11 @@ func (w *world) apply(key string, effects stage.Effects, err error) {
 		switch record.Topic {
 		case topologies.IdentityLoop.Name:
 			w.said++
+			if m, err := schemas.IdentityMessageCodec.Decode(record.Value); err != nil || m.Cause == 0 {
+				w.t.Fatalf("a word without a time, or no word: %v", err)
+			} else if m.Return != nil {
+				w.returned++
+			}
 			w.enqueue(w.partition(key), stage.Message{Topic: record.Topic, Key: []byte(record.Key), Value: record.Value})
 		case topologies.PersonEvents.Name:
 			e, err := schemas.PersonEventCodec.Decode(record.Value)
