@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/parser"
 	"pgregory.net/rapid"
 
 	"kairos/schemas"
@@ -219,6 +221,31 @@ func TestTheFilterOfASeriesAgreesWithCEL(t *testing.T) {
 	if compiled < 50 || passed < 10 {
 		t.Fatalf("only %d of the drawn filters compiled and %d let an event pass: the test proves little", compiled, passed)
 	}
+}
+
+func TestBothParsersOfCELReadAlike(t *testing.T) {
+	fast, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := parser.NewParser(parser.Macros(parser.HasMacro))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := source("p.", 4).Draw(t, "source")
+		if rapid.Bool().Draw(t, "spoilt") {
+			at := rapid.IntRange(0, len(text)).Draw(t, "at")
+			text = text[:at] + rapid.SampledFrom([]string{" ", "\n", ")", "(", "'", "&", "1", ".", "?", "//"}).Draw(t, "with") + text[at:]
+		}
+		a, errsA := fast.Parse(common.NewTextSource(text))
+		b, errsB := slow.Parse(common.NewTextSource(text))
+		if refusedA, refusedB := len(errsA.GetErrors()) > 0, len(errsB.GetErrors()) > 0; refusedA != refusedB {
+			t.Fatalf("%q: refused without ANTLR: %v, with: %v", text, errsA.ToDisplayString(), errsB.ToDisplayString())
+		} else if !refusedA && !a.Equiv(b) {
+			t.Fatalf("%q is read differently", text)
+		}
+	})
 }
 
 // A comparison that moves into a term must mean what it means in CEL.

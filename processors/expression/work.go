@@ -96,7 +96,7 @@ func (w *work) syntax(errs *common.Errors) Problems {
 			next = "split the expression into audiences and join them with in(\"...\")"
 		case strings.Contains(message, "reserved identifier"):
 			next = "the word has a meaning in CEL; write p[\"...\"] for an attribute of that name"
-		case strings.HasPrefix(message, "token recognition error at: '= "):
+		case w.at(line, column) == '=':
 			next = "compare with =="
 		case strings.HasPrefix(message, "invalid argument to has()"):
 			message, next = "has(...) asks whether something is known", "write has(p.name)"
@@ -104,6 +104,18 @@ func (w *work) syntax(errs *common.Errors) Problems {
 		w.problems = append(w.problems, Problem{line, column, "syntax: " + shortened(message), next})
 	}
 	return w.report()
+}
+
+// at is the character at a place of the source, 0 if there is none.
+func (w *work) at(line, column int) rune {
+	lines := strings.Split(string(w.text), "\n")
+	if line > len(lines) {
+		return 0
+	}
+	if runes := []rune(lines[line-1]); column <= len(runes) {
+		return runes[column-1]
+	}
+	return 0
 }
 
 // shortened cuts the parser's list of everything that it would have expected.
