@@ -28,13 +28,15 @@ func (p *profile) seen(f *schemas.Fragment, id string, cause schemas.Instant) (d
 	}
 	f.Recent = f.Recent[start:]
 	hash := xxhash.Sum64String(id)
-	for i := 0; i < len(f.Recent); i += recentBytes {
-		if binary.LittleEndian.Uint64(f.Recent[i:]) == hash {
-			return true, false
-		}
+	known := 0
+	for known < len(f.Recent) && binary.LittleEndian.Uint64(f.Recent[known:]) != hash {
+		known += recentBytes
 	}
-	if cause <= since {
-		return false, false
+	switch duplicate = known < len(f.Recent); {
+	case duplicate && recentTime(f.Recent[known:]) <= cause, !duplicate && cause <= since:
+		return duplicate, false
+	case duplicate: // the earlier acceptance counts, whichever came first
+		f.Recent = slices.Delete(f.Recent, known, known+recentBytes)
 	}
 	place := len(f.Recent)
 	for place > 0 && laterThan(f.Recent[place-recentBytes:], cause, hash) {
@@ -47,7 +49,7 @@ func (p *profile) seen(f *schemas.Fragment, id string, cause schemas.Instant) (d
 	if len(f.Recent) > mostRecent*recentBytes {
 		f.Recent, forgot = f.Recent[recentBytes:], true
 	}
-	return false, forgot
+	return duplicate, forgot
 }
 
 func recentTime(entry []byte) schemas.Instant {

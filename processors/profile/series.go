@@ -99,7 +99,11 @@ type contents struct {
 }
 
 func (p *profile) contents(a *asked, s *series, now schemas.Instant) *contents {
-	c := &contents{asked: a, exact: max(p.plan.Profile.ExactPoints, 0), now: now, since: s.since}
+	return unpack(a, max(p.plan.Profile.ExactPoints, 0), s, now)
+}
+
+func unpack(a *asked, exact int, s *series, now schemas.Instant) *contents {
+	c := &contents{asked: a, exact: exact, now: now, since: s.since}
 	var sound, alsoSound bool
 	c.points, sound = pointsOf(make([]point, 0, len(s.points)/5+2), s.points)
 	c.buckets, alsoSound = bucketsOf(s.buckets)
