@@ -177,6 +177,9 @@ func (r *rules) checkIdentifiers(ids []schemas.Identifier) ([]schemas.Identifier
 	}
 	ok := true
 	for i, id := range ids {
+		if !utf8.ValidString(id.Namespace) || !utf8.ValidString(id.Value) { // before normalising, which would hide it
+			return nil, faultf("bad-identifier", "an identifier is not UTF-8, at %.80q: send it as text", id.Namespace)
+		}
 		normal := normalise(id)
 		if f := checkIdentifier(normal); f != nil {
 			return nil, f
@@ -202,8 +205,8 @@ func checkIdentifier(id schemas.Identifier) *fault {
 		return faultf("bad-identifier", "%.80q is no namespace: use 1 to %d of a-z, 0-9, _, . and -", id.Namespace, maxNamespace)
 	case len(id.Value) > maxValueBytes:
 		return faultf("bad-identifier", "the value of a %s has %d bytes, at most %d are taken: send an identifier, not a document", id.Namespace, len(id.Value), maxValueBytes)
-	case !utf8.ValidString(id.Value) || strings.ContainsFunc(id.Value, isControl):
-		return faultf("bad-identifier", "the value of a %s is not UTF-8 or holds control characters: send it as text", id.Namespace)
+	case strings.ContainsFunc(id.Value, isControl):
+		return faultf("bad-identifier", "the value of a %s holds control characters: send it as text", id.Namespace)
 	}
 	return nil
 }
