@@ -22,7 +22,7 @@ import (
 )
 
 // world is a broker in this process with the toys' topics.
-type world struct {
+type world struct { // broker is nil for a real Kafka
 	t        testing.TB
 	topology *topologies.Topology
 	kafka    []kgo.Opt
@@ -40,7 +40,16 @@ func newWorld(t testing.TB, topology *topologies.Topology) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(broker.Close)
-	w := &world{t: t, topology: topology, broker: broker, kafka: []kgo.Opt{kgo.SeedBrokers(broker.ListenAddrs()...)}}
+	w := worldAt(t, topology, broker.ListenAddrs()...)
+	w.broker = broker
+	return w
+}
+
+// worldAt makes the toys' topics on a broker.
+func worldAt(t testing.TB, topology *topologies.Topology, addresses ...string) *world {
+	t.Helper()
+	w := &world{t: t, topology: topology, kafka: []kgo.Opt{kgo.SeedBrokers(addresses...)}}
+	var err error
 	w.client, err = kgo.NewClient(append(slices.Clone(w.kafka), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.ProducerLinger(0))...)
 	if err != nil {
 		t.Fatal(err)
