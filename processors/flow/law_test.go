@@ -36,7 +36,7 @@ func perKey(t *rapid.T, w *flowtest.World) map[string][]string {
 	said := map[string][]string{}
 	for topic, messages := range w.Topics {
 		switch topic {
-		case topologies.Changes.Name, topologies.Memberships.Name:
+		case topologies.PersonEvents.Name, topologies.Changes.Name, topologies.Memberships.Name:
 			continue
 		case topologies.Transitions.Name:
 			for _, tr := range flowtest.Records(w, topologies.Transitions, 0) {

@@ -124,12 +124,11 @@ func (in *input) read(by int32) {
 // known. What does not hold for nobody, and did not ask who it is about, holds
 // for no new person until one of its inputs differs from nobody's.
 func (r *rules) findUnprompted() {
-	n := &nobody{rules: r, personal: make([]bool, len(r.audiences))}
 	for i := range r.audiences {
 		a := &r.audiences[i]
-		n.at = int32(i)
+		n := &nobody{rules: r, scored: a.scored}
 		a.nobody = a.expression.Eval(n).True()
-		if a.nobody || n.personal[i] {
+		if a.nobody || n.asked {
 			l := r.lineOf(a)
 			l.unprompted = append(l.unprompted, int32(i))
 		}
@@ -138,9 +137,9 @@ func (r *rules) findUnprompted() {
 
 // nobody is a person of whom nothing is known, not even who it is.
 type nobody struct {
-	rules    *rules
-	at       int32
-	personal []bool // the answer may depend on the person
+	rules  *rules
+	scored bool // the line
+	asked  bool // for the name: the answer may depend on the person
 }
 
 func (n *nobody) Term(int64) schemas.Value       { return schemas.Value{} }
@@ -148,19 +147,16 @@ func (n *nobody) Attribute(string) schemas.Value { return schemas.Value{} }
 func (n *nobody) Score(string) schemas.Value     { return schemas.Value{} }
 
 func (n *nobody) Person() string {
-	n.personal[n.at] = true
+	n.asked = true
 	return ""
 }
 
 func (n *nobody) Audience(name string) bool {
 	p, ok := n.rules.position[name]
-	if !ok || n.rules.audiences[p].scored != n.rules.audiences[n.at].scored {
+	if !ok || n.rules.audiences[p].scored != n.scored {
 		return false // of the other line: a changed membership prompts
 	}
-	if n.personal[p] {
-		n.personal[n.at] = true
-	}
-	return n.rules.audiences[p].nobody
+	return n.rules.audiences[p].nobody // for somebody else its readers are prompted
 }
 
 // behind is what the stages behind segment want to know of a change.

@@ -114,6 +114,19 @@ func (w *World) Sweep(word string, t schemas.Instant) {
 	}
 }
 
+// Wake runs all wakes up to a time, key by key.
+func (w *World) Wake(until schemas.Instant) {
+	for _, r := range w.runners {
+		for _, s := range r.Group().Stages {
+			for _, key := range w.keys(s.Table.Name) {
+				if wake := schemas.WakeOf(w.Rows[RowKey{s.Table.Name, key}]); wake != 0 && wake <= until {
+					w.apply(r.Wake(w, key, until))
+				}
+			}
+		}
+	}
+}
+
 func (w *World) keys(table string) []string {
 	var keys []string
 	for k := range w.Rows {
@@ -142,7 +155,7 @@ func (w *World) apply(effects stage.Effects, err error) {
 	for _, d := range effects.Drops {
 		w.Drops[d]++
 	}
-	for _, s := range []topologies.Stage{topologies.Segment, topologies.Propensity, topologies.Destination} {
+	for _, s := range []topologies.Stage{topologies.Profile, topologies.Segment, topologies.Propensity, topologies.Destination} {
 		if dead := w.Topics[topologies.DeadLetters(s.Word).Name]; len(dead) > 0 {
 			letter, err := schemas.DeadLetterCodec.Decode(dead[0].Value)
 			panic(fmt.Sprintf("dead letter: %+v %v", letter, err))
