@@ -43,14 +43,18 @@ var beginning = schemas.InstantOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 type lives struct {
 	linking bool // events name several identifiers, and operators part people
 	events  int
-	exact   bool // what is told again is the same to the last byte
+	exact   bool // what is told again is the same to the last byte, and soon enough to be recognised in any order
 }
 
 func (l lives) draw(t *rapid.T) []schemas.Event {
 	var history []schemas.Event
 	now := beginning.Add(24 * time.Hour)
 	for i := range rapid.IntRange(1, l.events).Draw(t, "events") {
-		now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 4, 24, 72}).Draw(t, "hours")) * time.Hour)
+		pace := []int{0, 1, 4, 24, 72}
+		if l.exact {
+			pace = []int{0, 1, 4, 12}
+		}
+		now = now.Add(time.Duration(rapid.SampledFrom(pace).Draw(t, "hours")) * time.Hour)
 		switch kind := rapid.IntRange(0, 19).Draw(t, "kind"); {
 		case kind == 0 && i > 0: // told again, accepted again
 			again := history[rapid.IntRange(0, i-1).Draw(t, "again")]
@@ -59,7 +63,7 @@ func (l lives) draw(t *rapid.T) []schemas.Event {
 			}
 			history = append(history, again)
 		case kind <= 2 && l.linking:
-			history = append(history, l.command(t, i, now))
+			history = append(history, l.command(t, history, now))
 		default:
 			history = append(history, l.event(t, i, now))
 		}
@@ -74,14 +78,21 @@ func identifier(t *rapid.T) schemas.Identifier {
 	return schemas.Identifier{Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Value: value}
 }
 
-func (l lives) command(t *rapid.T, i int, now schemas.Instant) schemas.Event {
-	a, b := identifier(t), identifier(t)
-	if a == b {
-		b.Value += "x"
+// command parts, or joins again, two identifiers that most often some event
+// has named together.
+func (l lives) command(t *rapid.T, history []schemas.Event, now schemas.Instant) schemas.Event {
+	pair := []schemas.Identifier{identifier(t), identifier(t)}
+	if n := len(history); n > 0 {
+		if e := history[rapid.IntRange(0, n-1).Draw(t, "about")]; len(e.Identifiers) >= 2 {
+			pair = slices.Clone(e.Identifiers[:2])
+		}
+	}
+	if pair[0] == pair[1] {
+		pair[1].Value += "x"
 	}
 	return schemas.Event{
-		ID: fmt.Sprintf("e%d", i), Name: rapid.SampledFrom([]string{"$unlink", "$unlink", "$relink"}).Draw(t, "command"),
-		Time: now, Received: now, Source: "operator", Identifiers: []schemas.Identifier{a, b},
+		ID: fmt.Sprintf("e%d", len(history)), Name: rapid.SampledFrom([]string{"$unlink", "$unlink", "$relink"}).Draw(t, "command"),
+		Time: now, Received: now, Source: "operator", Identifiers: pair,
 		Properties: schemas.Properties{{Name: "why", Value: schemas.TextOf("test")}},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kairos/processors/definition"
+	"kairos/processors/flow"
 	"kairos/processors/scenario"
 	"kairos/processors/scenario/naive"
 	"kairos/processors/stage"
@@ -74,7 +75,7 @@ func do(t TB, err error) {
 }
 
 func world(n int32, chained bool, seed uint64) *scenario.Pure {
-	return scenario.NewPure(scenario.Shape{Partitions: n, Chained: chained}, runners, seed)
+	return scenario.NewPure(scenario.Shape{Partitions: n, Chained: chained}, flow.Runner, seed)
 }
 
 func sameState(t *rapid.T, what string, got, want []string) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kairos/processors/flow"
 	"kairos/processors/scenario"
 )
 
@@ -61,14 +62,14 @@ func TestStoriesInThePureWorld(t *testing.T) {
 		retell(t)
 	}
 	tell(t, func(*testing.T) scenario.World {
-		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, runners, 0)
+		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, flow.Runner, 0)
 	})
 }
 
 func retell(t *testing.T) {
 	t.Helper()
 	for file, story := range stories(t) {
-		said, err := scenario.Play(story, scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, runners, 0))
+		said, err := scenario.Play(story, scenario.NewPure(scenario.Shape{Partitions: 4, Chained: true}, flow.Runner, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,21 +82,31 @@ func retell(t *testing.T) {
 func TestStoriesAreTheSameOnOneAndOnTwelvePartitions(t *testing.T) {
 	for _, n := range []int32{1, 12} {
 		tell(t, func(*testing.T) scenario.World {
-			return scenario.NewPure(scenario.Shape{Partitions: n, Chained: true}, runners, 0)
+			return scenario.NewPure(scenario.Shape{Partitions: n, Chained: true}, flow.Runner, 0)
 		})
 	}
 }
 
 func TestStoriesAreTheSameInSeparateGroups(t *testing.T) {
 	tell(t, func(*testing.T) scenario.World {
-		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: false}, runners, 0)
+		return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: false}, flow.Runner, 0)
 	})
 }
 
 func TestStoriesAreTheSameInAnyInterleaving(t *testing.T) {
 	for seed := range uint64(5) {
 		tell(t, func(*testing.T) scenario.World {
-			return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: seed%2 == 0}, runners, seed+1)
+			return scenario.NewPure(scenario.Shape{Partitions: 4, Chained: seed%2 == 0}, flow.Runner, seed+1)
 		})
 	}
+}
+
+func TestStoriesInTheEmbeddedWorld(t *testing.T) {
+	tell(t, func(t *testing.T) scenario.World {
+		w, err := scenario.NewEmbedded(scenario.Shape{Partitions: 2, Chained: true}, flow.Runner, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	})
 }

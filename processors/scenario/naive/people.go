@@ -76,11 +76,15 @@ func join(links map[[2]string]*link, a, b string, e schemas.Event) {
 	l.first = min(l.first, e.Received)
 }
 
+// part keeps the newest word about a pair; of two at the same moment the one
+// that takes back.
 func part(partings map[[2]string]*parting, ids []schemas.Identifier, e schemas.Event) {
 	a, b := ids[0].String(), ids[1].String()
 	pair := [2]string{min(a, b), max(a, b)}
-	if old := partings[pair]; old == nil || old.first <= e.Received {
-		partings[pair] = &parting{link{pair[0], pair[1], int64(min(e.Time, e.Received)) / day, e.Received}, e.Name == "$relink"}
+	word := &parting{link{pair[0], pair[1], int64(min(e.Time, e.Received)) / day, e.Received}, e.Name == "$relink"}
+	old := partings[pair]
+	if old == nil || old.first < word.first || old.first == word.first && word.undone {
+		partings[pair] = word
 	}
 }
 
