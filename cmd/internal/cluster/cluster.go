@@ -26,7 +26,8 @@ import (
 // Client talks to one cluster.
 type Client struct {
 	*kgo.Client
-	admin *kadm.Client
+	admin   *kadm.Client
+	brokers []string
 }
 
 // UnreachableError says that no broker answered.
@@ -62,11 +63,17 @@ func Connect(ctx context.Context, brokers []string, options ...kgo.Opt) (*Client
 		client.Close()
 		return nil, &UnreachableError{brokers, err}
 	}
-	return &Client{client, kadm.NewClient(client)}, nil
+	return &Client{client, kadm.NewClient(client), brokers}, nil
 }
 
 // Admin is the client for administrative requests. It lives as long as c.
 func (c *Client) Admin() *kadm.Client { return c.admin }
+
+// SeedBrokers are the brokers that c started from.
+func (c *Client) SeedBrokers() []string { return c.brokers }
+
+// Reach is how to reach the same cluster with a client of other habits.
+func (c *Client) Reach() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(c.brokers...)} }
 
 // passing reports whether err is one that new topics answer with until their
 // leaders are known everywhere.

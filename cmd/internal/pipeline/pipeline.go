@@ -160,8 +160,13 @@ func changedKinds(before, after catalog.Published) []string {
 	return kinds
 }
 
-// sweptBy lists the stages whose rows depend on definitions of the kinds, in
-// the order of the flow: profile must tell new features before segment looks.
+// flowOrder is the order in which stages must sweep: profile tells new features
+// before segment looks at them.
+var flowOrder = []string{
+	topologies.Identity.Word, topologies.Profile.Word, topologies.Segment.Word, topologies.Propensity.Word, topologies.Destination.Word,
+}
+
+// sweptBy lists the stages whose rows depend on definitions of the kinds.
 func sweptBy(kinds []string) []string {
 	concerns := map[string][]string{
 		"identity":    {"identity"},
@@ -172,7 +177,7 @@ func sweptBy(kinds []string) []string {
 		"destination": {"profile", "destination"},
 	}
 	var words []string
-	for _, word := range []string{"identity", "profile", "segment", "propensity", "destination"} {
+	for _, word := range flowOrder {
 		if slices.ContainsFunc(kinds, func(kind string) bool { return slices.Contains(concerns[kind], word) }) {
 			words = append(words, word)
 		}
@@ -188,4 +193,24 @@ func within(g topologies.Group, words []string) []string {
 		}
 	}
 	return own
+}
+
+// Sweep recomputes every row of this process's partitions that was computed
+// under other definitions, as after a start with new ones.
+func (p *Pipeline) Sweep() error {
+	plan, err := p.config.Published.Plan()
+	if err != nil {
+		return err
+	}
+	for i, h := range p.hosts {
+		g := p.config.Groups[i]
+		runner, err := flow.Runner(g, plan)
+		if err == nil {
+			err = h.Redefine(runner, within(g, flowOrder)...)
+		}
+		if err != nil {
+			return fmt.Errorf("sweep group %s: %w", g.Name, err)
+		}
+	}
+	return nil
 }

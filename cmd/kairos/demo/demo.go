@@ -34,6 +34,7 @@ type Config struct {
 	Log        *slog.Logger
 	DataDir    string // "": in memory
 	Door       string // address to listen at
+	Command    string // by which this program is called
 	Partitions int32
 	Unchained  bool
 	Days       int  // of the history; 0: all

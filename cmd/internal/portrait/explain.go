@@ -1,0 +1,136 @@
+package portrait
+
+import (
+	"fmt"
+	"slices"
+
+	"kairos/cmd/internal/lookup"
+	"kairos/processors/definition"
+	"kairos/processors/expression"
+	"kairos/processors/profile"
+	"kairos/schemas"
+)
+
+// Explanation says why a person is in an audience, or not.
+type Explanation struct {
+	Person      string    `json:"person"`
+	Audience    string    `json:"audience"`
+	Description string    `json:"description"`
+	When        string    `json:"when"` // the condition, as written
+	Member      bool      `json:"member"`
+	Standing    *Standing `json:"standing"` // null: never entered
+	Event       *Moment   `json:"event"`    // that caused the standing, if it is still in the timeline
+	Parts       []Part    `json:"parts"`    // of the condition, as they stand now
+}
+
+// Part is one thing that the condition asks for.
+type Part struct {
+	Asks   string   `json:"asks"`
+	Value  string   `json:"value"`
+	Events []Moment `json:"events"` // that count for it now, newest first, at most five
+}
+
+// UnknownAudienceError names the audiences that there are.
+type UnknownAudienceError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownAudienceError) Error() string {
+	return fmt.Sprintf("there is no audience %q; %s", e.Name, expression.Suggest(e.Name, e.Known))
+}
+
+// Explain explains a person's standing in one audience.
+func Explain(p *lookup.Person, plan *definition.Plan, audience string) (Explanation, error) {
+	i := slices.IndexFunc(plan.Audiences, func(a definition.Audience) bool { return a.Name == audience })
+	if i < 0 {
+		var known []string
+		for _, a := range plan.Audiences {
+			known = append(known, a.Name)
+		}
+		return Explanation{}, &UnknownAudienceError{audience, known}
+	}
+	a := plan.Audiences[i]
+	x := Explanation{Person: p.ID, Audience: a.Name, Description: a.Description, When: a.Expression.Source, Parts: []Part{}}
+	at := moment(p)
+	timeline := profile.View(p.ID, p.Profile, plan, at).Timeline
+	if s := p.Standing(audience); s != nil {
+		standing := standingOf(*s)
+		x.Standing, x.Member = &standing, s.Member
+		x.Event = eventBy(timeline, s.EventID)
+	}
+	known := inputs(p, a.UsesScores)
+	for _, t := range a.Expression.Terms {
+		x.Parts = append(x.Parts, Part{t.Canonical, known.term(t).String(), counting(timeline, t, at)})
+	}
+	for _, name := range a.Expression.Attributes {
+		x.Parts = append(x.Parts, Part{"p." + name, known.attributes.Get(name).String(), []Moment{}})
+	}
+	for _, name := range a.Expression.Scores {
+		x.Parts = append(x.Parts, Part{"scores." + name, known.scores.Get(name).String(), []Moment{}})
+	}
+	for _, name := range a.Expression.Audiences {
+		member := false
+		if s := p.Standing(name); s != nil {
+			member = s.Member
+		}
+		x.Parts = append(x.Parts, Part{fmt.Sprintf("in(%q)", name), schemas.BooleanOf(member).String(), []Moment{}})
+	}
+	return x, nil
+}
+
+func eventBy(timeline []profile.TimelineMoment, id string) *Moment {
+	for _, m := range timeline {
+		if id != "" && m.ID == id {
+			shown := momentOf(m)
+			return &shown
+		}
+	}
+	return nil
+}
+
+// counting lists the events of the timeline that a term counts at a time.
+func counting(timeline []profile.TimelineMoment, t *expression.Term, at schemas.Instant) []Moment {
+	const most = 5
+	all := []Moment{}
+	for _, m := range timeline {
+		if t.Window != 0 && m.Time <= at.Add(-t.Window) || m.Time > at {
+			continue
+		}
+		if t.Series.Event != "" && t.Series.Event != m.Name {
+			continue
+		}
+		e := &schemas.Event{ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
+			Identifiers: []schemas.Identifier{m.Identifier}, Properties: m.Properties}
+		if (t.Series.Match == nil || t.Series.Match(e)) && len(all) < most {
+			all = append(all, momentOf(m))
+		}
+	}
+	return all
+}
+
+// asked is what segment knew when it last looked.
+type asked struct {
+	features   []schemas.Feature
+	attributes schemas.Properties
+	scores     schemas.Properties
+}
+
+func inputs(p *lookup.Person, usesScores bool) asked {
+	switch {
+	case p.Segment == nil:
+		return asked{}
+	case usesScores && p.Segment.Scored != nil:
+		return asked{p.Segment.Scored.Features, p.Segment.Scored.Attributes, p.Segment.Scored.Scores}
+	}
+	return asked{features: p.Segment.Features, attributes: p.Segment.Attributes}
+}
+
+func (a asked) term(t *expression.Term) schemas.Value {
+	for _, f := range a.features {
+		if f.ID == t.ID {
+			return f.Value
+		}
+	}
+	return t.Empty()
+}

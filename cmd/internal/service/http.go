@@ -1,0 +1,109 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"kairos/cmd/internal/door"
+	"kairos/processors/host"
+)
+
+// AddressError says that an address cannot be listened at.
+type AddressError struct {
+	Flag string // that chooses the address
+	Err  error
+}
+
+func (e *AddressError) Error() string { return e.Err.Error() }
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// serve serves until ctx ends; then it lets requests finish.
+func serve(ctx context.Context, group *errgroup.Group, flag, address string, handler http.Handler) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return &AddressError{flag, err}
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return server.Shutdown(last)
+	})
+	return nil
+}
+
+func doorHandler(d *door.Door) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/events", d)
+	return mux
+}
+
+func (s *service) serveMetrics(ctx context.Context, group *errgroup.Group) error {
+	if s.Metrics == "" {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return serve(ctx, group, "metrics", s.Metrics, mux)
+}
+
+func (s *service) metrics(w http.ResponseWriter, r *http.Request) {
+	gatherers := prometheus.Gatherers{s.registry}
+	if g := s.current.Load(); g != nil {
+		gatherers = append(gatherers, g.registry)
+	}
+	promhttp.HandlerFor(gatherers, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+}
+
+// readyz is for whoever sends traffic or rolls releases: ready means that
+// definitions are known and every host owns partitions with recovered rows.
+func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
+	waiting := ""
+	switch g := s.current.Load(); {
+	case s.plan.Load() == nil:
+		waiting = "no definitions are published yet: `kairos apply -f DIR`"
+	case s.Hosts && g == nil:
+		waiting = "hosts are starting"
+	case s.Hosts:
+		waiting = g.pipeline.Ready()
+	}
+	if waiting != "" {
+		http.Error(w, waiting, http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+func (s *service) status(w http.ResponseWriter, _ *http.Request) {
+	statuses := []host.Status{}
+	if g := s.current.Load(); g != nil {
+		statuses = g.pipeline.Statuses()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(statuses) // the client went away: nobody to tell
+}

@@ -1,0 +1,250 @@
+// Package service is `kairos run`: hosts and door against a Kafka cluster,
+// following the published definitions until it is told to stop.
+//
+// In: a cluster, and which parts to run. Out: running parts; metrics, health
+// and status over HTTP on loopback. State: the hosts'. Laws: it serves only
+// under definitions that are published; what was begun is finished before it
+// ends.
+//
+// Not here: the parts themselves (cmd/internal/pipeline, cmd/internal/door).
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"kairos/cmd/internal/catalog"
+	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/door"
+	"kairos/cmd/internal/pipeline"
+	"kairos/processors/definition"
+	"kairos/processors/host"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// Config says what to run.
+type Config struct {
+	Client   *cluster.Client
+	Kafka    []kgo.Opt                                                                       // how to reach the same cluster
+	Topology func(context.Context, *cluster.Client, ...string) (*topologies.Topology, error) // as the cluster and its definitions have it
+	Hosts    bool                                                                            // run stages at all
+	Stages   []string                                                                        // which; empty: all
+	Clock    host.Clock
+	StateDir string
+	Instance string
+	Door     string // address; "": no door
+	Metrics  string // address; "": none
+	Logger   *slog.Logger
+}
+
+// service is one run.
+type service struct {
+	Config
+	registry *prometheus.Registry            // of what lives as long as the service
+	plan     atomic.Pointer[definition.Plan] // that the door follows
+	current  atomic.Pointer[generation]      // of hosts
+	changes  chan catalog.Published          // for the hosts
+}
+
+// generation is a set of hosts under one set of destinations. A new
+// destination is a new stream, and hosts know their streams from the start.
+type generation struct {
+	pipeline     *pipeline.Pipeline
+	registry     *prometheus.Registry
+	destinations []string
+}
+
+// errRestart ends a generation in favour of the next.
+var errRestart = errors.New("destinations changed")
+
+// Run runs until ctx ends, and returns nil then.
+func Run(ctx context.Context, c Config) error {
+	s := &service{Config: c, registry: prometheus.NewRegistry(), changes: make(chan catalog.Published)}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.createTopics(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if err := s.serveMetrics(ctx, group); err != nil {
+		return err
+	}
+	if err := s.openDoor(ctx, group); err != nil {
+		return err
+	}
+	group.Go(func() error { return s.follow(ctx) })
+	group.Go(func() error { return s.host(ctx) })
+	return group.Wait()
+}
+
+func (s *service) createTopics(ctx context.Context) error {
+	t, err := s.Topology(ctx, s.Client)
+	if err != nil {
+		return err
+	}
+	applied, err := s.Client.Apply(ctx, t)
+	if err != nil {
+		return err
+	}
+	if len(applied.Created) > 0 {
+		s.Logger.Info("topics created", "topics", len(applied.Created), "partitions", t.Config.Partitions)
+	}
+	for _, d := range applied.Refused {
+		return fmt.Errorf("%s: start with the number that the cluster has, or make a new cluster", d)
+	}
+	return nil
+}
+
+// follow hands on the definitions whenever they change. Definitions that
+// cannot be compiled by this release are reported, and the last good ones stay.
+func (s *service) follow(ctx context.Context) error {
+	return catalog.Follow(ctx, s.Client, func(published catalog.Published) error {
+		if published.Len() == 0 {
+			s.Logger.Warn("no definitions are published yet: waiting; publish some with `kairos apply -f DIR`")
+			return nil
+		}
+		plan, err := published.Plan()
+		if err != nil {
+			s.Logger.Error("the published definitions are not followed", "error", err)
+			return nil
+		}
+		s.plan.Store(plan)
+		if !s.Hosts {
+			return nil
+		}
+		select {
+		case s.changes <- published:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
+
+// host runs one generation of hosts after the other.
+func (s *service) host(ctx context.Context) error {
+	if !s.Hosts {
+		return nil
+	}
+	var published catalog.Published
+	select {
+	case published = <-s.changes:
+	case <-ctx.Done():
+		return nil
+	}
+	for {
+		next, err := s.generation(ctx, published)
+		if !errors.Is(err, errRestart) {
+			return err
+		}
+		s.Logger.Info("destinations changed: hosts start again")
+		published = next
+	}
+}
+
+// generation runs hosts until ctx ends, or definitions come that need others.
+func (s *service) generation(ctx context.Context, published catalog.Published) (catalog.Published, error) {
+	g, err := s.prepare(ctx, published)
+	if err != nil {
+		return nil, err
+	}
+	s.current.Store(g)
+	s.Logger.Info("hosts start", "definitions", published.Len(), "destinations", len(g.destinations))
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.pipeline.Run(running) })
+	group.Go(func() error { return g.sweepOnceReady(running) })
+	var next catalog.Published
+	group.Go(func() error {
+		for {
+			select {
+			case next = <-s.changes:
+			case <-running.Done():
+				return nil
+			}
+			if !slices.Equal(next.Names("destination"), g.destinations) {
+				return errRestart
+			}
+			s.Logger.Info("definitions changed: rows that they concern are recomputed", "definitions", next.Len())
+			if err := g.pipeline.Redefine(next); err != nil {
+				return err
+			}
+		}
+	})
+	err = group.Wait()
+	return next, err
+}
+
+func (s *service) prepare(ctx context.Context, published catalog.Published) (*generation, error) {
+	if err := s.createTopics(ctx); err != nil { // streams of new destinations
+		return nil, err
+	}
+	t, err := s.Topology(ctx, s.Client)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := pipeline.Choose(t, s.Stages)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination")}
+	g.pipeline, err = pipeline.New(pipeline.Config{
+		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
+		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry,
+	})
+	return g, err
+}
+
+// sweepOnceReady brings rows up to definitions that changed while nothing ran.
+func (g *generation) sweepOnceReady(ctx context.Context) error {
+	for look := time.NewTicker(200 * time.Millisecond); ; {
+		select {
+		case <-ctx.Done():
+			look.Stop()
+			return nil
+		case <-look.C:
+			if g.pipeline.Ready() == "" {
+				look.Stop()
+				return g.pipeline.Sweep()
+			}
+		}
+	}
+}
+
+// openDoor lets events in, as soon as there are definitions.
+func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
+	if s.Door == "" {
+		return nil
+	}
+	client, err := kgo.NewClient(append(slices.Clone(s.Kafka), door.Options()...)...)
+	if err != nil {
+		return fmt.Errorf("open the door: %w", err)
+	}
+	opened := door.New(client, door.Config{
+		Clock:    func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+		Rules:    func() definition.IdentityRules { return s.rules() },
+		Registry: s.registry,
+	})
+	context.AfterFunc(ctx, client.Close)
+	if err := serve(ctx, group, "door", s.Door, doorHandler(opened)); err != nil {
+		return err
+	}
+	s.Logger.Info("the door is open", "url", "http://"+s.Door+"/v1/events")
+	return nil
+}
+
+func (s *service) rules() definition.IdentityRules {
+	if plan := s.plan.Load(); plan != nil {
+		return plan.Identity
+	}
+	return definition.DefaultIdentity()
+}

@@ -1,0 +1,143 @@
+// Command kairos is the whole of kairos in one binary: the pipeline, the tools
+// of its operators, and a demonstration that needs nothing else.
+//
+// Exit codes: 0 done; 1 failed (a broker that does not answer, a bug); 2 asked
+// wrongly, or definitions refused; 3 asked rightly, and the answer is no
+// (something differs, is wrong or is not there).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// The exit codes besides 0.
+const (
+	exitFailed = 1
+	exitAsked  = 2
+	exitNo     = 3
+)
+
+type commands struct {
+	Demo        demoCommand        `cmd:"" group:"See it" help:"Watch eighteen months of a shop's purchases become audiences. Needs nothing but this binary."`
+	Run         runCommand         `cmd:"" group:"Run it" help:"Run the stages (all, or those you name) and the door against your Kafka."`
+	Topology    topologyCommand    `cmd:"" group:"Run it" help:"What exists: topics, the diagram; and whether your Kafka has it."`
+	Apply       applyCommand       `cmd:"" group:"Run it" help:"Check definitions in a folder and publish what changed."`
+	Replay      replayCommand      `cmd:"" group:"Use it" help:"Feed a known history through the pipeline."`
+	Send        sendCommand        `cmd:"" group:"Use it" help:"Send an event to the door."`
+	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
+	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
+	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
+	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
+}
+
+const description = `kairos knows, at every moment, which people are in which audience, and tells it at once.
+
+Start with:  kairos demo
+On a real Kafka:  make kafka, then
+  kairos apply -f cmd/kairos/demo/definitions
+  kairos run            (and, in another terminal)
+  kairos replay cdnow
+
+Flags can be given as environment variables too: --brokers is KAIROS_BROKERS.
+Exit codes: 0 done, 1 failed, 2 asked wrongly or definitions refused, 3 the answer is no.`
+
+// process is what a command may touch of the process that it runs in.
+type process struct {
+	context.Context
+	in        io.Reader
+	out       io.Writer // answers
+	err       io.Writer // progress and complaints
+	screen    bool      // out is a terminal
+	errScreen bool      // err is one
+	width     func() int
+}
+
+func (p *process) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
+func (p *process) notef(format string, args ...any)  { fmt.Fprintf(p.err, format, args...) }
+
+// noError is an answer of no, which has been printed already or says all.
+type noError struct{ message string }
+
+func (e *noError) Error() string { return e.message }
+
+// askedError is a question that makes no sense.
+type askedError struct{ error }
+
+func (e askedError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &process{
+		Context: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		screen: term.IsTerminal(int(os.Stdout.Fd())), errScreen: term.IsTerminal(int(os.Stderr.Fd())),
+		width: func() int {
+			for _, f := range []*os.File{os.Stdout, os.Stderr} {
+				if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+					return w
+				}
+			}
+			return 80
+		},
+	}
+	os.Exit(run(p, os.Args[1:]))
+}
+
+// exited is what --help and --version unwind with.
+type exited int
+
+func run(p *process, args []string) (code int) {
+	defer func() {
+		if e, ok := recover().(exited); ok {
+			code = int(e)
+		}
+	}()
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("kairos"), kong.Description(description),
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.DefaultEnvars("KAIROS"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		p.notef("kairos: %v\n", err)
+		return exitFailed
+	}
+	chosen, err := parser.Parse(args)
+	if err != nil {
+		p.notef("kairos: %v\nkairos --help says what there is; kairos COMMAND --help says how.\n", err)
+		return exitAsked
+	}
+	chosen.Bind(p)
+	return p.outcome(chosen.Run())
+}
+
+func (p *process) outcome(err error) int {
+	var no *noError
+	var asked askedError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &no):
+		if no.message != "" {
+			p.notef("kairos: %s\n", no.message)
+		}
+		return exitNo
+	case errors.As(err, &asked):
+		p.notef("kairos: %v\n", err)
+		return exitAsked
+	}
+	p.notef("kairos: %v\n", err)
+	return exitFailed
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"kairos/cmd/internal/pipeline"
+	"kairos/cmd/internal/service"
+	"kairos/processors/host"
+)
+
+type runCommand struct {
+	connection
+	size
+	Stages   []string `arg:"" optional:"" name:"stage" help:"door, identity, profile, segment, propensity, destination; person for all that are keyed by person. Without: all."`
+	Clock    string   `enum:"wall,log" default:"wall" help:"wall: time goes on by itself. log: only with the ticks of a replay."`
+	State    string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
+	Instance string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
+	Door     string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
+	Metrics  string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
+	Verbose  bool     `short:"v" help:"Log more."`
+}
+
+func (c *runCommand) Help() string {
+	return `Creates the topics that are missing, follows the published definitions, and runs until it
+is interrupted; then it finishes the batch at work. Several processes share the work, each
+with some partitions. Examples:
+  kairos run                       everything in one process
+  kairos run door identity         these two; "kairos run person" in another process
+  kairos run --clock log           for "kairos replay cdnow"`
+}
+
+func (c *runCommand) Run(p *process) error {
+	t, err := c.topology(nil)
+	if err != nil {
+		return err
+	}
+	stages := slices.DeleteFunc(slices.Clone(c.Stages), func(s string) bool { return s == "door" })
+	if len(stages) > 0 || len(c.Stages) == 0 {
+		if _, err := pipeline.Choose(t, stages); err != nil {
+			return askedError{err}
+		}
+	}
+	client, err := c.connect(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	config := service.Config{
+		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
+		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics,
+		Logger: slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: level})),
+	}
+	if c.Clock == "log" {
+		config.Clock = host.Log
+	}
+	if len(c.Stages) == 0 || slices.Contains(c.Stages, "door") {
+		config.Door = c.Door
+	}
+	err = service.Run(p, config)
+	var taken *service.AddressError
+	if errors.As(err, &taken) {
+		return fmt.Errorf("%w: choose another with --%s", err, taken.Flag)
+	}
+	return err
+}

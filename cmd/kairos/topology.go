@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"kairos/cmd/internal/cluster"
+	"kairos/topologies"
+)
+
+type topologyCommand struct {
+	Diagram topologyDiagram `cmd:"" help:"Print the flow as a Mermaid diagram."`
+	Topics  topologyTopics  `cmd:"" help:"List the topics that must exist."`
+	Apply   topologyApply   `cmd:"" help:"Create missing topics and set settings back. Deletes nothing, changes no partitions."`
+	Diff    topologyDiff    `cmd:"" help:"Say what the cluster has otherwise. Exit code 3 if anything."`
+	Check   topologyCheck   `cmd:"" help:"Say whether the cluster is fit for kairos: brokers, transaction protocol, topics. Exit code 3 if not."`
+}
+
+// declared is a topology that needs no cluster.
+type declared struct {
+	size
+	Destinations []string `default:"app,mail" help:"Destinations, each with a stream of its own (${default})."`
+}
+
+type topologyDiagram struct{ declared }
+
+func (c *topologyDiagram) Run(p *process) error {
+	t, err := c.topology(c.Destinations)
+	if err != nil {
+		return err
+	}
+	p.printf("%s", t.Diagram())
+	return nil
+}
+
+type topologyTopics struct {
+	declared
+	JSON bool `name:"json" help:"For machines; with all settings."`
+}
+
+func (c *topologyTopics) Run(p *process) error {
+	t, err := c.topology(c.Destinations)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(p, t.Describe())
+	}
+	p.printf("%s", t.TopicTable())
+	return nil
+}
+
+// onCluster is a command about a topology on a cluster, whose destinations are
+// those of the published definitions.
+type onCluster struct {
+	connection
+	size
+	Destinations []string `help:"Destinations, besides those that published definitions name."`
+	JSON         bool     `name:"json" help:"For machines."`
+}
+
+func (c onCluster) open(p *process) (*cluster.Client, *topologies.Topology, error) {
+	client, err := c.connect(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := c.on(p, client, c.Destinations...)
+	if err != nil {
+		client.Close()
+		return nil, nil, err
+	}
+	return client, t, nil
+}
+
+type topologyApply struct{ onCluster }
+
+func (c *topologyApply) Run(p *process) error {
+	client, t, err := c.open(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	applied, err := client.Apply(p, t)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(p, applied)
+	} else {
+		printApplied(p, applied)
+	}
+	if err == nil && len(applied.Refused) > 0 {
+		return &noError{"some differences remain: `kairos topology check` says what to do"}
+	}
+	return err
+}
+
+func printApplied(p *process, a cluster.Applied) {
+	for _, name := range a.Created {
+		p.printf("created  %s\n", name)
+	}
+	for _, d := range a.Changed {
+		p.printf("set      %s: %s = %s (was %s)\n", d.Topic, d.What, d.Want, d.Have)
+	}
+	for _, d := range a.Refused {
+		p.printf("left     %s\n", d)
+	}
+	p.printf("%d topics: %d created, %d settings changed, %d differences left\n", a.Declared, len(a.Created), len(a.Changed), len(a.Refused))
+}
+
+type topologyDiff struct{ onCluster }
+
+func (c *topologyDiff) Run(p *process) error {
+	client, t, err := c.open(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	differences, err := client.Diff(p, t)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := printJSON(p, append([]cluster.Difference{}, differences...)); err != nil {
+			return err
+		}
+	} else {
+		for _, d := range differences {
+			p.printf("%s\n", d)
+		}
+	}
+	if len(differences) > 0 {
+		return &noError{fmt.Sprintf("%d differences; `kairos topology apply` mends what can be mended", len(differences))}
+	}
+	return nil
+}
+
+type topologyCheck struct{ onCluster }
+
+func (c *topologyCheck) Run(p *process) error {
+	client, t, err := c.open(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	findings, err := client.Check(p, t)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(p, findings)
+	} else {
+		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+		for _, f := range findings {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Level, f.What, f.Detail)
+		}
+		err = w.Flush()
+	}
+	for _, f := range findings {
+		if err == nil && f.Level == cluster.Wrong {
+			return &noError{"the cluster is not fit for kairos yet"}
+		}
+	}
+	return err
+}
+
+func printJSON[T any](p *process, value T) error {
+	encoder := json.NewEncoder(p.out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
