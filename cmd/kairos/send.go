@@ -21,7 +21,7 @@ func (c *sendCommand) Help() string {
 	return `Examples:
   kairos send email=sarah@example.org purchase amount=12.5
   kairos send anonymous_id=a1 email=sarah@example.org login --door http://127.0.0.1:8080
-  kairos send '{"event": "cancel", "identifiers": {"phone": "+33612345678"}}'
+  kairos send '{"name": "cancel", "identifiers": {"phone": "+33612345678"}}'
   kairos send < events.json`
 }
 
@@ -67,7 +67,7 @@ func (c *sendCommand) body(p *process) ([]byte, error) {
 }
 
 type eventJSON struct {
-	Event       string                     `json:"event"`
+	Name        string                     `json:"name"`
 	Source      string                     `json:"source"`
 	Identifiers map[string][]string        `json:"identifiers"`
 	Properties  map[string]json.RawMessage `json:"properties,omitempty"`
@@ -79,17 +79,17 @@ func eventOf(words []string) (eventJSON, error) {
 	for _, word := range words {
 		name, value, pair := strings.Cut(word, "=")
 		switch {
-		case !pair && e.Event == "":
-			e.Event = word
+		case !pair && e.Name == "":
+			e.Name = word
 		case !pair:
 			return e, fmt.Errorf("%q is a second event; after the event's name come properties such as amount=12.5", word)
-		case e.Event == "":
+		case e.Name == "":
 			e.Identifiers[name] = append(e.Identifiers[name], value)
 		default:
 			e.Properties[name] = scalar(value)
 		}
 	}
-	if e.Event == "" || len(e.Identifiers) == 0 {
+	if e.Name == "" || len(e.Identifiers) == 0 {
 		return e, errors.New("say who, then what: kairos send email=sarah@example.org purchase amount=12.5")
 	}
 	return e, nil

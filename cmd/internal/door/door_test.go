@@ -82,7 +82,7 @@ func (w *world) read(t *testing.T, n int) []*kgo.Record {
 
 func TestAnEventIsNormalisedAndKeyedByItsStrongestIdentifier(t *testing.T) {
 	w := open(t)
-	answer := w.post(`{"event": "purchase", "id": "o-1", "time": "2026-03-01T11:00:00.5+01:00", "source": "web",
+	answer := w.post(`{"name": "purchase", "id": "o-1", "time": "2026-03-01T11:00:00.5+01:00", "source": "web",
 		"identifiers": {"anonymous_id": "a1", "email": " Sarah@Example.org "},
 		"properties": {"zip": "75001", "amount": 12.5, "gift": true, "voucher": null, "shop": {"city": "Paris"}},
 		"attributes": {"country": "FR"}}`)
@@ -109,8 +109,8 @@ func TestAnEventIsNormalisedAndKeyedByItsStrongestIdentifier(t *testing.T) {
 
 func TestABlockedIdentifierIsPrimaryOnlyWhenItIsAlone(t *testing.T) {
 	w := open(t)
-	w.post(`[{"event": "visit", "identifiers": {"email": "none@none", "anonymous_id": "a1"}},
-		{"event": "visit", "identifiers": {"email": "none@none"}}]`)
+	w.post(`[{"name": "visit", "identifiers": {"email": "none@none", "anonymous_id": "a1"}},
+		{"name": "visit", "identifiers": {"email": "none@none"}}]`)
 	keys := map[string]bool{}
 	for _, r := range w.read(t, 2) {
 		keys[string(r.Key)] = true
@@ -122,7 +122,7 @@ func TestABlockedIdentifierIsPrimaryOnlyWhenItIsAlone(t *testing.T) {
 
 func TestAnEventFromTheFutureHappensNowAndOneWithoutIDGetsOne(t *testing.T) {
 	w := open(t)
-	w.post(`{"event": "visit", "identifiers": {"email": "a@b"}, "time": "2031-01-01T00:00:00Z"}`)
+	w.post(`{"name": "visit", "identifiers": {"email": "a@b"}, "time": "2031-01-01T00:00:00Z"}`)
 	e, err := topologies.Events.Codec.Decode(w.read(t, 1)[0].Value)
 	if err != nil || e.Time != noon || len(e.ID) != 32 {
 		t.Errorf("got %+v, %v", e, err)
@@ -132,22 +132,22 @@ func TestAnEventFromTheFutureHappensNowAndOneWithoutIDGetsOne(t *testing.T) {
 func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 	w := open(t)
 	for _, c := range []struct{ name, body, path, what string }{
-		{"no JSON", `{"event": `, "/0", "is not JSON"},
+		{"no JSON", `{"name": `, "/0", "is not JSON"},
 		{"no object", `"purchase"`, "/0", "must be an object, not a text"},
 		{"nothing", ``, "/0", "must be an object, not nothing"},
 		{"an empty list", `[]`, "/", "send 1 to 1000"},
-		{"an unknown field", `{"name": "x", "event": "x", "identifiers": {"email": "a@b"}}`, "/0/name", "is not a field"},
-		{"no name", `{"identifiers": {"email": "a@b"}}`, "/0/event", "is missing"},
-		{"nobody", `{"event": "x", "identifiers": {}}`, "/0/identifiers", "needs at least one"},
-		{"an empty identifier", `{"event": "x", "identifiers": {"email": " "}}`, "/0/identifiers/email", "leave email out"},
-		{"a number as identifier", `{"event": "x", "identifiers": {"crm_id": 7}}`, "/0/identifiers/crm_id", "must be a text"},
-		{"a bad namespace", `{"event": "x", "identifiers": {"E-Mail": "a@b"}}`, "/0/identifiers/E-Mail", "cannot be a namespace"},
-		{"a bad time", `{"event": "x", "identifiers": {"email": "a@b"}, "time": "yesterday"}`, "/0/time", "must be a time"},
-		{"a list as property", `{"event": "x", "identifiers": {"email": "a@b"}, "properties": {"items": [1]}}`, "/0/properties/items", "send an event for each"},
-		{"a huge number", `{"event": "x", "identifiers": {"email": "a@b"}, "properties": {"amount": 1e999}}`, "/0/properties/amount", "too large a number"},
-		{"a control character", `{"event": "\u0000tick", "identifiers": {"email": "a@b"}}`, "/0/event", "printable"},
-		{"the second of two", `[{"event": "x", "identifiers": {"email": "a@b"}}, {"event": 1, "identifiers": {"email": "a@b"}}]`, "/1/event", "must be a text"},
-		{"a name twice", `{"event": "x", "identifiers": {"email": "a@b"}, "properties": {"a.b": 1, "a": {"b": 2}}}`, "/0/properties/a.b", "twice"},
+		{"an unknown field", `{"event": "x", "name": "x", "identifiers": {"email": "a@b"}}`, "/0/event", "is not a field"},
+		{"no name", `{"identifiers": {"email": "a@b"}}`, "/0/name", "is missing"},
+		{"nobody", `{"name": "x", "identifiers": {}}`, "/0/identifiers", "needs at least one"},
+		{"an empty identifier", `{"name": "x", "identifiers": {"email": " "}}`, "/0/identifiers/email", "leave email out"},
+		{"a number as identifier", `{"name": "x", "identifiers": {"crm_id": 7}}`, "/0/identifiers/crm_id", "must be a text"},
+		{"a bad namespace", `{"name": "x", "identifiers": {"E-Mail": "a@b"}}`, "/0/identifiers/E-Mail", "cannot be a namespace"},
+		{"a bad time", `{"name": "x", "identifiers": {"email": "a@b"}, "time": "yesterday"}`, "/0/time", "must be a time"},
+		{"a list as property", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"items": [1]}}`, "/0/properties/items", "send an event for each"},
+		{"a huge number", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"amount": 1e999}}`, "/0/properties/amount", "too large a number"},
+		{"a control character", `{"name": "\u0000tick", "identifiers": {"email": "a@b"}}`, "/0/name", "printable"},
+		{"the second of two", `[{"name": "x", "identifiers": {"email": "a@b"}}, {"name": 1, "identifiers": {"email": "a@b"}}]`, "/1/name", "must be a text"},
+		{"a name twice", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"a.b": 1, "a": {"b": 2}}}`, "/0/properties/a.b", "twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answer := w.post(c.body)
@@ -165,7 +165,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 
 func TestWhatIsTooLargeIsRefused(t *testing.T) {
 	w := open(t)
-	event := `{"event": "x", "identifiers": {"email": "a@b"}, "properties": {"bulk": "` + strings.Repeat("x", 2<<20) + `"}}`
+	event := `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"bulk": "` + strings.Repeat("x", 2<<20) + `"}}`
 	if answer := w.post(event); answer.Code != http.StatusRequestEntityTooLarge || !strings.Contains(answer.Body.String(), "at most 1048576") {
 		t.Errorf("an event of 2 MB: %d %.200s", answer.Code, answer.Body)
 	}
@@ -176,8 +176,8 @@ func TestWhatIsTooLargeIsRefused(t *testing.T) {
 
 func TestOneWrongEventRefusesTheWholeRequest(t *testing.T) {
 	w := open(t)
-	w.post(`[{"event": "good", "identifiers": {"email": "a@b"}}, {"event": "bad", "identifiers": {"email": ""}}]`)
-	w.post(`{"event": "later", "identifiers": {"email": "a@b"}}`)
+	w.post(`[{"name": "good", "identifiers": {"email": "a@b"}}, {"name": "bad", "identifiers": {"email": ""}}]`)
+	w.post(`{"name": "later", "identifiers": {"email": "a@b"}}`)
 	if e, err := topologies.Events.Codec.Decode(w.read(t, 1)[0].Value); err != nil || e.Name != "later" {
 		t.Errorf("the first event on the topic is %+v, %v", e, err)
 	}
@@ -201,7 +201,7 @@ func TestWithoutAcknowledgementTheAnswerIsNotOK(t *testing.T) {
 		}
 		return answer, nil, true
 	})
-	answer := w.post(`{"event": "x", "identifiers": {"email": "a@b"}}`)
+	answer := w.post(`{"name": "x", "identifiers": {"email": "a@b"}}`)
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}

@@ -55,7 +55,7 @@ func normalise(e *schemas.Event, now schemas.Instant, rules definition.IdentityR
 	if p := wrongText("/id", e.ID, maxIdentifier); p != nil {
 		return p
 	}
-	if p := wrongText("/event", e.Name, maxName); p != nil {
+	if p := wrongText("/name", e.Name, maxName); p != nil {
 		return p
 	}
 	if len(e.Source) > maxName || !printable(e.Source) {

@@ -16,11 +16,11 @@ const MaxEvents = 1000
 
 // Parse reads one event, or a list of events, from JSON:
 //
-//	{"event": "purchase", "identifiers": {"email": "sarah@example.org"},
+//	{"name": "purchase", "identifiers": {"email": "sarah@example.org"},
 //	 "id": "o-1", "time": "2026-03-01T09:00:00Z", "source": "web",
 //	 "properties": {"amount": 12.5}, "attributes": {"country": "FR"}}
 //
-// Only event and identifiers are needed. Errors are [Problems].
+// Only name and identifiers are needed. Errors are [Problems].
 func Parse(body []byte) ([]schemas.Event, error) {
 	body = bytes.TrimSpace(body)
 	list := []json.RawMessage{body}
@@ -62,8 +62,8 @@ func (p *parser) event(raw json.RawMessage, e *schemas.Event) {
 	for _, name := range sortedNames(fields) {
 		value := fields[name]
 		switch name {
-		case "event":
-			e.Name = p.text("/event", value)
+		case "name":
+			e.Name = p.text("/name", value)
 		case "id":
 			e.ID = p.text("/id", value)
 		case "source":
@@ -77,10 +77,10 @@ func (p *parser) event(raw json.RawMessage, e *schemas.Event) {
 		case "attributes":
 			e.Attributes = p.properties("/attributes", "", value)
 		default:
-			p.wrong("/"+name, "is not a field of an event: event, identifiers, id, time, source, properties and attributes are")
+			p.wrong("/"+name, "is not a field of an event: name, identifiers, id, time, source, properties and attributes are")
 		}
 	}
-	for _, needed := range []string{"event", "identifiers"} {
+	for _, needed := range []string{"name", "identifiers"} {
 		if fields[needed] == nil {
 			p.wrong("/"+needed, "is missing")
 		}

@@ -32,20 +32,20 @@ type step struct {
 // says so herself; the cancellation comes from a system that knows neither her
 // e-mail address nor her phone's app.
 var story = []step{
-	{9 * time.Hour, "app", "opens the app; nobody knows who she is", `{"id": "sarah-1", "event": "view", "source": "app",
+	{9 * time.Hour, "app", "opens the app; nobody knows who she is", `{"id": "sarah-1", "name": "view", "source": "app",
 		"identifiers": {"device_id": "ios-7f3a"}, "properties": {"page": "discover"}}`},
-	{10 * time.Minute, "app", "puts a CD into the cart", `{"id": "sarah-2", "event": "cart", "source": "app",
+	{10 * time.Minute, "app", "puts a CD into the cart", `{"id": "sarah-2", "name": "cart", "source": "app",
 		"identifiers": {"device_id": "ios-7f3a"}, "properties": {"product": "OK Computer", "price": 14.99}}`},
-	{34 * time.Hour, "web", "looks around in a browser: somebody else, as far as anybody can tell", `{"id": "sarah-3", "event": "view", "source": "web",
+	{34 * time.Hour, "web", "looks around in a browser: somebody else, as far as anybody can tell", `{"id": "sarah-3", "name": "view", "source": "web",
 		"identifiers": {"cookie": "c-51e0"}, "properties": {"page": "subscriptions"}}`},
-	{5 * time.Minute, "web", "logs in with her e-mail address", `{"id": "sarah-4", "event": "login", "source": "web",
+	{5 * time.Minute, "web", "logs in with her e-mail address", `{"id": "sarah-4", "name": "login", "source": "web",
 		"identifiers": {"cookie": "c-51e0", "email": "sarah@example.org"}, "properties": {"channel": "web"},
 		"attributes": {"first_name": "Sarah", "country": "FR", "plan": "premium"}}`},
-	{2 * time.Hour, "app", "logs in on her phone: two people become one", `{"id": "sarah-5", "event": "login", "source": "app",
+	{2 * time.Hour, "app", "logs in on her phone: two people become one", `{"id": "sarah-5", "name": "login", "source": "app",
 		"identifiers": {"device_id": "ios-7f3a", "email": "sarah@example.org"}, "properties": {"channel": "app"}}`},
-	{time.Hour, "crm", "becomes customer 900001, with a telephone number", `{"id": "sarah-6", "event": "profile", "source": "crm",
+	{time.Hour, "crm", "becomes customer 900001, with a telephone number", `{"id": "sarah-6", "name": "profile", "source": "crm",
 		"identifiers": {"crm_id": "900001", "email": "sarah@example.org", "phone": "+33 6 12 34 56 78"}, "attributes": {"consent.app": true}}`},
-	{50 * time.Hour, "call centre", "calls and cancels; all they have is her number", `{"id": "sarah-7", "event": "cancel", "source": "callcenter",
+	{50 * time.Hour, "call centre", "calls and cancels; all they have is her number", `{"id": "sarah-7", "name": "cancel", "source": "callcenter",
 		"identifiers": {"phone": "+33 6 12 34 56 78"}, "properties": {"channel": "phone", "reason": "price"}}`},
 }
 
@@ -249,7 +249,7 @@ func (w *world) invite() {
 		fmt.Sprintf("%s send --door %s email=sarah@example.org purchase amount=25", w.config.Command, w.address),
 		fmt.Sprintf("%s explain --brokers %s email=sarah@example.org %s", w.config.Command, brokers, offer),
 		fmt.Sprintf("%s inspect person --brokers %s crm_id=2", w.config.Command, brokers),
-		fmt.Sprintf(`curl %s/v1/events -d '{"event": "view", "source": "app", "identifiers": {"device_id": "mine"}}'`, w.address),
+		fmt.Sprintf(`curl %s/v1/events -d '{"name": "view", "source": "app", "identifiers": {"device_id": "mine"}}'`, w.address),
 	} {
 		w.sayf("    %s\n", paint.In(screen.Cyan, line))
 	}
