@@ -74,7 +74,7 @@ func (c *compilation) compile(d *document, node *yaml.Node) *expression.Expressi
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			line, column := d.place(node, p.Line, p.Column)
-			c.problems = append(c.problems, Problem{d.file, d.line + line, column, p.Message, p.Next})
+			d.note(line, column, p.Message, p.Next)
 		}
 	default:
 		d.refuse(node, err.Error(), "")

@@ -1,7 +1,9 @@
 package definition
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -22,7 +24,7 @@ type document struct {
 	set     *Set // where problems go
 }
 
-var separator = regexp.MustCompile(`(?m)^---(?:[ \t].*)?$\n?`)
+var separator = regexp.MustCompile(`(?m)^---[ \t]*(?:#.*)?$\n?`)
 
 // split cuts a file into its documents. Three dashes at the start of a line
 // end a document in YAML wherever they stand, in block texts too.
@@ -49,12 +51,22 @@ func split(file, text string) []*document {
 // read parses d and finds its kind and name. It reports whether d defines
 // anything: a document may hold only comments.
 func (d *document) read() bool {
-	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(d.text), &root); err != nil {
+	var root, more yaml.Node
+	decoder := yaml.NewDecoder(strings.NewReader(d.text))
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		return false
+	} else if err != nil {
 		d.refuseSyntax(err)
 		return false
 	}
-	if len(root.Content) == 0 {
+	if err := decoder.Decode(&more); err == nil {
+		d.refuse(&more, "another definition begins here", "write --- on a line of its own before it")
+		return false
+	} else if !errors.Is(err, io.EOF) {
+		d.refuseSyntax(err)
+		return false
+	}
+	if len(root.Content) == 0 || root.Content[0].Tag == "!!null" {
 		return false
 	}
 	if cyclic := aliased(root.Content[0]); cyclic != nil {
@@ -115,7 +127,7 @@ func (d *document) refuseSyntax(err error) {
 		message = m[2]
 		_, _ = fmt.Sscan(m[1], &line) // without a line it stays 0
 	}
-	d.set.problems = append(d.set.problems, Problem{d.file, d.line + max(line, 1), 1, "not valid YAML: " + message, "check indentation and quotes there"})
+	d.note(line, 1, "not valid YAML: "+message, "check indentation and quotes there")
 }
 
 // refuse notes a problem at node.
@@ -124,5 +136,12 @@ func (d *document) refuse(node *yaml.Node, message, next string) {
 	if node != nil {
 		line, column = node.Line, node.Column
 	}
+	d.note(line, column, message, next)
+}
+
+// note notes a problem at a place in the document. YAML counts more characters
+// as ends of lines than editors do; a line that is not there is the last one.
+func (d *document) note(line, column int, message, next string) {
+	line = min(max(line, 1), strings.Count(d.text, "\n"))
 	d.set.problems = append(d.set.problems, Problem{d.file, d.line + line, column, message, next})
 }

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"errors"
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
@@ -90,10 +91,10 @@ func (c *compilation) trees(d *document, m *Model, node *yaml.Node) {
 	read, err := ReadLightGBM(node.Value, names)
 	if err != nil {
 		line, column := node.Line, node.Column
-		if t, ok := err.(*TreeError); ok {
+		if t := (*TreeError)(nil); errors.As(err, &t) {
 			line, column = d.place(node, t.Line, 1)
 		}
-		c.problems = append(c.problems, Problem{d.file, d.line + line, column, err.Error(), "export the model with LightGBM's save_model or model_to_string"})
+		d.note(line, column, err.Error(), "export the model with LightGBM's save_model or model_to_string")
 		return
 	}
 	m.Trees, m.Calibration.A = read.Trees, read.Sigmoid

@@ -33,6 +33,8 @@ type Namespace struct {
 	PerPerson int  // at most so many of it in one person; 0: any number
 	Links     bool // false: never joins people
 	Blocked   func(value string) bool
+	Window    time.Duration // PerPerson holds for those first seen within any span shorter than it; 0: for ever
+	Strict    bool          // a shared device: it never joins two people whom stronger identifiers name; false: the newest login has it
 }
 
 // ProfileRules say what profile keeps and whom it believes.
