@@ -69,8 +69,15 @@ func (c *Codec[T]) Name() string { return c.name }
 // Schema is today's schema as JSON.
 func (c *Codec[T]) Schema() string { return c.schema.String() }
 
+// sized is what large records are, so that their encoding is not copied again
+// and again while it grows.
+type sized interface{ EncodedSize() int }
+
 // Append appends v to dst.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
+	if large, ok := any(v).(sized); ok && dst == nil {
+		dst = make([]byte, 0, large.EncodedSize())
+	}
 	out, err := c.schema.AppendSingleObject(dst, v)
 	if err != nil {
 		return dst, fmt.Errorf("encode %s: %w", c.name, err)

@@ -17,6 +17,20 @@ type ProfileRow struct {
 	Told      []byte        `avro:"told"`       // packed: attributes as last told
 }
 
+// EncodedSize estimates how many bytes the encoded row takes: rather more, what
+// is parked aside.
+func (r *ProfileRow) EncodedSize() int {
+	size := 64 + len(r.ForwardTo) + len(r.Terms) + len(r.Told) + 256*len(r.Parked)
+	for i := range r.Fragments {
+		f := &r.Fragments[i]
+		size += 96 + len(f.Identifier) + len(f.Recent) + len(f.Claims) + len(f.Series) + len(f.Timeline)
+		for _, source := range f.Sources {
+			size += 4 + len(source)
+		}
+	}
+	return size
+}
+
 // Fragment is the part of a profile that events under one identifier built.
 // Its content is a function of the set of those events, of the newest Cause
 // among them and of the rules: never of the order in which they came.

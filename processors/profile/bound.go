@@ -22,7 +22,7 @@ func (v *visit) bound() {
 	v.everything = true
 	for step := 1; step <= lastStep && sizeOf(v.row) > mostRow; step++ {
 		for i := range v.row.Fragments {
-			v.shorten(&v.row.Fragments[i], step)
+			v.shorten(v.room, &v.row.Fragments[i], step)
 			v.columns[i] = nil
 		}
 	}
@@ -35,7 +35,7 @@ func (v *visit) bound() {
 const lastStep = 13
 
 // shorten halves the limits of a fragment step times.
-func (p *profile) shorten(f *schemas.Fragment, step int) {
+func (p *profile) shorten(r *room, f *schemas.Fragment, step int) {
 	past, pastSound := moments(f.Timeline)
 	all, seriesSound := seriesOf(f.Series)
 	claims, claimsSound := claimsOf(f.Claims)
@@ -49,7 +49,7 @@ func (p *profile) shorten(f *schemas.Fragment, step int) {
 		if !planned {
 			continue
 		}
-		c := p.contents(&p.asked[place], &all[k], f.Now)
+		c := p.contents(r, &p.asked[place], &all[k], f.Now)
 		c.exact >>= step
 		c.fit()
 		c.coarsen(512 >> step)

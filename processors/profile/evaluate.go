@@ -11,81 +11,90 @@ import (
 
 // gathered is one series over the union of fragments.
 type gathered struct {
-	points  []item // latest end first
-	buckets []item // ends not yet set
+	points  []point  // oldest first
+	buckets []capped // in no order
+	places  []place  // room for order
 }
 
-// item is a point or a bucket. It is within a window W at time T if end+W > T.
-type item struct {
-	end    schemas.Instant
-	point  point
-	bucket *bucket         // nil: a point
-	oldest schemas.Instant // the oldest exact point of the bucket's fragment
-	capped bool            // there is such a point
+// capped is a bucket and when the oldest exact point of its fragment happened.
+type capped struct {
+	bucket
+	oldest schemas.Instant
+	exists bool // there is such a point
 }
 
-// gather appends what one fragment has of the series.
+// place says where a point or a bucket stands: it is within a window W at time
+// T if end+W > T.
+type place struct {
+	end schemas.Instant
+	at  int // in points; -1, -2 ...: in buckets
+}
+
+func (g *gathered) clear() { g.points, g.buckets = g.points[:0], g.buckets[:0] }
+
+// gather adds what one fragment has of the series.
 func (g *gathered) gather(s *series) {
-	buckets, sound := bucketsOf(s.buckets)
-	points, alsoSound := pointsOf(make([]point, 0, len(s.points)/5+2), s.points)
+	others := len(g.points)
+	points, sound := pointsOf(g.points, s.points)
+	buckets, alsoSound := bucketsOf(s.buckets)
 	(&reader{bad: !sound || !alsoSound}).whole("series")
 	for i := range buckets {
-		it := item{bucket: &buckets[i]}
-		if len(points) > 0 {
-			it.oldest, it.capped = points[0].time, true
+		b := capped{bucket: buckets[i]}
+		if len(points) > others {
+			b.oldest, b.exists = points[others].time, true
 		}
-		g.buckets = append(g.buckets, it)
+		g.buckets = append(g.buckets, b)
 	}
-	several := len(g.points) > 0
-	g.points = slices.Grow(g.points, len(points))
-	for i := len(points) - 1; i >= 0; i-- {
-		g.points = append(g.points, item{end: points[i].time, point: points[i]})
+	if others > 0 && len(points) > others {
+		slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.time, b.time) })
 	}
-	if several {
-		slices.SortStableFunc(g.points, laterFirst)
-	}
+	g.points = points
 }
 
-func laterFirst(a, b item) int { return cmp.Compare(b.end, a.end) }
-
-// items lists all, latest end first, as a window sees them.
-func (g *gathered) items(t *term) []item {
-	if len(g.buckets) == 0 {
-		return g.points
+// order lists everything that can be within t's window, the latest end first.
+func (g *gathered) order(t *term) []place {
+	g.places = slices.Grow(g.places[:0], len(g.points)+len(g.buckets))
+	for i := len(g.points) - 1; i >= 0; i-- {
+		g.places = append(g.places, place{g.points[i].time, i})
 	}
-	all := slices.Clone(g.points)
-	for _, it := range g.buckets {
-		if it.bucket.level <= t.level {
-			it.end = endOf(it.bucket.start, t.level)
-			if it.capped { // it is older than all exact points, so it does not outlive them
-				it.end = min(it.end, it.oldest)
-			}
-		} else if t.window != 0 {
+	for i := range g.buckets {
+		b := &g.buckets[i]
+		end := schemas.Instant(0)
+		switch {
+		case t.window == 0:
+		case b.level > t.level:
 			continue // it has left, or it would not lie in so large a cell
+		default:
+			end = endOf(b.start, t.level)
+			if b.exists { // it is older than all exact points, so it does not outlive them
+				end = min(end, b.oldest)
+			}
 		}
-		all = append(all, it)
+		g.places = append(g.places, place{end, -1 - i})
 	}
-	slices.SortStableFunc(all, laterFirst)
-	return all
+	if len(g.buckets) > 0 {
+		slices.SortStableFunc(g.places, func(a, b place) int { return cmp.Compare(b.end, a.end) })
+	}
+	return g.places
 }
 
 // evaluate returns the value of a term at now and the next instant at which
 // the passing of time gives it another one; 0 for never.
 //
-// It adds up the items from the one that stays longest. The value after each
+// It adds up what there is, from what stays longest. The value after each
 // is the value that the term will have when the others have left; where the
 // last two of these differ, there is the next change.
 func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, due schemas.Instant) {
 	var s total
 	value = t.empty
-	items := g.items(t)
-	for i := 0; i < len(items) && (t.window == 0 || items[i].end+t.window > now); {
-		end := items[i].end
-		for ; i < len(items) && (items[i].end == end || t.window == 0); i++ {
-			if b := items[i].bucket; b != nil {
-				s.addBucket(b)
+	order := g.order(t)
+	for i := 0; i < len(order) && (t.window == 0 || order[i].end+t.window > now); {
+		end := order[i].end
+		for ; i < len(order) && (order[i].end == end || t.window == 0); i++ {
+			if at := order[i].at; at < 0 {
+				s.addBucket(&g.buckets[-1-at].bucket)
 			} else {
-				s.addPoint(items[i].point, t.Aggregate == expression.Unique)
+				s.addPoint(g.points[at], t.Aggregate == expression.Unique)
 			}
 		}
 		if v := t.Compared(t.aggregate(&s)); v != value {
@@ -101,7 +110,7 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 	return value, due
 }
 
-// total adds up items.
+// total adds up points and buckets.
 type total struct {
 	sums
 	cells sketch // of the buckets among them

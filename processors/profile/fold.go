@@ -104,7 +104,7 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 	for k := range all {
 		if s := &all[k]; s.settles != 0 && s.settles <= f.Now {
 			if place, planned := v.findAsked(s.id); planned {
-				c := v.contents(&v.asked[place], s, f.Now)
+				c := v.contents(v.room, &v.asked[place], s, f.Now)
 				c.settle()
 				*s, changed = c.pack(*s), true
 			}
@@ -114,7 +114,7 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 		for _, places := range [...][]int{v.byEvent[e.Name], v.byAny} {
 			for _, place := range places {
 				if a := &v.asked[place]; a.Match == nil || a.Match(e) {
-					all, changed = v.insert(all, a, e, at, f.Now), true
+					all, changed = v.profile.insert(v.room, all, a, e, at, f.Now), true
 					v.touched = append(v.touched, place)
 				}
 			}
@@ -127,12 +127,12 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 }
 
 // insert adds an event to one series of a fragment.
-func (p *profile) insert(all []series, a *asked, e *schemas.Event, at, now schemas.Instant) []series {
+func (p *profile) insert(r *room, all []series, a *asked, e *schemas.Event, at, now schemas.Instant) []series {
 	k, found := findSeries(all, a.ID)
 	if !found {
 		all = slices.Insert(all, k, series{id: a.ID})
 	}
-	c := p.contents(a, &all[k], now)
+	c := p.contents(r, a, &all[k], now)
 	var value schemas.Value
 	if a.Value != nil {
 		value = clean(a.Value(e), longestText)
@@ -148,7 +148,7 @@ func (p *profile) insert(all []series, a *asked, e *schemas.Event, at, now schem
 // be known: a claim that did not count, events before the timeline's first
 // one, points that had left all windows of their time, different values in
 // buckets that did not count them.
-func (p *profile) refit(f *schemas.Fragment) {
+func (p *profile) refit(r *room, f *schemas.Fragment) {
 	before, sound := seriesOf(f.Series)
 	past, alsoSound := moments(f.Timeline)
 	claims, claimsSound := claimsOf(f.Claims)
@@ -158,10 +158,10 @@ func (p *profile) refit(f *schemas.Fragment) {
 		a := &p.asked[place]
 		k, found := findSeries(before, a.ID)
 		if !found {
-			all = p.recall(all, a, f, past)
+			all = p.recall(r, all, a, f, past)
 			continue
 		}
-		c := p.contents(a, &before[k], f.Now)
+		c := p.contents(r, a, &before[k], f.Now)
 		c.settle()
 		all = append(all, c.pack(before[k]))
 	}
@@ -172,7 +172,7 @@ func (p *profile) refit(f *schemas.Fragment) {
 }
 
 // recall makes a series from the timeline.
-func (p *profile) recall(all []series, a *asked, f *schemas.Fragment, past []Moment) []series {
+func (p *profile) recall(r *room, all []series, a *asked, f *schemas.Fragment, past []Moment) []series {
 	made := len(all)
 	for i := range past {
 		m := &past[i]
@@ -184,7 +184,7 @@ func (p *profile) recall(all []series, a *asked, f *schemas.Fragment, past []Mom
 			Identifiers: []schemas.Identifier{schemas.IdentifierOf(f.Identifier)}, Properties: m.Properties,
 		}
 		if a.Match == nil || a.Match(e) {
-			all = p.insert(all, a, e, m.Time, f.Now)
+			all = p.insert(r, all, a, e, m.Time, f.Now)
 		}
 	}
 	if len(all) > made {

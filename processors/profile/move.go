@@ -69,7 +69,7 @@ func (v *visit) send(i int, m *schemas.PersonEvent) {
 func (v *visit) accept(i int, m *schemas.FragmentMove) {
 	f := m.Fragment
 	if f.Rules != v.rules {
-		v.refit(&f)
+		v.refit(v.room, &f)
 	}
 	v.add(i, f)
 	v.everything = true

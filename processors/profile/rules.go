@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -21,6 +22,17 @@ type profile struct {
 	asked   []asked          // by rising series id
 	byEvent map[string][]int // places in asked
 	byAny   []int            // of those that look at all events
+	room    sync.Pool        // of *room
+}
+
+// room is memory that steps use one after the other. Nothing in it outlives
+// the step.
+type room struct {
+	points   []point
+	gathered gathered
+	told     []toldTerm
+	fresh    []toldTerm
+	kept     []toldTerm
 }
 
 // asked is a series together with what its terms need of it.
@@ -44,6 +56,7 @@ type term struct {
 
 func compile(plan *definition.Plan) *profile {
 	p := &profile{plan: plan, byEvent: map[string][]int{}}
+	p.room.New = func() any { return &room{} }
 	byID := map[int64]*expression.Series{}
 	for _, s := range plan.Series {
 		byID[s.ID] = s

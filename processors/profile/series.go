@@ -88,7 +88,8 @@ func bucketsOf(packed []byte) ([]bucket, bool) {
 	return all, !r.bad
 }
 
-// contents is a series taken apart, to be changed.
+// contents is a series taken apart, to be changed. It is valid until the next
+// one is taken apart in the same room.
 type contents struct {
 	asked   *asked
 	exact   int // how many points are kept exactly
@@ -98,14 +99,17 @@ type contents struct {
 	since   schemas.Instant
 }
 
-func (p *profile) contents(a *asked, s *series, now schemas.Instant) *contents {
-	return unpack(a, max(p.plan.Profile.ExactPoints, 0), s, now)
+func (p *profile) contents(r *room, a *asked, s *series, now schemas.Instant) *contents {
+	c := unpack(r.points, a, max(p.plan.Profile.ExactPoints, 0), s, now)
+	r.points = c.points // as large as it has become
+	return c
 }
 
-func unpack(a *asked, exact int, s *series, now schemas.Instant) *contents {
+func unpack(room []point, a *asked, exact int, s *series, now schemas.Instant) *contents {
 	c := &contents{asked: a, exact: exact, now: now, since: s.since}
 	var sound, alsoSound bool
-	c.points, sound = pointsOf(make([]point, 0, len(s.points)/5+2), s.points)
+	c.points, sound = pointsOf(room[:0], s.points)
+	c.points = slices.Grow(c.points, 1)
 	c.buckets, alsoSound = bucketsOf(s.buckets)
 	(&reader{bad: !sound || !alsoSound}).whole("series")
 	return c

@@ -90,22 +90,25 @@ func fitting(m *Moment) (entry []byte, wasCut bool) {
 }
 
 // remember puts a packed moment of time t in its place and cuts the timeline
-// to the newest most entries.
+// to the newest most entries. It reuses the column's memory.
 func remember(column, entry []byte, t schemas.Instant, most int) []byte {
+	if most <= 0 {
+		return nil
+	}
 	count, place := 1, -1
-	for r := (reader{rest: column}); len(r.rest) > 0; count++ {
+	r := reader{rest: column}
+	for ; len(r.rest) > 0; count++ {
 		at := len(column) - len(r.rest)
 		if other := r.bytes(); place < 0 && momentBefore(entry, t, other) {
 			place = at
 		}
-		r.whole("timeline")
 	}
-	if place < 0 {
-		column = appendBytes(column, entry)
-	} else {
-		column = slices.Insert(column, place, appendBytes(nil, entry)...)
+	r.whole("timeline")
+	if place >= 0 {
+		return newest(slices.Insert(column, place, appendBytes(nil, entry)...), count, most)
 	}
-	return newest(column, count, most)
+	rest := newest(column, count, most)
+	return appendBytes(append(column[:0], rest...), entry)
 }
 
 func momentBefore(entry []byte, t schemas.Instant, other []byte) bool {

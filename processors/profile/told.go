@@ -23,11 +23,7 @@ func appendTold(dst []byte, told []toldTerm) []byte {
 	return dst
 }
 
-func toldOf(column []byte) ([]toldTerm, bool) {
-	if len(column) == 0 {
-		return nil, true
-	}
-	told := make([]toldTerm, 0, len(column)/16+1)
+func toldOf(told []toldTerm, column []byte) ([]toldTerm, bool) {
 	r := reader{rest: column}
 	for len(r.rest) > 0 {
 		told = append(told, toldTerm{int64(r.fixed()), schemas.Instant(r.varint()), r.value()})

@@ -61,10 +61,10 @@ func View(person string, row *schemas.ProfileRow, plan *definition.Plan, at sche
 	p := compile(plan)
 	shown := *row
 	shown.Fragments = slices.Clone(row.Fragments)
-	v := &visit{profile: p, person: person, row: &shown, now: at, columns: make([][]series, len(row.Fragments))}
+	v := &visit{profile: p, person: person, row: &shown, now: at, room: &room{}, columns: make([][]series, len(row.Fragments))}
 	for i := range shown.Fragments {
 		if shown.Fragments[i].Rules != p.rules {
-			p.refit(&shown.Fragments[i])
+			p.refit(v.room, &shown.Fragments[i])
 		}
 	}
 	view.ForwardTo, view.Waiting = row.ForwardTo, len(row.Parked)
@@ -127,8 +127,8 @@ func (in *inputs) Term(id int64) schemas.Value {
 	}
 	t := &in.v.terms[place]
 	in.doubt(t)
-	g := in.v.gather(t.series)
-	value, _ := t.evaluate(&g, in.v.now)
+	in.v.gather(t.series)
+	value, _ := t.evaluate(&in.v.room.gathered, in.v.now)
 	return value
 }
 

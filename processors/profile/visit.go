@@ -30,6 +30,7 @@ type visit struct {
 	row    *schemas.ProfileRow
 	now    schemas.Instant
 	out    *stage.Out[schemas.ProfileRow]
+	room   *room
 
 	known   bool     // the row had fragments before
 	members []string // their identifiers, before any came or went; nil: none did
@@ -44,7 +45,7 @@ type visit struct {
 // visit opens a row; nil is a new one. A row from before a change of
 // definitions is brought up to date first, with a Change of its own.
 func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Instant, out *stage.Out[schemas.ProfileRow]) *visit {
-	v := &visit{profile: p, person: person, row: row, now: now, out: out}
+	v := &visit{profile: p, person: person, row: row, now: now, out: out, room: p.room.Get().(*room)}
 	if row == nil {
 		v.row = &schemas.ProfileRow{Rules: p.rules}
 	}
@@ -60,7 +61,7 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 // adopt brings the row to the rules of today.
 func (v *visit) adopt() {
 	for i := range v.row.Fragments {
-		v.refit(&v.row.Fragments[i])
+		v.refit(v.room, &v.row.Fragments[i])
 		v.columns[i] = nil
 	}
 	v.row.Rules = v.rules
@@ -77,6 +78,7 @@ func (v *visit) close(reason, eventID string) {
 		v.tell(reason, eventID)
 	}
 	v.out.Set(v.row)
+	v.profile.room.Put(v.room)
 }
 
 // leave empties the row of a person who holds nothing any more.
@@ -119,12 +121,12 @@ func (v *visit) tellTerms(c *schemas.Change) {
 	if !v.everything && len(v.touched) == 0 && !due {
 		return
 	}
-	told, sound := toldOf(v.row.Terms)
+	told, sound := toldOf(v.room.told[:0], v.row.Terms)
 	(&reader{bad: !sound}).whole("terms")
 	fresh := v.evaluate(v.inQuestion(told))
+	kept := v.room.kept[:0]
+	v.room.told, v.room.fresh = told, fresh
 	v.row.Terms, v.row.WakeAt = v.row.Terms[:0], 0
-	kept := told[:0:0]
-	kept = slices.Grow(kept, len(told)+len(fresh))
 	for len(told) > 0 || len(fresh) > 0 {
 		var entry toldTerm
 		if len(fresh) == 0 || len(told) > 0 && told[0].id < fresh[0].id {
@@ -151,7 +153,7 @@ func (v *visit) tellTerms(c *schemas.Change) {
 		}
 		kept = append(kept, entry)
 	}
-	v.row.Terms = appendTold(v.row.Terms, kept)
+	v.row.Terms, v.room.kept = appendTold(v.row.Terms, kept), kept
 }
 
 // inQuestion lists the places of the terms that may have changed, sorted by
@@ -185,14 +187,13 @@ func (v *visit) inQuestion(told []toldTerm) []int {
 
 // evaluate computes terms, given sorted by series, and returns them by id.
 func (v *visit) evaluate(places []int) []toldTerm {
-	fresh := make([]toldTerm, 0, len(places))
-	var g gathered
+	fresh := v.room.fresh[:0]
 	for i, place := range places {
 		t := &v.terms[place]
 		if i == 0 || t.series != v.terms[places[i-1]].series {
-			g = v.gather(t.series)
+			v.gather(t.series)
 		}
-		value, due := t.evaluate(&g, v.now)
+		value, due := t.evaluate(&v.room.gathered, v.now)
 		fresh = append(fresh, toldTerm{t.ID, due, value})
 	}
 	slices.SortFunc(fresh, func(a, b toldTerm) int { return cmp.Compare(a.id, b.id) })
@@ -200,15 +201,15 @@ func (v *visit) evaluate(places []int) []toldTerm {
 }
 
 // gather unites a series over all fragments.
-func (v *visit) gather(place int) gathered {
-	var g gathered
+func (v *visit) gather(place int) {
+	g := &v.room.gathered
+	g.clear()
 	for i := range v.row.Fragments {
 		all := v.seriesOfFragment(i)
 		if at, found := findSeries(all, v.asked[place].ID); found {
 			g.gather(&all[at])
 		}
 	}
-	return g
 }
 
 func (v *visit) seriesOfFragment(i int) []series {

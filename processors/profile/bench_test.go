@@ -1,0 +1,57 @@
+package profile_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"kairos/processors/definition"
+	"kairos/processors/expression"
+	"kairos/processors/stage"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// twentyTerms is a plan of usual size: twenty terms over eight series.
+func twentyTerms() *definition.Plan {
+	var terms []*expression.Term
+	for _, s := range []*expression.Series{asking("purchase", ""), asking("purchase", "amount"), asking("purchase", "cds"), asking("refund", "amount")} {
+		terms = append(terms, about(s, expression.Count, 0), about(s, expression.Any, 30*24*time.Hour), about(s, expression.Sum, 90*24*time.Hour))
+	}
+	for _, s := range []*expression.Series{asking("look", ""), asking("cancel", ""), asking("open", ""), asking("open", "campaign")} {
+		terms = append(terms, about(s, expression.Count, 7*24*time.Hour), compared(about(s, expression.Count, 30*24*time.Hour), expression.GreaterOrEqual, 3))
+	}
+	return planOf(terms...)
+}
+
+// BenchmarkEvent measures the step on one event: decode message and row, fold,
+// encode row and change. The person has a full timeline and all terms.
+func BenchmarkEvent(b *testing.B) {
+	for _, name := range []string{"purchase", "look", "other"} {
+		for _, past := range []int{10, 100} {
+			b.Run(fmt.Sprint(name, " after ", past), func(b *testing.B) { benchmarkEvent(b, name, past) })
+		}
+	}
+}
+
+func benchmarkEvent(b *testing.B, name string, past int) {
+	w := newWorld(b, twentyTerms())
+	names := []string{"purchase", "look", "open", "other", "look"}
+	for i := range past {
+		at := start + schemas.Instant(i)*6*hour
+		w.hear(event(sarah, mail, names[i%len(names)], fmt.Sprint("shop-", i), at, number("amount", 12.77), number("cds", 1), text("campaign", "spring")))
+	}
+	m := event(sarah, mail, name, "now", start+schemas.Instant(past)*6*hour, number("amount", 12.77), number("cds", 1))
+	value, err := schemas.PersonEventCodec.Append(nil, &m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+	b.ReportMetric(float64(len(w.rows[sarah])), "row-bytes")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.runner.Message(w, message); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
