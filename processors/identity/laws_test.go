@@ -41,9 +41,6 @@ func TestAMergeThatIsTakenBackNeverWas(t *testing.T) {
 		}
 		a := rapid.SampledFrom(slices.Sorted(maps.Keys(before))).Draw(t, "a")
 		b := rapid.SampledFrom(slices.Sorted(maps.Keys(before))).Draw(t, "b")
-		if before[a] == before[b] {
-			t.Skip("one person already")
-		}
 		const end = 9 * minutesOfDay
 		merge := event("merge", rapid.IntRange(0, end).Draw(t, "minute"), a, b)
 		part := command(identity.Unlink, "part", end, a, b)
@@ -53,7 +50,9 @@ func TestAMergeThatIsTakenBackNeverWas(t *testing.T) {
 		alone := *merge
 		alone.Identifiers = merge.Identifiers[:1]
 		want := naive(slices.Concat(events, []*schemas.Event{&alone}), rules)
-
+		if want[a] == want[b] || linked(events, a, b) {
+			t.Skip("one person already, or refused to be: an unlink would take more back than the merge")
+		}
 		all = rapid.Permutation(all).Draw(t, "order")
 		w := run(t, 4, rules, all, anyPick(t))
 		if got := w.people(); !maps.Equal(got, want) {
@@ -62,6 +61,15 @@ func TestAMergeThatIsTakenBackNeverWas(t *testing.T) {
 		if holders, _ := w.profile.holders(); !maps.Equal(holders, want) {
 			t.Fatalf("fragments are with\n%s\nwant\n%s", show(holders), show(want))
 		}
+	})
+}
+
+// linked says whether an event links two identifiers.
+func linked(events []*schemas.Event, a, b string) bool {
+	return slices.ContainsFunc(events, func(e *schemas.Event) bool {
+		return slices.ContainsFunc(e.Identifiers[1:], func(i schemas.Identifier) bool {
+			return e.Identifiers[0].String() == a && i.String() == b || e.Identifiers[0].String() == b && i.String() == a
+		})
 	})
 }
 

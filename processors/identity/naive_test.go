@@ -16,16 +16,6 @@ import (
 // knows no components, and shares no code with what it judges. It wants
 // events whose identifiers are normalised, strongest first, and worth something.
 func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]string {
-	type link struct {
-		a, b string
-		day  int64
-		at   int64
-	}
-	type word struct {
-		at     int64
-		undone bool
-		day    int64
-	}
 	rule := func(key string) definition.Namespace {
 		for _, n := range rules.Namespaces {
 			if n.Name == schemas.IdentifierOf(key).Namespace {
@@ -36,8 +26,8 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 	}
 	own := map[string]int64{}
 	known := map[string]bool{}
-	links := map[string]*link{}
-	words := map[string]word{}
+	links := map[string]*naiveLink{}
+	words := map[string]naiveWord{}
 	for _, e := range events {
 		day := int64(e.Time) / 86_400_000
 		keys := []string{}
@@ -46,7 +36,7 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 		}
 		if e.Name == identity.Unlink || e.Name == identity.Relink {
 			sort.Strings(keys)
-			w := word{int64(e.Received), e.Name == identity.Relink, day}
+			w := naiveWord{int64(e.Received), e.Name == identity.Relink, day}
 			old, ok := words[keys[0]+" "+keys[1]]
 			if !ok || w.at > old.at || w.at == old.at && w.undone && !old.undone || w.at == old.at && w.undone == old.undone && w.day > old.day {
 				words[keys[0]+" "+keys[1]] = w
@@ -68,108 +58,186 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 			}
 			l := links[a+" "+b]
 			if l == nil {
-				l = &link{a, b, day, int64(e.Received)}
+				l = &naiveLink{a, b, day, int64(e.Received)}
 				links[a+" "+b] = l
 			}
 			l.day, l.at = max(l.day, day), min(l.at, int64(e.Received))
 		}
 	}
-	degree := map[string]int{}
-	var order []*link
-	for _, l := range links {
-		degree[l.a]++
-		degree[l.b]++
-		order = append(order, l)
-	}
-	sort.Slice(order, func(i, j int) bool {
-		x, y := order[i], order[j]
-		xs := []int{rule(x.a).Priority, rule(x.b).Priority}
-		ys := []int{rule(y.a).Priority, rule(y.b).Priority}
-		sort.Ints(xs)
-		sort.Ints(ys)
-		if xs[0] != ys[0] {
-			return xs[0] > ys[0]
-		}
-		if xs[1] != ys[1] {
-			return xs[1] > ys[1]
-		}
-		if x.day != y.day {
-			return x.day > y.day
-		}
-		return xxhash.Sum64String(x.a+"\n"+x.b) < xxhash.Sum64String(y.a+"\n"+y.b)
-	})
-	cluster := map[string]string{} // identifier -> any name of its cluster
-	for key := range known {
-		cluster[key] = key
-	}
-	first := map[string]int64{}
-	for key := range known {
-		first[key] = 1 << 62
-		if own[key] > 0 {
-			first[key] = own[key]
-		}
-	}
-	allowed := func(l *link) bool {
-		if cluster[l.a] == cluster[l.b] {
-			return true
-		}
-		var together []string
-		for key, c := range cluster {
-			if c == cluster[l.a] || c == cluster[l.b] {
-				together = append(together, key)
-			}
-		}
-		if len(together) > rules.MaxIdentifiers {
-			return false
-		}
-		count := map[string]int{}
-		for _, key := range together {
-			count[schemas.IdentifierOf(key).Namespace]++
-		}
-		for _, n := range rules.Namespaces {
-			if n.PerPerson > 0 && count[n.Name] > n.PerPerson {
-				return false
-			}
-		}
-		for pair, w := range words {
-			var x, y string
-			_, _ = fmt.Sscanf(pair, "%s %s", &x, &y)
-			if w.undone || w.day < l.day {
-				continue
-			}
-			if cluster[x] == cluster[l.a] && cluster[y] == cluster[l.b] || cluster[x] == cluster[l.b] && cluster[y] == cluster[l.a] {
-				return false
-			}
-		}
-		return true
-	}
-	for _, l := range order {
-		if degree[l.a] > rules.MaxLinks || degree[l.b] > rules.MaxLinks {
-			continue
-		}
-		if w, ok := words[l.a+" "+l.b]; ok && !w.undone && w.day >= l.day {
-			continue
-		}
-		if !allowed(l) {
-			continue
-		}
-		gone := cluster[l.b]
-		for key, c := range cluster {
-			if c == gone {
-				cluster[key] = cluster[l.a]
-			}
-		}
-		first[l.a], first[l.b] = min(first[l.a], l.at), min(first[l.b], l.at)
-	}
 	people := map[string]string{}
-	for key, c := range cluster {
+	n := newNaive(rule, rules, own, words, links)
+	for key := range known {
+		n.cluster[key], n.first[key] = key, 1<<62
+		if own[key] > 0 {
+			n.first[key] = own[key]
+		}
+	}
+	n.take()
+	for key, c := range n.cluster {
 		founder := ""
-		for other, d := range cluster {
-			if c == d && (founder == "" || first[other] < first[founder] || first[other] == first[founder] && other < founder) {
+		for other, d := range n.cluster {
+			if c == d && (founder == "" || n.first[other] < n.first[founder] || n.first[other] == n.first[founder] && other < founder) {
 				founder = other
 			}
 		}
 		people[key] = fmt.Sprintf("%016x", xxhash.Sum64String(founder))
 	}
 	return people
+}
+
+type naiveLink struct {
+	a, b string
+	day  int64
+	at   int64
+}
+
+type naiveWord struct {
+	at     int64
+	undone bool
+	day    int64
+}
+
+type naiveUnion struct {
+	rule    func(string) definition.Namespace
+	rules   definition.IdentityRules
+	words   map[string]naiveWord
+	order   []*naiveLink      // those that could be taken
+	heard   map[string]int64  // by own events and by those links
+	cluster map[string]string // identifier -> any name of its cluster
+	first   map[string]int64  // by own events and by links taken
+}
+
+func newNaive(rule func(string) definition.Namespace, rules definition.IdentityRules, own map[string]int64, words map[string]naiveWord, links map[string]*naiveLink) *naiveUnion {
+	n := &naiveUnion{rule: rule, rules: rules, words: words, heard: map[string]int64{}, cluster: map[string]string{}, first: map[string]int64{}}
+	degree := map[string]int{}
+	for _, l := range links {
+		degree[l.a]++
+		degree[l.b]++
+	}
+	for key, at := range own {
+		n.heard[key] = at
+	}
+	for _, l := range links {
+		if w, ok := words[l.a+" "+l.b]; ok && !w.undone && w.day >= l.day || degree[l.a] > rules.MaxLinks || degree[l.b] > rules.MaxLinks {
+			continue
+		}
+		n.order = append(n.order, l)
+		for _, key := range []string{l.a, l.b} {
+			if at := n.heard[key]; at == 0 || l.at < at {
+				n.heard[key] = l.at
+			}
+		}
+	}
+	rank := func(l *naiveLink) string { // as text that sorts like the order
+		strengths := []int{rule(l.a).Priority, rule(l.b).Priority}
+		sort.Ints(strengths)
+		return fmt.Sprintf("%v %020d %020d %020d %020d", n.strict(l), strengthDown(strengths[0]), strengthDown(strengths[1]), 1<<40-l.day, xxhash.Sum64String(l.a+"\n"+l.b))
+	}
+	sort.Slice(n.order, func(i, j int) bool { return rank(n.order[i]) < rank(n.order[j]) })
+	return n
+}
+
+func strengthDown(priority int) int { return 1<<62 - max(priority, 0) - min(1, max(priority+1, 0)) }
+
+func (n *naiveUnion) strict(l *naiveLink) bool { return n.rule(l.a).Strict || n.rule(l.b).Strict }
+
+func (n *naiveUnion) take() {
+	for _, l := range n.order {
+		if !n.strict(l) {
+			n.unite(l, nil)
+		}
+	}
+	contested := map[string]bool{}
+	for key := range n.cluster {
+		if !n.rule(key).Strict {
+			continue
+		}
+		users := map[string]bool{}
+		for _, l := range n.order {
+			if l.a == key && n.stronger(l.b, key) {
+				users[n.cluster[l.b]] = true
+			}
+			if l.b == key && n.stronger(l.a, key) {
+				users[n.cluster[l.a]] = true
+			}
+		}
+		contested[key] = len(users) > 1
+	}
+	for _, l := range n.order {
+		if n.strict(l) {
+			n.unite(l, contested)
+		}
+	}
+}
+
+// stronger says whether somebody in the cluster of a key is of a stronger
+// namespace than a device.
+func (n *naiveUnion) stronger(key, device string) bool {
+	for other, c := range n.cluster {
+		if c == n.cluster[key] && n.rule(other).Priority > n.rule(device).Priority {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *naiveUnion) unite(l *naiveLink, contested map[string]bool) {
+	if n.cluster[l.a] != n.cluster[l.b] {
+		if !n.allowed(l, contested) {
+			return
+		}
+		gone, stays := n.cluster[l.b], n.cluster[l.a]
+		for key, c := range n.cluster {
+			if c == gone {
+				n.cluster[key] = stays
+			}
+		}
+	}
+	n.first[l.a], n.first[l.b] = min(n.first[l.a], l.at), min(n.first[l.b], l.at)
+}
+
+func (n *naiveUnion) allowed(l *naiveLink, contested map[string]bool) bool {
+	var together []string
+	for key, c := range n.cluster {
+		if c == n.cluster[l.a] || c == n.cluster[l.b] {
+			together = append(together, key)
+		}
+	}
+	if len(together) > n.rules.MaxIdentifiers {
+		return false
+	}
+	for _, ns := range n.rules.Namespaces {
+		if ns.PerPerson == 0 {
+			continue
+		}
+		for _, start := range together {
+			count := 0
+			for _, key := range together {
+				late := n.heard[key] - n.heard[start]
+				if schemas.IdentifierOf(key).Namespace == ns.Name && (ns.Window == 0 || late >= 0 && late < ns.Window.Milliseconds()) {
+					count++
+				}
+			}
+			if count > ns.PerPerson {
+				return false
+			}
+		}
+	}
+	for _, ends := range [][2]string{{l.a, l.b}, {l.b, l.a}} {
+		device, other := ends[0], ends[1]
+		if n.rule(device).Strict && n.stronger(other, device) && (contested[device] || n.stronger(device, device)) {
+			return false
+		}
+	}
+	for pair, w := range n.words {
+		var x, y string
+		_, _ = fmt.Sscanf(pair, "%s %s", &x, &y)
+		if w.undone || w.day < l.day {
+			continue
+		}
+		if n.cluster[x] == n.cluster[l.a] && n.cluster[y] == n.cluster[l.b] || n.cluster[x] == n.cluster[l.b] && n.cluster[y] == n.cluster[l.a] {
+			return false
+		}
+	}
+	return true
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -25,6 +26,14 @@ func tight() definition.IdentityRules {
 		MaxIdentifiers: 5,
 		MaxLinks:       3,
 	}
+}
+
+// strict are tight rules with strict devices and a limit of e-mails a day.
+func strict() definition.IdentityRules {
+	rules := tight()
+	rules.Namespaces[1].PerPerson, rules.Namespaces[1].Window = 1, 24*time.Hour
+	rules.Namespaces[2].Strict = true
+	return rules
 }
 
 // loose are rules that refuse nothing.
@@ -184,6 +193,7 @@ func TestAllArrivalOrdersOfTheSameEvidenceGiveTheSamePeople(t *testing.T) {
 					shuffled[i] = events[j]
 				}
 				runSlowly(t, tight(), shuffled).check(t, events, tight())
+				run(t, 0, strict(), shuffled, doorFirst).check(t, events, strict())
 				for _, pick := range []func(int) int{loopFirst, doorFirst, pseudo(uint64(1 + order[0]))} {
 					run(t, 0, tight(), shuffled, pick).check(t, events, tight())
 				}
@@ -235,6 +245,8 @@ func anyRules(t *rapid.T) definition.IdentityRules {
 	rules.MaxLinks = rapid.IntRange(1, 9).Draw(t, "most links")
 	rules.Namespaces[0].PerPerson = rapid.IntRange(0, 2).Draw(t, "most crm")
 	rules.Namespaces[1].PerPerson = rapid.IntRange(0, 3).Draw(t, "most email")
+	rules.Namespaces[1].Window = time.Duration(rapid.SampledFrom([]int{0, 1, 24, 48}).Draw(t, "hours")) * time.Hour
+	rules.Namespaces[2].Strict = rapid.Bool().Draw(t, "strict devices")
 	return rules
 }
 

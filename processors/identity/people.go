@@ -20,6 +20,7 @@ const (
 	RuleParted      = "parted"          // it would bring two together whom an operator parted
 	RulePerPerson   = "per-person"      // the person would have too many of a namespace
 	RuleIdentifiers = "max-identifiers" // the person would have too many identifiers
+	RuleContested   = "contested"       // it would bring two people together over a device that they share
 	RuleNotJoined   = "not-joined"      // the other end's component has not come, or one of the two is full
 )
 
@@ -43,7 +44,13 @@ func PersonOf(key string) string {
 // connects unless a rule forbids. So the result is a function of the set.
 func unite(c *schemas.Component, r *rules, decided func(link *schemas.Evidence, rule, detail string)) []string {
 	u := newUnion(c, r)
-	for _, l := range u.inOrder() {
+	links := u.inOrder()
+	strict := false
+	for i, l := range links {
+		if l.strict && !strict {
+			strict = true
+			u.contest(links[i:])
+		}
 		rule, detail := u.take(l)
 		if decided != nil {
 			decided(l.evidence, rule, detail)
@@ -52,16 +59,20 @@ func unite(c *schemas.Component, r *rules, decided func(link *schemas.Evidence, 
 	return u.founders()
 }
 
-// union is a union-find over the members of a component, which keeps counts of
-// the limited namespaces per cluster.
+// union is a union-find over the members of a component, which keeps per
+// cluster what the rules ask for.
 type union struct {
 	component *schemas.Component
 	rules     *rules
 	of        []*namespace // per member
 	parent    []int32
 	size      []int32
-	counts    []int32           // per member, a row of len(rules.limited)
+	next      []int32           // per member: the cluster as a ring
+	strongest []int             // per root: the highest priority in the cluster
+	counts    []int32           // per root, a row of len(rules.limited)
 	first     []schemas.Instant // per member: when it was first seen, as far as taken links and its own events know
+	heard     []schemas.Instant // per member: the same, as far as any link knows that could be taken
+	contested []bool            // per member: a strict one whom several known people use
 	parted    []parted
 }
 
@@ -73,8 +84,10 @@ type parted struct {
 type link struct {
 	evidence         *schemas.Evidence
 	a, b             int32 // members; -1: not one
+	strict           bool  // an end is of a strict namespace
 	weaker, stronger int
 	hash             uint64
+	rule, detail     string // why it is out, whatever else is known
 }
 
 const never = schemas.Instant(math.MaxInt64)
@@ -83,19 +96,22 @@ func newUnion(c *schemas.Component, r *rules) *union {
 	n, k := len(c.Members), len(r.limited)
 	u := &union{
 		component: c, rules: r,
-		of: make([]*namespace, n), parent: make([]int32, n), size: make([]int32, n),
-		counts: make([]int32, n*k), first: make([]schemas.Instant, n),
+		of: make([]*namespace, n), parent: make([]int32, n), size: make([]int32, n), next: make([]int32, n),
+		strongest: make([]int, n), counts: make([]int32, n*k),
+		first: make([]schemas.Instant, n), heard: make([]schemas.Instant, n), contested: make([]bool, n),
 	}
 	for i, m := range c.Members {
-		u.of[i] = r.of(m.Identifier)
-		u.parent[i], u.size[i], u.first[i] = int32(i), 1, m.FirstSeen
+		ns := r.of(m.Identifier)
+		u.of[i], u.strongest[i] = ns, ns.priority
+		u.parent[i], u.size[i], u.next[i], u.first[i] = int32(i), 1, int32(i), m.FirstSeen
 		if m.FirstSeen == 0 {
 			u.first[i] = never
 		}
-		if slot := u.of[i].slot; slot >= 0 {
-			u.counts[i*k+slot] = 1
+		if ns.slot >= 0 {
+			u.counts[i*k+ns.slot] = 1
 		}
 	}
+	copy(u.heard, u.first)
 	for _, p := range c.Partings {
 		if a, b := u.member(p.A), u.member(p.B); a >= 0 && b >= 0 && !p.Undone {
 			u.parted = append(u.parted, parted{a, b, p.Day})
@@ -114,18 +130,28 @@ func (u *union) member(key string) int32 {
 	return int32(i)
 }
 
-// inOrder gives the links as they are taken: the one whose weaker end is
-// stronger first, then by the stronger end, the newest day, the hash.
+// inOrder gives the links as they are taken: those of strict devices last,
+// then the one whose weaker end is stronger first, then by the stronger end,
+// the newest day, the hash.
 func (u *union) inOrder() []link {
 	links := make([]link, len(u.component.Links))
 	for i := range links {
 		e := &u.component.Links[i]
-		l := link{evidence: e, a: u.member(e.A), b: u.member(e.B), hash: hashOfPair(e.A, e.B)}
-		a, b := u.rules.of(e.A).priority, u.rules.of(e.B).priority
-		l.weaker, l.stronger = min(a, b), max(a, b)
-		links[i] = l
+		l := &links[i]
+		*l = link{evidence: e, a: u.member(e.A), b: u.member(e.B), hash: hashOfPair(e.A, e.B)}
+		a, b := u.rules.of(e.A), u.rules.of(e.B)
+		l.weaker, l.stronger, l.strict = min(a.priority, b.priority), max(a.priority, b.priority), a.strict || b.strict
+		if l.rule, l.detail = u.ineligible(l, a, b); l.rule == "" {
+			u.heard[l.a], u.heard[l.b] = min(u.heard[l.a], e.First), min(u.heard[l.b], e.First)
+		}
 	}
 	slices.SortFunc(links, func(x, y link) int {
+		if x.strict != y.strict {
+			if x.strict {
+				return 1
+			}
+			return -1
+		}
 		return cmp.Or(cmp.Compare(y.weaker, x.weaker), cmp.Compare(y.stronger, x.stronger), cmp.Compare(y.evidence.Day, x.evidence.Day),
 			cmp.Compare(x.hash, y.hash), strings.Compare(x.evidence.A, y.evidence.A), strings.Compare(x.evidence.B, y.evidence.B))
 	})
@@ -141,28 +167,10 @@ func hashOfPair(a, b string) uint64 {
 	return d.Sum64()
 }
 
-// take unites the ends of a link, or says which rule forbids it.
-func (u *union) take(l link) (rule, detail string) {
-	e := l.evidence
-	if rule, detail = u.ineligible(l); rule != "" {
-		return rule, detail
-	}
-	a, b := u.root(l.a), u.root(l.b)
-	if a != b {
-		if rule, detail = u.forbidden(a, b, e.Day); rule != "" {
-			return rule, detail
-		}
-		u.merge(a, b)
-	}
-	u.first[l.a] = min(u.first[l.a], e.First)
-	u.first[l.b] = min(u.first[l.b], e.First)
-	return "", ""
-}
-
 // ineligible says why a link counts for nothing, whatever else is known.
-func (u *union) ineligible(l link) (rule, detail string) {
+func (u *union) ineligible(l *link, a, b *namespace) (rule, detail string) {
 	e := l.evidence
-	switch a, b := u.rules.of(e.A), u.rules.of(e.B); {
+	switch {
 	case u.rules.blocks(e.A):
 		return RuleBlocked, e.A
 	case u.rules.blocks(e.B):
@@ -188,8 +196,25 @@ func (u *union) ineligible(l link) (rule, detail string) {
 	return "", ""
 }
 
-// forbidden says why two clusters must not become one by a link of a day.
-func (u *union) forbidden(a, b int32, day int64) (rule, detail string) {
+// take unites the ends of a link, or says which rule forbids it.
+func (u *union) take(l link) (rule, detail string) {
+	if l.rule != "" {
+		return l.rule, l.detail
+	}
+	a, b := u.root(l.a), u.root(l.b)
+	if a != b {
+		if rule, detail = u.forbidden(a, b, l); rule != "" {
+			return rule, detail
+		}
+		u.merge(a, b)
+	}
+	u.first[l.a] = min(u.first[l.a], l.evidence.First)
+	u.first[l.b] = min(u.first[l.b], l.evidence.First)
+	return "", ""
+}
+
+// forbidden says why two clusters must not become one by a link.
+func (u *union) forbidden(a, b int32, l link) (rule, detail string) {
 	if u.size[a]+u.size[b] > u.rules.maxIdentifiers {
 		return RuleIdentifiers, ""
 	}
@@ -199,8 +224,16 @@ func (u *union) forbidden(a, b int32, day int64) (rule, detail string) {
 			return RulePerPerson, name
 		}
 	}
+	for _, ns := range u.rules.windowed {
+		if u.crowded(ns, a, b) {
+			return RulePerPerson, ns.name
+		}
+	}
+	if l.strict && (u.shared(l.a, a, b) || u.shared(l.b, b, a)) {
+		return RuleContested, ""
+	}
 	for _, p := range u.parted {
-		if p.day < day {
+		if p.day < l.evidence.Day {
 			continue
 		}
 		if x, y := u.root(p.a), u.root(p.b); x == a && y == b || x == b && y == a {
@@ -210,12 +243,69 @@ func (u *union) forbidden(a, b int32, day int64) (rule, detail string) {
 	return "", ""
 }
 
+// crowded says whether two clusters together hold more of a namespace first
+// heard of within a window than the rules allow.
+func (u *union) crowded(ns *namespace, a, b int32) bool {
+	var times []schemas.Instant
+	for _, root := range []int32{a, b} {
+		for i := u.next[root]; ; i = u.next[i] {
+			if u.of[i] == ns {
+				times = append(times, u.heard[i])
+			}
+			if i == root {
+				break
+			}
+		}
+	}
+	slices.Sort(times)
+	n := int(ns.limit)
+	for i := n; i < len(times); i++ {
+		if times[i]-times[i-n] < ns.window {
+			return true
+		}
+	}
+	return false
+}
+
+// shared says whether the member d is of a strict namespace and would bring
+// its cluster to another one that a stronger identifier names, though it is
+// contested or its own cluster is named by one as well.
+func (u *union) shared(d, its, other int32) bool {
+	ns := u.of[d]
+	return ns.strict && u.strongest[other] > ns.priority && (u.contested[d] || u.strongest[its] > ns.priority)
+}
+
+// contest finds the strict members that several people use: those whose links
+// lead to more than one cluster that a stronger identifier names. It runs once
+// all links of others are taken.
+func (u *union) contest(links []link) {
+	user := make([]int32, len(u.parent)) // 1 + the first one's root
+	for i := range links {
+		l := &links[i]
+		if l.rule != "" {
+			continue
+		}
+		for _, ends := range [][2]int32{{l.a, l.b}, {l.b, l.a}} {
+			d, other := ends[0], u.root(ends[1])
+			switch ns := u.of[d]; {
+			case !ns.strict || u.strongest[other] <= ns.priority:
+			case user[d] == 0:
+				user[d] = 1 + other
+			case user[d] != 1+other:
+				u.contested[d] = true
+			}
+		}
+	}
+}
+
 func (u *union) merge(a, b int32) {
 	if u.size[a] < u.size[b] {
 		a, b = b, a
 	}
 	u.parent[b] = a
 	u.size[a] += u.size[b]
+	u.next[a], u.next[b] = u.next[b], u.next[a] // two rings become one
+	u.strongest[a] = max(u.strongest[a], u.strongest[b])
 	k := len(u.rules.limited)
 	for slot := range k {
 		u.counts[int(a)*k+slot] += u.counts[int(b)*k+slot]

@@ -18,7 +18,8 @@ const (
 // rules are the definition's rules, prepared for being asked often.
 type rules struct {
 	names          map[string]*namespace
-	limited        []string // names of the namespaces with a limit, by slot
+	limited        []string     // names of the namespaces with a limit for ever, by slot
+	windowed       []*namespace // those with a limit within a window
 	maxIdentifiers int32
 	maxLinks       int
 	maxWeight      int64
@@ -26,9 +27,12 @@ type rules struct {
 
 type namespace struct {
 	priority int
-	slot     int // in limited; -1: no limit
+	name     string
+	slot     int // in limited; -1: no limit for ever
 	limit    int32
+	window   schemas.Instant
 	links    bool
+	strict   bool
 	blocked  func(string) bool
 }
 
@@ -45,9 +49,16 @@ func prepare(d definition.IdentityRules) *rules {
 		r.maxLinks = d.MaxLinks
 	}
 	for _, n := range d.Namespaces {
-		ns := &namespace{priority: n.Priority, slot: -1, links: n.Links, blocked: n.Blocked}
-		if n.PerPerson > 0 {
-			ns.slot, ns.limit = len(r.limited), int32(min(n.PerPerson, math.MaxInt32))
+		ns := &namespace{
+			name: n.Name, priority: n.Priority, slot: -1, limit: int32(min(n.PerPerson, math.MaxInt32)),
+			window: schemas.Instant(n.Window.Milliseconds()), links: n.Links, strict: n.Strict, blocked: n.Blocked,
+		}
+		switch {
+		case n.PerPerson <= 0:
+		case ns.window > 0:
+			r.windowed = append(r.windowed, ns)
+		default:
+			ns.slot = len(r.limited)
 			r.limited = append(r.limited, n.Name)
 		}
 		r.names[n.Name] = ns
