@@ -79,9 +79,15 @@ type Feature struct {
 // Tick says that no more records accepted at or before Time come from its
 // source: the time of the log, by which timers fire. Ticks travel in the
 // topics, between the records; see processors/host.
+//
+// In a loop a tick is one partition's word in a round of all partitions of the
+// group, and says more: see the host's barrier.
 type Tick struct {
 	Source string  `avro:"source"` // writer and partition
 	Time   Instant `avro:"time_ms"`
+	Round  int64   `avro:"round"`    // 0: not of a loop
+	Done   Instant `avro:"done_ms"`  // wakes until then have run too
+	Least  Instant `avro:"least_ms"` // the earliest cause of what was sent since the last round; 0: nothing
 }
 
 // At is the tick's time.

@@ -11,14 +11,27 @@ const (
 type HostState struct {
 	Watermarks []Watermark `avro:"watermarks"` // sorted by topic, then source
 	Told       Instant     `avro:"told_ms"`    // the partition time that the stages behind know
-	Sweeps     []SweepDone `avro:"sweeps"`     // the last one of each stage, sorted by stage
+	Loop       LoopState   `avro:"loop"`
+	Sweeps     []SweepDone `avro:"sweeps"` // the last one of each stage, sorted by stage
 }
 
 // Watermark is the newest tick of one source in one topic.
 type Watermark struct {
-	Topic  string  `avro:"topic"`
-	Source string  `avro:"source"`
-	Time   Instant `avro:"time_ms"`
+	Topic string `avro:"topic"`
+	Tick  Tick   `avro:"tick"`
+}
+
+// LoopState is a partition's part in the rounds through its group's loop, by
+// which the partitions learn that nothing caused until a time is under way
+// between them any more.
+type LoopState struct {
+	Round int64   `avro:"round"`    // the last complete one
+	Time  Instant `avro:"time_ms"`  // all partitions had come that far in it with their inputs,
+	Done  Instant `avro:"done_ms"`  // and that far with their wakes
+	Quiet Instant `avro:"quiet_ms"` // nothing that records until then caused is under way
+	Still Instant `avro:"still_ms"` // nor anything that wakes until then caused
+	Sent  Tick    `avro:"sent"`     // this partition's last word
+	Least Instant `avro:"least_ms"` // the earliest cause of what it has sent since; 0: nothing
 }
 
 // SweepDone is how far the sweep of one stage over one partition has come.

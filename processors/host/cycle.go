@@ -43,7 +43,7 @@ func (r *run) anyInbox() bool {
 // anyWork reports whether there is something to do without new records.
 func (r *run) anyWork() bool {
 	for _, p := range r.owned {
-		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || p.sweeping() >= 0 {
+		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || p.sweeping() >= 0 || r.mustSpeak(p) || r.mustTell(p) {
 			return true
 		}
 	}
@@ -83,7 +83,8 @@ func (r *run) idle(p *partition) bool {
 		p.inbox = p.inbox[1:]
 	}
 	now := r.timeOf(p)
-	return len(p.inbox) == 0 && !p.timers.anyDue(now) && p.sweeping() < 0 && !r.mustTell(p) && r.wall.now <= r.wallOf(p)
+	return len(p.inbox) == 0 && !p.timers.anyDue(now) && p.sweeping() < 0 &&
+		!r.mustTell(p) && !r.mustSpeak(p) && r.wall.now <= r.wallOf(p)
 }
 
 func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.ConsumerMessage {
@@ -91,7 +92,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 	s := p.share
 	if r.wall.now > r.wallOf(p) {
 		for _, door := range r.doors {
-			if r.wall.reaches(p, door) && p.observe(door, "door", r.wall.now) {
+			if r.wall.reaches(p, door) && p.observe(door, schemas.Tick{Source: "door", Time: r.wall.now}) {
 				s.stateful = true
 			}
 		}
@@ -184,8 +185,8 @@ func (r *run) complete(b *batch) []output {
 	var outputs []output
 	for _, s := range b.shares {
 		s.partition.retime()
+		r.speak(s)
 		r.tell(s)
-		r.sweepOn(s)
 	}
 	if !slices.ContainsFunc(b.shares, func(s *share) bool { return s.stateful || len(s.records) > 0 }) {
 		b.shares[0].stateful = true

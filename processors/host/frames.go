@@ -32,7 +32,8 @@ type emission struct {
 	record stage.Record
 }
 
-// recordCodec frames emissions: from, length of PartitionBy, PartitionBy, value.
+// recordCodec frames emissions: from, time of the cause, length of PartitionBy,
+// PartitionBy, value.
 type recordCodec struct{}
 
 func (recordCodec) Encode(value any) ([]byte, error) {
@@ -40,8 +41,9 @@ func (recordCodec) Encode(value any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("want an emission, not %T", value)
 	}
-	b := make([]byte, 0, 2*binary.MaxVarintLen32+len(e.record.PartitionBy)+len(e.record.Value))
+	b := make([]byte, 0, 3*binary.MaxVarintLen64+len(e.record.PartitionBy)+len(e.record.Value))
 	b = binary.AppendUvarint(b, uint64(e.from))
+	b = binary.AppendVarint(b, int64(e.record.At))
 	b = binary.AppendUvarint(b, uint64(len(e.record.PartitionBy)))
 	b = append(b, e.record.PartitionBy...)
 	return append(b, e.record.Value...), nil
@@ -49,11 +51,13 @@ func (recordCodec) Encode(value any) ([]byte, error) {
 
 func (recordCodec) Decode(b []byte) (any, error) { return b, nil }
 
-func parseEmission(b []byte) (from int32, partitionBy, value []byte) {
+// parseEmission takes a frame apart. What it returns shares memory with b.
+func parseEmission(b []byte) (from int32, at schemas.Instant, partitionBy, value []byte) {
 	number, n := binary.Uvarint(b)
-	length, m := binary.Uvarint(b[n:])
-	b = b[n+m:]
-	return int32(number), b[:length], b[length:]
+	time, m := binary.Varint(b[n:])
+	length, l := binary.Uvarint(b[n+m:])
+	b = b[n+m+l:]
+	return int32(number), schemas.Instant(time), b[:length:length], b[length:]
 }
 
 // rowsFrame is a group's composite row as Goka sees it: one section per stage

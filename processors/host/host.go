@@ -61,6 +61,9 @@ func (h *Host) Run(ctx context.Context) error {
 		return errors.New("host: Run works once: make a new Host")
 	}
 	r, err := newRun(ctx, h)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before it had begun
+	}
 	if err != nil {
 		return fmt.Errorf("host of %s: %w", h.config.Group.Name, err)
 	}

@@ -48,7 +48,7 @@ func (r *run) publish() {
 		now := r.timeOf(p)
 		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
 			Number: number, Rows: p.rows.count, Time: now, Due: p.timers.countDue(now, r.config.WakeChunk),
-			Waiting: len(p.inbox), Telling: r.mustTell(p), Sweeps: slices.Clone(p.state.Sweeps),
+			Waiting: len(p.inbox), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
 		})
 	}
 	r.host.show(v)

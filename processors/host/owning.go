@@ -18,6 +18,11 @@ import (
 // coordinator refuses offsets of former generations. So what the tables hold
 // now is what belongs to these offsets. Other partitions work on meanwhile.
 func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	fresh := map[int32]*partition{}
 	for topic, numbers := range offsets {
 		for number, offset := range numbers {

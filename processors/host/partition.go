@@ -32,6 +32,7 @@ type share struct {
 	in        map[string]int64 // per input: the offset to commit
 	stateful  bool             // the host's own row changed
 	messages  int
+	least     schemas.Instant // the earliest cause of what goes through a loop; 0: nothing
 	steps     int
 }
 

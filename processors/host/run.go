@@ -34,11 +34,15 @@ type run struct {
 	tables       []string // in the order of the stages
 	sources      []source // whose ticks make the partition time
 	tellTopics   []topologies.Topic
+	loops        []topologies.Topic
+	looping      map[string]bool // by name
+	loopSources  []source // whose words make a round of the barrier
 	partitionsOf map[string]int32
 	topicIDs     map[string][16]byte
 	partitionFor func(key []byte, partitions int32) int32
 
-	client    *kgo.Client // reads the inputs
+	ready     chan struct{} // closed once what follows is set; the client joins its group before
+	client    *kgo.Client   // reads the inputs
 	admin     *kadm.Client
 	producers *producers
 	disk      *disk
@@ -63,7 +67,8 @@ type source struct{ topic, name string }
 func newRun(ctx context.Context, h *Host) (*run, error) {
 	r := &run{
 		config: h.config, host: h, metrics: h.metrics, ctx: ctx,
-		owned: map[int32]*partition{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+		owned: map[int32]*partition{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+		ready: make(chan struct{}),
 	}
 	r.describe()
 	var err error
@@ -75,6 +80,7 @@ func newRun(ctx context.Context, h *Host) (*run, error) {
 		r.close()
 		return nil, err
 	}
+	close(r.ready)
 	return r, nil
 }
 
@@ -101,6 +107,12 @@ func (r *run) describe() {
 		if t.Writer == "door" {
 			r.doors = append(r.doors, t.Name)
 			r.sources = append(r.sources, source{t.Name, "door"})
+		} else if isLoop(g, t.Name) {
+			r.loops = append(r.loops, t)
+			r.looping[t.Name] = true
+			for n := range r.config.Topology.PartitionsOf(t) {
+				r.loopSources = append(r.loopSources, source{t.Name, tickSource(t, n)})
+			}
 		} else if carriesTicks(g, t) {
 			for n := range r.config.Topology.PartitionsOf(t) {
 				r.sources = append(r.sources, source{t.Name, tickSource(t, n)})
@@ -111,7 +123,7 @@ func (r *run) describe() {
 		r.tables = append(r.tables, s.Table.Name)
 	}
 	for _, t := range g.Outputs() {
-		if t.Writer != "door" && carriesTicks(g, t) {
+		if t.Writer != "door" && carriesTicks(g, t) { // dead letters are public
 			r.tellTopics = append(r.tellTopics, t)
 		}
 	}

@@ -78,5 +78,3 @@ func (r *rows) after(shard *int64, after *string, limit int) []string {
 	}
 	return keys
 }
-
-func (r *run) sweepOn(*share) {}

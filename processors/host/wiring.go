@@ -124,13 +124,19 @@ func (o outbox) put(topic, key string, value []byte) error {
 	if topic == o.run.tableName() {
 		return o.putRows(key, value)
 	}
-	from, partitionBy, payload := parseEmission(value)
+	from, at, partitionBy, payload := parseEmission(value)
 	s := o.run.session.partitions[from].share
 	record, err := o.run.recordFor(topic, key, partitionBy, payload)
 	if err != nil {
 		return err
 	}
 	s.records = append(s.records, output{record, -1})
+	if o.run.looping[topic] {
+		at = max(at, 1)
+		if s.least == 0 || at < s.least {
+			s.least = at
+		}
+	}
 	return nil
 }
 

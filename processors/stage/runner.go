@@ -44,6 +44,7 @@ type Record struct {
 	Key         string
 	PartitionBy string // what the partition is computed from
 	Value       []byte
+	At          schemas.Instant // of its cause
 }
 
 // Drop counts a message or part of one that changed nothing.

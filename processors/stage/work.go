@@ -143,7 +143,7 @@ func (w *work) deadLetter(m Message) error {
 	if err != nil {
 		return w.explain(w.refused.stage, m.Topic, err)
 	}
-	w.done.Records = append(w.done.Records, Record{stream.Name, string(m.Key), string(m.Key), value})
+	w.done.Records = append(w.done.Records, Record{stream.Name, string(m.Key), string(m.Key), value, w.time})
 	w.done.Drops = append(w.done.Drops, Drop{word, w.refused.reason})
 	return nil
 }
@@ -328,7 +328,7 @@ func (w *work) seal() {
 		if err != nil {
 			panic(fmt.Sprintf("a record for %s cannot be encoded: %v", out.topic.Name, err))
 		}
-		records = append(records, Record{out.topic.Name, out.key, out.partitionBy, value})
+		records = append(records, Record{out.topic.Name, out.key, out.partitionBy, value, out.message.At()})
 	}
 	encoded := make([][]byte, len(w.slots))
 	for i := range w.slots {
