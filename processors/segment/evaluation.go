@@ -48,6 +48,7 @@ func (e *evaluation) touch(in *input) {
 	if in == nil {
 		return
 	}
+	e.touched = slices.Grow(e.touched, len(in.readers))
 	for _, reader := range in.readers {
 		e.touched = append(e.touched, touch{audience: reader, input: in})
 	}
@@ -55,6 +56,7 @@ func (e *evaluation) touch(in *input) {
 
 // touchAll notes audiences for another reason than a changed input.
 func (e *evaluation) touchAll(audiences []int32, why string) {
+	e.touched = slices.Grow(e.touched, len(audiences))
 	for _, i := range audiences {
 		e.touched = append(e.touched, touch{audience: i, why: why})
 	}

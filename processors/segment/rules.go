@@ -217,9 +217,17 @@ func (b *behind) part(c *schemas.Change) schemas.Change {
 
 // only is a copy of list without what keep refuses, or list itself.
 func only[T any, L ~[]T](list L, keep func(T) bool) L {
-	refused := func(v T) bool { return !keep(v) }
-	if !slices.ContainsFunc(list, refused) {
+	kept := 0
+	for _, v := range list {
+		if keep(v) {
+			kept++
+		}
+	}
+	switch kept {
+	case 0:
+		return nil
+	case len(list):
 		return list
 	}
-	return slices.DeleteFunc(slices.Clone(list), refused)
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !keep(v) })
 }
