@@ -115,7 +115,12 @@ func (c *Client) topicFindings(ctx context.Context, t *topologies.Topology) ([]F
 		return nil, err
 	}
 	var findings []Finding
+	missing := 0
 	for _, d := range differences {
+		if d.What == Missing {
+			missing++
+			continue
+		}
 		move := "run `kairos topology apply`"
 		if !d.Repairable() {
 			move = "give kairos the number that the cluster has, or make a new cluster: partitions of a keyed topic cannot change in place"
@@ -124,6 +129,9 @@ func (c *Client) topicFindings(ctx context.Context, t *topologies.Topology) ([]F
 			}
 		}
 		findings = append(findings, Finding{Wrong, "topics", d.String() + ": " + move})
+	}
+	if missing > 0 {
+		findings = append(findings, Finding{Wrong, "topics", fmt.Sprintf("%d of %d do not exist: run `kairos topology apply`", missing, len(t.Topics()))})
 	}
 	if len(findings) == 0 {
 		findings = append(findings, Finding{Fine, "topics", fmt.Sprintf("%d, all as declared", len(t.Topics()))})

@@ -16,7 +16,7 @@ import (
 // for a cluster to be settled. Wakes that are due write without reading, so
 // that offsets alone cannot tell.
 const (
-	still = 5
+	still = 10
 	look  = 300 * time.Millisecond
 )
 

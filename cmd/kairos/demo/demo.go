@@ -138,6 +138,7 @@ func (h *history) events(t schemas.Instant) int {
 // replay feeds the history, unless an earlier demo has, and returns when
 // everything is dealt with, showing how it goes.
 func (w *world) replay(h *history, fresh bool, begin time.Time) error {
+	w.begins = h.start
 	if fresh {
 		w.run("feed", func(ctx context.Context) error {
 			_, err := w.feeder.Feed(ctx, func(yield func(feed.Day) bool) {
@@ -146,7 +147,7 @@ func (w *world) replay(h *history, fresh bool, begin time.Time) error {
 						return
 					}
 				}
-			}, func(feed.Day) error { return ctx.Err() })
+			}, w.keepPace)
 			return err
 		})
 	}
@@ -174,6 +175,29 @@ func (w *world) replay(h *history, fresh bool, begin time.Time) error {
 		}
 		if done {
 			return nil
+		}
+		select {
+		case <-look.C:
+		case <-w.ctx.Done():
+			return w.ctx.Err()
+		}
+	}
+}
+
+// lookahead is how far the history may be fed ahead of the stages: far enough
+// for them to work in large batches, near enough to see the months go by.
+const lookahead = 60 * 24 * time.Hour
+
+func (w *world) keepPace(day feed.Day) error {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		now := w.pipeline.Time()
+		if now == 0 {
+			now = w.begins
+		}
+		if day.Until <= now.Add(lookahead) {
+			return w.ctx.Err()
 		}
 		select {
 		case <-look.C:

@@ -40,7 +40,8 @@ type world struct {
 	tally    *tally.Tally
 	door     *door.Door
 	clock    *clock
-	address  string // of the door
+	address  string          // of the door
+	begins   schemas.Instant // the history
 }
 
 func open(ctx context.Context, c Config) (w *world, err error) {
