@@ -365,6 +365,13 @@ func TestPublishedRecordsGiveThePlanOfTheFiles(t *testing.T) {
 	}
 }
 
+func TestARecordUnderAForeignNameIsRefused(t *testing.T) {
+	_, err := FromRecords([]schemas.Definition{{Kind: "audience", Name: "a", Version: 1, Text: "kind: audience\nname: b\nwhen: p.x == 1\n"}})
+	if problems, ok := AsProblems(err); !ok || problems[0].File != "audience/a" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestALaterSetReplacesWhatItNames(t *testing.T) {
 	base := parsed(t, audience("a", "p.x == 1")+audience("b", `in("a")`))
 	p, err := base.With(parsed(t, audience("a", "p.x == 2")+audience("c", `in("b")`))).Compile()

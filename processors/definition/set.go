@@ -56,7 +56,9 @@ func FromRecords(records []schemas.Definition) (*Set, error) {
 		before := len(s.documents)
 		s.add(r.Kind+"/"+r.Name, r.Text)
 		for _, d := range s.documents[before:] {
-			d.version = r.Version
+			if d.version = r.Version; d.kind != r.Kind || d.name != r.Name {
+				d.refuse(d.fields.node, fmt.Sprintf("the record of %s %q holds %s %q", r.Kind, r.Name, d.kind, d.name), "publish it under its own name")
+			}
 		}
 	}
 	return s.finished()

@@ -10,6 +10,6 @@
 // side effect and a bounded cost; equal terms have equal ids wherever they are
 // written.
 //
-// Not here: files and names (processors/definition), the state of terms
-// (processors/profile).
+// LANGUAGE.md is the guide for people who write them. Not here: files and
+// names (processors/definition), the state of terms (processors/profile).
 package expression

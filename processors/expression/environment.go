@@ -50,7 +50,9 @@ func (e *Environment) event(name string) (fields map[string]Type, ok bool) {
 func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
 
 // Terms interns terms and series, so that each exists once however many
-// expressions use it. It is not safe for concurrent use.
+// expressions use it. A refused expression may leave terms behind: a table
+// belongs to one set of expressions that pass or fail together. It is not safe
+// for concurrent use.
 type Terms struct {
 	terms   map[int64]*Term
 	series  map[int64]*Series

@@ -86,3 +86,30 @@ func firstDifference(want, got string) string {
 	}
 	return "one ends before the other"
 }
+
+// LANGUAGE.md shows expressions in blocks, one a line.
+func TestWhatTheLanguageGuideShowsCompiles(t *testing.T) {
+	guide, err := os.ReadFile("LANGUAGE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	environment := Environment{Features: map[string]*Expression{"basket": compiled(t, `events("purchase").avg("amount")`, Environment{})}}
+	shown := 0
+	for i, block := range strings.Split(string(guide), "\n```\n") {
+		if i%2 == 0 {
+			continue
+		}
+		for _, source := range strings.Split(block, "\n") {
+			e, err := Compile(source, environment)
+			if err != nil {
+				t.Errorf("%s\n%v", source, err)
+			} else if e.Type != BooleanType && e.Type != AnyType {
+				t.Errorf("%s is a %s, not a condition", source, e.Type)
+			}
+			shown++
+		}
+	}
+	if shown < 20 {
+		t.Errorf("only %d expressions found", shown)
+	}
+}

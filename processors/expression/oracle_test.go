@@ -248,6 +248,53 @@ func TestBothParsersOfCELReadAlike(t *testing.T) {
 	})
 }
 
+// Series with one canonical text are one series, so conditions with one text
+// must let the same events pass.
+func TestConditionsWithOneCanonicalTextMeanTheSame(t *testing.T) {
+	compiler, err := NewCompiler(Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := 0
+	rapid.Check(t, func(t *rapid.T) {
+		fields := drawFields(t)
+		said := map[string]map[string]value{} // by canonical text, then source
+		var texts []string
+		for range 10 {
+			a, b, c := source("p.", 1).Draw(t, "a"), source("p.", 1).Draw(t, "b"), rapid.SampledFrom([]string{"1", `"a"`, "null"}).Draw(t, "c")
+			texts = append(texts, a, b,
+				"("+a+" && "+b+")", "("+b+" && "+a+" && "+b+")", "("+a+" || "+b+")", "("+b+" || ("+a+" || "+a+"))",
+				"("+a+" == "+c+")", "("+c+" == "+a+")", "("+a+" < "+c+")", "("+c+" > "+a+")", "("+a+" == "+b+")", "("+a+" - "+b+")")
+		}
+		for _, text := range texts {
+			_, checked, _, err := compiler.analyse(text)
+			if err != nil {
+				continue
+			}
+			canonical := canonicalText(checked.Expr())
+			if said[canonical] == nil {
+				said[canonical] = map[string]value{}
+			}
+			said[canonical][text] = newOracle(t, checked, fields).eval()
+		}
+		for canonical, answers := range said {
+			if len(answers) > 1 {
+				shared++
+			}
+			for text, answer := range answers {
+				for other, otherAnswer := range answers {
+					if answer != otherAnswer {
+						t.Fatalf("%s is %v and %s is %v, but both are %s", text, answer, other, otherAnswer, canonical)
+					}
+				}
+			}
+		}
+	})
+	if shared < 10 {
+		t.Fatalf("only %d canonical texts had several sources: the test proves little", shared)
+	}
+}
+
 // A comparison that moves into a term must mean what it means in CEL.
 func TestAComparedTermAgreesWithCEL(t *testing.T) {
 	compiler, err := NewCompiler(Environment{})

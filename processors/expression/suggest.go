@@ -21,9 +21,9 @@ func Suggest(name string, known []string) string {
 	case len(known) == 0:
 		return "none is defined"
 	case len(known) > 12:
-		return "known are " + strings.Join(known[:12], ", ") + " and others"
+		return "known: " + strings.Join(known[:12], ", ") + " and others"
 	default:
-		return "known are " + strings.Join(known, ", ")
+		return "known: " + strings.Join(known, ", ")
 	}
 }
 
