@@ -13,6 +13,10 @@ import (
 // arrival.
 const mostRow = 480 << 10 // and what the estimate below does not see: 512 KiB at most
 
+// enough is what a row that reached its bound is cut to, so that it does not
+// reach it again with the next event.
+const enough = mostRow / 4 * 3
+
 // bound keeps the row below its bound.
 func (v *visit) bound() {
 	if sizeOf(v.row) <= mostRow {
@@ -20,7 +24,7 @@ func (v *visit) bound() {
 	}
 	v.out.Drop(DropRowFull)
 	v.everything = true
-	for step := 1; step <= lastStep && sizeOf(v.row) > mostRow; step++ {
+	for step := 1; step <= lastStep && sizeOf(v.row) > enough; step++ {
 		for i := range v.row.Fragments {
 			v.shorten(v.room, &v.row.Fragments[i], step)
 			v.columns[i] = nil
@@ -71,7 +75,7 @@ func (c *contents) coarsen(most int) {
 	for _, b := range given {
 		c.since = max(c.since, b.newest)
 		if c.asked.forEver {
-			b.level, b.start = old, 0
+			b.level = old
 			c.put(b)
 		}
 	}

@@ -36,15 +36,15 @@ func (g *gathered) clear() { g.points, g.buckets = g.points[:0], g.buckets[:0] }
 func (g *gathered) gather(s *series) {
 	others := len(g.points)
 	points, sound := pointsOf(g.points, s.points)
-	buckets, alsoSound := bucketsOf(s.buckets)
-	(&reader{bad: !sound || !alsoSound}).whole("series")
-	for i := range buckets {
-		b := capped{bucket: buckets[i]}
+	r := reader{rest: s.buckets, bad: !sound}
+	for len(r.rest) > 0 {
+		b := capped{bucket: bucketOf(&r)}
 		if len(points) > others {
 			b.oldest, b.exists = points[others].time, true
 		}
 		g.buckets = append(g.buckets, b)
 	}
+	r.whole("series")
 	if others > 0 && len(points) > others {
 		slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.time, b.time) })
 	}
@@ -94,7 +94,7 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 			if at := order[i].at; at < 0 {
 				s.addBucket(&g.buckets[-1-at].bucket)
 			} else {
-				s.addPoint(g.points[at], t.Aggregate == expression.Unique)
+				s.addFor(t.Aggregate, &g.points[at])
 			}
 		}
 		if v := t.Compared(t.aggregate(&s)); v != value {
@@ -120,6 +120,26 @@ func (s *total) addBucket(b *bucket) {
 	s.addSums(&b.sums)
 	s.cells.addAll(&b.unique)
 	s.cells.bound() // as if they were one bucket: which of them have become one must not show
+}
+
+// addFor adds what an aggregate needs of a point.
+func (s *total) addFor(a expression.Aggregate, p *point) {
+	s.count++
+	switch a {
+	case expression.Any, expression.None, expression.Count:
+	case expression.First, expression.Last:
+		if p.value.Kind != schemas.Null {
+			s.addEnds(*p, *p)
+		}
+	case expression.Unique:
+		if p.value.Kind != schemas.Null {
+			s.unique.add(hashOf(p.value))
+		}
+	default:
+		if n := p.value.Number; p.value.Kind == schemas.Number {
+			s.addNumbers(1, millionths(n), n, n)
+		}
+	}
 }
 
 // different counts different values: exactly, unless those in buckets are too

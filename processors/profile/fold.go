@@ -212,7 +212,7 @@ func sound(f *schemas.Fragment) bool {
 	all, good := seriesOf(f.Series)
 	for i := range all {
 		_, points := pointsOf(nil, all[i].points)
-		_, buckets := bucketsOf(all[i].buckets)
+		_, buckets := bucketsOf(nil, all[i].buckets)
 		good = good && points && buckets
 	}
 	_, timeline := moments(f.Timeline)

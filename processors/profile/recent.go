@@ -45,10 +45,13 @@ func (p *profile) seen(f *schemas.Fragment, id string, cause schemas.Instant) (d
 	var entry [recentBytes]byte
 	binary.LittleEndian.PutUint64(entry[:], hash)
 	binary.LittleEndian.PutUint64(entry[8:], uint64(cause))
-	f.Recent = slices.Insert(f.Recent, place, entry[:]...)
-	if len(f.Recent) > mostRecent*recentBytes {
-		f.Recent, forgot = f.Recent[recentBytes:], true
+	if forgot = len(f.Recent) == mostRecent*recentBytes; forgot { // the oldest makes room, in place
+		place = max(place-recentBytes, 0)
+		copy(f.Recent, f.Recent[recentBytes:recentBytes+place])
+		copy(f.Recent[place:], entry[:])
+		return duplicate, forgot
 	}
+	f.Recent = slices.Insert(f.Recent, place, entry[:]...)
 	return duplicate, forgot
 }
 

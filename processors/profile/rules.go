@@ -29,6 +29,7 @@ type profile struct {
 // the step.
 type room struct {
 	points   []point
+	buckets  []bucket
 	gathered gathered
 	told     []toldTerm
 	fresh    []toldTerm

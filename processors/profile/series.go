@@ -79,13 +79,12 @@ func pointsOf(dst []point, packed []byte) ([]point, bool) {
 	return dst, !r.bad
 }
 
-func bucketsOf(packed []byte) ([]bucket, bool) {
-	var all []bucket
+func bucketsOf(dst []bucket, packed []byte) ([]bucket, bool) {
 	r := reader{rest: packed}
 	for len(r.rest) > 0 {
-		all = append(all, bucketOf(&r))
+		dst = append(dst, bucketOf(&r))
 	}
-	return all, !r.bad
+	return dst, !r.bad
 }
 
 // contents is a series taken apart, to be changed. It is valid until the next
@@ -100,17 +99,16 @@ type contents struct {
 }
 
 func (p *profile) contents(r *room, a *asked, s *series, now schemas.Instant) *contents {
-	c := unpack(r.points, a, max(p.plan.Profile.ExactPoints, 0), s, now)
-	r.points = c.points // as large as it has become
-	return c
+	return unpack(r, a, max(p.plan.Profile.ExactPoints, 0), s, now)
 }
 
-func unpack(room []point, a *asked, exact int, s *series, now schemas.Instant) *contents {
+func unpack(r *room, a *asked, exact int, s *series, now schemas.Instant) *contents {
 	c := &contents{asked: a, exact: exact, now: now, since: s.since}
 	var sound, alsoSound bool
-	c.points, sound = pointsOf(room[:0], s.points)
-	c.points = slices.Grow(c.points, 1)
-	c.buckets, alsoSound = bucketsOf(s.buckets)
+	c.points, sound = pointsOf(r.points[:0], s.points)
+	c.buckets, alsoSound = bucketsOf(r.buckets[:0], s.buckets)
+	c.points, c.buckets = slices.Grow(c.points, 1), slices.Grow(c.buckets, 1)
+	r.points, r.buckets = c.points, c.buckets // as large as they have become
 	(&reader{bad: !sound || !alsoSound}).whole("series")
 	return c
 }
@@ -166,30 +164,44 @@ func (c *contents) forgets(t schemas.Instant) bool {
 }
 
 func (c *contents) overflow(p point) {
-	b := bucket{level: levelAt(p.time, c.now), newest: p.time}
-	b.start = startOf(p.time, b.level)
+	b := bucket{start: startOf(p.time, 0), newest: p.time}
 	b.addPoint(p, c.asked.unique)
 	c.put(b)
 }
 
 // put adds a bucket to those there are.
 func (c *contents) put(b bucket) {
-	if c.asked.leftAt(b.start) <= c.now {
-		if !c.asked.forEver {
-			c.since = max(c.since, b.newest)
-			return
-		}
-		b.level, b.start = old, 0
+	if c.age(&b); b.count == 0 {
+		return
 	}
 	i, found := slices.BinarySearchFunc(c.buckets, b, compareBuckets)
 	if !found {
 		c.buckets = slices.Insert(c.buckets, i, b)
 	} else {
-		c.buckets[i].newest = max(c.buckets[i].newest, b.newest)
-		c.buckets[i].addSums(&b.sums)
-		c.buckets[i].unique.addAll(&b.unique)
+		c.buckets[i].merge(&b)
 	}
-	c.buckets[i].unique.bound()
+}
+
+// age brings a bucket to c.now: its cell rises, or becomes old, or has no
+// points any more.
+func (c *contents) age(b *bucket) {
+	switch {
+	case b.level != old && c.asked.leftAt(b.start) > c.now:
+		b.level = max(b.level, levelAt(b.start, c.now))
+		b.start = startOf(b.start, b.level)
+	case c.asked.forEver:
+		b.level, b.start = old, 0
+	default:
+		c.since = max(c.since, b.newest)
+		b.count = 0
+	}
+}
+
+func (b *bucket) merge(other *bucket) {
+	b.newest = max(b.newest, other.newest)
+	b.addSums(&other.sums)
+	b.unique.addAll(&other.unique)
+	b.unique.bound()
 }
 
 func compareBuckets(a, b bucket) int {
@@ -200,17 +212,21 @@ func compareBuckets(a, b bucket) int {
 }
 
 // settle brings the content to c.now: cells rise to higher levels, and what
-// has left all windows becomes old or is forgotten.
+// has left all windows becomes old or is forgotten. Neighbours stay neighbours.
 func (c *contents) settle() {
-	before := c.buckets
-	c.buckets = nil
-	for _, b := range before {
-		if b.level != old {
-			b.level = max(b.level, levelAt(b.start, c.now))
-			b.start = startOf(b.start, b.level)
+	kept := c.buckets[:0]
+	for _, b := range c.buckets {
+		c.age(&b)
+		last := len(kept) - 1
+		switch {
+		case b.count == 0:
+		case last >= 0 && compareBuckets(kept[last], b) == 0:
+			kept[last].merge(&b)
+		default:
+			kept = append(kept, b)
 		}
-		c.put(b)
 	}
+	c.buckets = kept
 	c.fit()
 }
 

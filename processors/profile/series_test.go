@@ -86,7 +86,7 @@ func TestASeriesIsAFunctionOfItsPointsAndTheTime(t *testing.T) {
 		for _, x := range arrivals {
 			now = max(now, x.cause)
 			points = append(points, x.point)
-			c := unpack(nil, a, exact, &s, now)
+			c := unpack(&room{}, a, exact, &s, now)
 			if s.settles != 0 && s.settles <= now {
 				c.settle()
 			}
@@ -95,7 +95,7 @@ func TestASeriesIsAFunctionOfItsPointsAndTheTime(t *testing.T) {
 			if s.settles != 0 && s.settles <= now {
 				t.Fatalf("settles at %d, at %d", s.settles, now)
 			}
-			if got, want := unpack(nil, a, exact, &s, now).String(), naive(a, exact, points, now); got != want {
+			if got, want := unpack(&room{}, a, exact, &s, now).String(), naive(a, exact, points, now); got != want {
 				t.Fatalf("at %d\ngot  %s\nwant %s", now, got, want)
 			}
 		}
@@ -131,13 +131,13 @@ func TestSumsDoNotOverflow(t *testing.T) {
 func TestManyDifferentValuesInBucketsAreEstimated(t *testing.T) {
 	a := &asked{forEver: true, unique: true}
 	s := series{}
-	c := unpack(nil, a, 10, &s, 1e9)
+	c := unpack(&room{}, a, 10, &s, 1e9)
 	for i := range 5000 {
 		c.insert(point{schemas.Instant(i * 1000), schemas.NumberOf(float64(i % 2000))})
 	}
 	s = c.pack(s)
 	var sum total
-	for _, b := range unpack(nil, a, 10, &s, 1e9).buckets {
+	for _, b := range unpack(&room{}, a, 10, &s, 1e9).buckets {
 		sum.addBucket(&b)
 	}
 	if d := sum.different(); math.Abs(d-2000) > 4*0.13*2000 || len(s.buckets) > 2000 {

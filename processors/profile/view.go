@@ -141,7 +141,7 @@ func (in *inputs) doubt(t *term) {
 			continue
 		}
 		since := all[k].since
-		if buckets, _ := bucketsOf(all[k].buckets); t.window != 0 && len(buckets) > 0 && buckets[0].level == old {
+		if buckets, _ := bucketsOf(nil, all[k].buckets); t.window != 0 && len(buckets) > 0 && buckets[0].level == old {
 			since = max(since, buckets[0].newest)
 		}
 		if t.window == 0 || since+t.window > in.v.now {
