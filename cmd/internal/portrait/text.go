@@ -75,9 +75,16 @@ func (t *text) identities(all []Identifier) {
 			device = "device"
 		}
 		rows = append(rows, []string{id.Namespace, t.paint.In(screen.Cyan, id.Value), device,
-			t.dim(fmt.Sprintf("%d events from %s", id.Events, orNothing(strings.Join(id.Sources, ", ")))), t.dim("since " + id.FirstSeen.String())})
+			t.dim(fmt.Sprintf("%s from %s", plural(id.Events, "event"), orNothing(strings.Join(id.Sources, ", ")))), t.dim("since " + id.FirstSeen.String())})
 	}
 	t.rows(rows)
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func orNothing(s string) string {

@@ -12,7 +12,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,11 +55,12 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	defer w.close()
 	summary, err := w.play()
 	if err == nil && c.Stay {
 		err = w.stay()
 	}
-	return summary, errors.Join(w.because(err), w.close())
+	return summary, w.because(err)
 }
 
 func (w *world) play() (Summary, error) {

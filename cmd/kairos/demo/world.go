@@ -49,7 +49,7 @@ func open(ctx context.Context, c Config) (w *world, err error) {
 	w.ctx, w.stop = context.WithCancelCause(ctx)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			w.close()
 		}
 	}()
 	options := []kfake.Opt{kfake.NumBrokers(1)}
@@ -143,7 +143,9 @@ func (w *world) because(err error) error {
 	return err
 }
 
-func (w *world) close() error {
+// close ends all parts, those first that need the others. It may be called
+// again.
+func (w *world) close() {
 	w.stop(nil)
 	w.parts.Wait()
 	if w.feeder != nil {
@@ -154,8 +156,8 @@ func (w *world) close() error {
 	}
 	if w.broker != nil {
 		w.broker.Close()
+		w.broker = nil
 	}
-	return nil
 }
 
 // replayed reports whether an earlier demo has fed the history to this folder.
