@@ -53,7 +53,7 @@ type working struct {
 // NewBrokers makes a world on the brokers that options lead to. They must hold
 // no topic of kairos.
 func NewBrokers(shape Shape, runners Runners, stateDir string, kafka ...kgo.Opt) (*Brokers, error) {
-	writer, err := kgo.NewClient(append(slices.Clone(kafka), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes))...)
+	writer, err := kgo.NewClient(append(slices.Clone(kafka), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes), kgo.MetadataMinAge(10*time.Millisecond))...)
 	if err != nil {
 		return nil, err
 	}

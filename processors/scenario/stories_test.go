@@ -1,6 +1,7 @@
 package scenario_test
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -8,8 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/loadtest/kafka"
 	"kairos/processors/flow"
 	"kairos/processors/scenario"
+	"kairos/schemas"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what is really said into the stories; then read the diff")
@@ -104,6 +109,54 @@ func TestStoriesAreTheSameInAnyInterleaving(t *testing.T) {
 func TestStoriesInTheEmbeddedWorld(t *testing.T) {
 	tell(t, func(t *testing.T) scenario.World {
 		w, err := scenario.NewEmbedded(scenario.Shape{Partitions: 2, Chained: true}, flow.Runner, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	})
+}
+
+func TestStoriesInTheEmbeddedWorldInSeparateGroups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("five hosts a story")
+	}
+	tell(t, func(t *testing.T) scenario.World {
+		w, err := scenario.NewEmbedded(scenario.Shape{Partitions: 3, Chained: false}, flow.Runner, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	})
+}
+
+// restless is a world that restarts whenever time has passed.
+type restless struct{ scenario.World }
+
+func (r restless) Tick(t schemas.Instant) error {
+	return errors.Join(r.World.Tick(t), r.Restart())
+}
+
+func TestStoriesAreTheSameWithARestartAtEachTurn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some hundred restarts")
+	}
+	tell(t, func(t *testing.T) scenario.World {
+		w, err := scenario.NewEmbedded(scenario.Shape{Partitions: 2, Chained: true}, flow.Runner, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return restless{w}
+	})
+}
+
+// TestStoriesOnARealKafka plays all stories on one broker, one after another.
+func TestStoriesOnARealKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a broker of its own")
+	}
+	broker := kafka.Start(t)
+	tell(t, func(t *testing.T) scenario.World {
+		w, err := scenario.NewBrokers(scenario.Shape{Partitions: 2, Chained: true}, flow.Runner, "", kgo.SeedBrokers(broker.Address))
 		if err != nil {
 			t.Fatal(err)
 		}
