@@ -187,8 +187,12 @@ func (p *profile) recall(r *room, all []series, a *asked, f *schemas.Fragment, p
 			all = p.insert(r, all, a, e, m.Time, f.Now)
 		}
 	}
+	since := knownSince(f, past)
+	if len(all) == made && since > 0 && (a.forEver || a.leftAt(since) > f.Now) {
+		all = append(all, series{id: a.ID}) // only to say that it does not know
+	}
 	if len(all) > made {
-		all[made].since = max(all[made].since, knownSince(f, past))
+		all[made].since = max(all[made].since, since)
 	}
 	return all
 }

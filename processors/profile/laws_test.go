@@ -340,3 +340,43 @@ func TestMovingAroundIsAsIfNobodyHadMoved(t *testing.T) {
 		}
 	})
 }
+
+func TestNewDefinitionsSeeThePastThatTheTimelineHolds(t *testing.T) {
+	after := everyTerm(64)
+	before := planOf(slices.DeleteFunc(slices.Clone(after.Terms), func(t *expression.Term) bool { return t.Window != 0 })...)
+	for _, s := range after.Series { // planOf has set it to what the shorter plan needs
+		s.Keep = 0
+	}
+	before.Profile = after.Profile
+	before.Profile.Survivorship = nil
+	rapid.Check(t, func(t *rapid.T) {
+		events := drawEvents(t, 14, mail, phone)
+		w, h := newWorld(t, before), newHistory(after)
+		turn := rapid.IntRange(0, len(events)).Draw(t, "new definitions after")
+		swept := rapid.Bool().Draw(t, "swept before the next event")
+		for i := range events {
+			if i == turn {
+				w.follow(after)
+				if swept && i > 0 {
+					w.take(w.runner.Sweep(w, "profile", sarah, events[i].Cause))
+				}
+			}
+			w.hear(events[i])
+			h.add(&events[i])
+		}
+		until := events[len(events)-1].Cause + rapid.SampledFrom([]schemas.Instant{0, hour, 2 * day}).Draw(t, "rest")
+		if turn == len(events) {
+			w.pass(until)
+			w.follow(after)
+			w.take(w.runner.Sweep(w, "profile", sarah, until))
+		}
+		w.pass(until)
+		w.calm()
+		x := w.told(after, sarah)
+		for _, term := range after.Terms {
+			if want := h.value(term, []string{mail, phone}, until); x.features[term.ID] != want {
+				t.Fatalf("%s is %v, want %v", term.Canonical, x.features[term.ID], want)
+			}
+		}
+	})
+}
