@@ -283,7 +283,7 @@ func (c *chain) finish(t *Term, e ast.Expr, r result) Type {
 	if c.failed {
 		return gives
 	}
-	s := &Series{Event: c.event, Canonical: c.canonical(taken), Match: c.match()}
+	s := &Series{Event: c.event, Canonical: c.canonical(taken), Match: c.match(), needs: c.needs()}
 	if taken != nil {
 		get := native[*event]{eventSlot}.value(taken)
 		s.Value = func(e *event) value { return settled(get(e)) }

@@ -15,6 +15,7 @@ type Series struct {
 	Match     func(*schemas.Event) bool          // nil: all. Total: an error is false
 	Value     func(*schemas.Event) schemas.Value // nil: no field is needed
 	Keep      time.Duration                      // the longest window of a term that looks at it; 0: for ever
+	needs     need                               // what Match asks at least; see Index
 }
 
 // Aggregate is what a term computes from the points within its window.
