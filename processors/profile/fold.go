@@ -42,6 +42,10 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) {
 	v.extend(i, e, at)
 }
 
+// earliest is the beginning of year 1: what claims to be older is taken as of
+// then, so that no sum of times overflows.
+const earliest schemas.Instant = -62135596800000
+
 // timeOf is when the event happened: never after it was accepted.
 func (v *visit) timeOf(e *schemas.Event, cause schemas.Instant) schemas.Instant {
 	accepted := min(e.Received, cause)
@@ -52,9 +56,9 @@ func (v *visit) timeOf(e *schemas.Event, cause schemas.Instant) schemas.Instant 
 		v.out.Drop(DropFuture)
 	}
 	if e.Time == 0 || e.Time > accepted {
-		return accepted
+		return max(accepted, earliest)
 	}
-	return e.Time
+	return max(e.Time, earliest)
 }
 
 // note keeps what a fragment says about itself.

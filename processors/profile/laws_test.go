@@ -2,6 +2,7 @@ package profile_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"kairos/processors/definition"
 	"kairos/processors/expression"
 	"kairos/processors/profile"
+	"kairos/processors/stage"
 	"kairos/schemas"
 )
 
@@ -376,6 +378,27 @@ func TestNewDefinitionsSeeThePastThatTheTimelineHolds(t *testing.T) {
 		for _, term := range after.Terms {
 			if want := h.value(term, []string{mail, phone}, until); x.features[term.ID] != want {
 				t.Fatalf("%s is %v, want %v", term.Canonical, x.features[term.ID], want)
+			}
+		}
+	})
+}
+
+func TestNoTimeHoweverOddBreaksAStep(t *testing.T) {
+	plan := everyTerm(2)
+	odd := []schemas.Instant{0, 1, -1, start, start - day, math.MinInt64, math.MinInt64 + 1, math.MaxInt64, math.MaxInt64 - 1, -1 << 62, 1 << 62, 1 << 52}
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, plan)
+		for i := range rapid.IntRange(1, 8).Draw(t, "events") {
+			m := event(sarah, mail, "buy", fmt.Sprint("e", i), 0, number("amount", 1))
+			m.Cause = rapid.SampledFrom(odd).Draw(t, "cause")
+			m.Event.Time = rapid.SampledFrom(odd).Draw(t, "time")
+			m.Event.Received = rapid.SampledFrom(odd).Draw(t, "received")
+			w.hear(m)
+		}
+		w.pass(start)
+		for _, letter := range w.letters {
+			if letter.Reason != "kairos-profile-"+stage.ReasonTime {
+				t.Fatalf("dead letter %s: %s", letter.Reason, letter.Detail)
 			}
 		}
 	})

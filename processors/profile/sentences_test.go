@@ -360,3 +360,40 @@ func TestAnEventAfterAChangeOfDefinitionsSweepsFirst(t *testing.T) {
 		t.Errorf("changes %+v", w.changes)
 	}
 }
+
+func TestAPersonWhoWasMergedAndPartedIsAsIfNeverMerged(t *testing.T) {
+	looks := asking("look", "")
+	plan := planOf(about(looks, expression.Count, 0), about(looks, expression.Count, 10*24*time.Hour))
+	w, never := newWorld(t, plan), newWorld(t, plan)
+	for _, x := range []*world{w, never} {
+		x.hear(event("a", phone, "look", "l1", start))
+		x.hear(says(mail, "1", "web", start+1, text("city", "Lyon")))
+	}
+	w.hear(moves("a", sarah, phone, 1, start+day))
+	w.deliver(sarah)
+	if x := w.told(plan, sarah); len(x.identifiers) != 2 || x.features[plan.Terms[0].ID] != schemas.NumberOf(1) {
+		t.Fatalf("the merge is told as %+v", x)
+	}
+	w.hear(moves(sarah, "a", phone, 2, start+2*day))
+	w.deliver("a")
+	w.pass(start + 20*day)
+	never.pass(start + 20*day)
+	for _, person := range []string{"a", sarah} {
+		mustEqual(t, person, w.told(plan, person), never.told(plan, person))
+		got, want := *w.row(person), *never.row(person)
+		for i := range got.Fragments {
+			got.Fragments[i].Epoch = 0
+		}
+		got.Clock, want.Clock = schemas.Clock{}, schemas.Clock{}
+		mustEqual(t, "the row of "+person, got, want)
+	}
+	gone := 0
+	for _, c := range w.changes {
+		if c.Gone {
+			gone++
+		}
+	}
+	if gone != 1 {
+		t.Errorf("%d people ended, one did", gone)
+	}
+}
