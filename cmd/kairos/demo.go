@@ -81,7 +81,13 @@ func (c *demoCommand) logger(p *process) *slog.Logger {
 	if !c.Verbose {
 		return slog.New(slog.DiscardHandler)
 	}
-	return newLogger(p.err)
+	return newLogger(p.err, false)
 }
 
-func newLogger(out io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(out, nil)) }
+func newLogger(out io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+}

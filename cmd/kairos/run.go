@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"kairos/cmd/internal/pipeline"
@@ -48,14 +47,10 @@ func (c *runCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
-	level := slog.LevelInfo
-	if c.Verbose {
-		level = slog.LevelDebug
-	}
 	config := service.Config{
 		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
 		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics,
-		Logger: slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: level})),
+		Logger: newLogger(p.err, c.Verbose),
 	}
 	if c.Clock == "log" {
 		config.Clock = host.Log

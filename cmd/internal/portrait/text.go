@@ -74,8 +74,11 @@ func (t *text) identities(all []Identifier) {
 		if id.Device {
 			device = "device"
 		}
-		rows = append(rows, []string{id.Namespace, t.paint.In(screen.Cyan, id.Value), device,
-			t.dim(fmt.Sprintf("%s from %s", plural(id.Events, "event"), orNothing(strings.Join(id.Sources, ", ")))), t.dim("since " + id.FirstSeen.String())})
+		events, since := "named by others only", ""
+		if id.Events > 0 {
+			events, since = plural(id.Events, "event")+from(strings.Join(id.Sources, ", ")), "since "+id.FirstSeen.String()
+		}
+		rows = append(rows, []string{id.Namespace, t.paint.In(screen.Cyan, id.Value), device, t.dim(events), t.dim(since)})
 	}
 	t.rows(rows)
 }
@@ -87,11 +90,11 @@ func plural(n int64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func orNothing(s string) string {
-	if s == "" {
-		return "-"
+func from(source string) string {
+	if source == "" {
+		return ""
 	}
-	return s
+	return " from " + source
 }
 
 func (t *text) attributes(p Portrait) {
@@ -101,7 +104,7 @@ func (t *text) attributes(p Portrait) {
 	t.title("Attributes and figures")
 	var rows [][]string
 	for _, a := range p.Attributes {
-		rows = append(rows, []string{a.Name, a.Value, t.dim(a.Source + ", " + a.Since.String())})
+		rows = append(rows, []string{a.Name, a.Value, t.dim("since " + a.Since.String() + from(a.Source))})
 	}
 	for _, f := range p.Features {
 		since := ""
