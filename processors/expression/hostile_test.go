@@ -38,6 +38,9 @@ func hostile() map[string]string {
 		"pattern with repeats":  `p.country.matches("((a{1,100}){1,100}){1,100}")`,
 		"huge pattern":          `p.country.matches("` + r("a?", 400) + `")`,
 		"wide pattern":          `p.country.matches("` + r(`\\pL`, 60) + `")`,
+		"many patterns":         "true" + r(` && p.plan.matches("x*x*x*x*y")`, 100),
+		"too many patterns":     "true" + r(` && p.plan.matches("x*x*x*x*x*x*x*x*x*x*x*x*y")`, 300),
+		"doubling texts":        `p.country == ` + doubled("p.country", 9),
 		"unclosed text":         `"` + r("a", 1000),
 		"unclosed triple text":  `"""` + r("a", 1000),
 		"only quotes":           r(`"`, 9999),
@@ -64,6 +67,14 @@ func hostile() map[string]string {
 		"where that shadows":    `events("purchase").where(p, p.amount > 1).where(events, events.amount > 1).any()`,
 		"unknown unicode names": `events("purchase").where(é, é.amount > 1).any()`,
 	}
+}
+
+// doubled joins text with itself, twice as often with every step.
+func doubled(text string, steps int) string {
+	for range steps {
+		text = "(" + text + " + " + text + ")"
+	}
+	return text
 }
 
 // payloads reads texts that have broken other engines.
@@ -124,6 +135,8 @@ func evaluateOnAnything(e *Expression) {
 	attributes := schemas.Properties{{Name: "age", Value: schemas.NumberOf(3)}, {Name: "country", Value: long}, {Name: "plan", Value: long}}
 	e.Eval(testInputs{})
 	e.Eval(testInputs{attributes: attributes})
+	medium := schemas.TextOf(strings.Repeat("x", longestMatched))
+	e.Eval(testInputs{attributes: schemas.Properties{{Name: "country", Value: medium}, {Name: "plan", Value: medium}}})
 	for _, term := range e.Terms {
 		for _, properties := range []schemas.Properties{nil, attributes} {
 			event := &event{Properties: properties}

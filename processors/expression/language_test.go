@@ -113,3 +113,40 @@ func TestWhatTheLanguageGuideShowsCompiles(t *testing.T) {
 		t.Errorf("only %d expressions found", shown)
 	}
 }
+
+// `in` is an operator in CEL; where it is called it asks for an audience.
+func TestInIsAnAudienceWhereItIsCalled(t *testing.T) {
+	for source, want := range map[string]string{
+		`in("vip")`: "vip",
+		`!in ("vip") && in
+("loyal")`: "loyal vip",
+		`p.age > 3 ? in("vip") : in("loyal")`:       "loyal vip",
+		`[true] == null || in("vip")`:               "!",
+		`p.country in ["in(\"vip\")", 'in("x")']`:   "",
+		`p.country in(["vip"])`:                     "",
+		`p.country in["vip"]`:                       "",
+		`(p.age) in [1] && p["x"] in [1]`:           "!", // no such attribute
+		`true // in("vip")`:                         "",
+		"p.country == \"\"\"in(\"\"\" || in('vip')": "vip",
+		`p.country == r"\" || in("vip")`:            "vip",
+		`p.country == "\"" || in("vip")`:            "vip",
+		`p.country == '"' || in("vip")`:             "vip",
+		`inn("vip")`:                                "!",
+		`p.in == 1`:                                 "!",
+		`in("vip") in [true]`:                       "vip",
+		`in(p.country)`:                             "!",
+		`in("vip", "loyal")`:                        "!",
+		`in()`:                                      "!",
+		`in`:                                        "!",
+	} {
+		e, err := Compile(source, shop())
+		switch got := ""; {
+		case err != nil && want != "!":
+			t.Errorf("%s: %v", source, err)
+		case err == nil:
+			if got = strings.Join(e.Audiences, " "); got != want {
+				t.Errorf("%s asks for %q, want %q", source, got, want)
+			}
+		}
+	}
+}

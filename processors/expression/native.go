@@ -138,7 +138,7 @@ func (n native[S]) sum(arguments []ast.Expr) func(S) value {
 		switch {
 		case a.Kind == schemas.Number && b.Kind == schemas.Number:
 			return schemas.NumberOf(a.Number + b.Number)
-		case a.Kind == schemas.Text && b.Kind == schemas.Text:
+		case a.Kind == schemas.Text && b.Kind == schemas.Text && len(a.Text)+len(b.Text) <= longestJoined:
 			return schemas.TextOf(a.Text + b.Text)
 		default:
 			return value{Kind: failed}
@@ -390,40 +390,41 @@ func (n native[S]) texts(arguments []ast.Expr, f func(a, b string) bool) func(S)
 func (n native[S]) matching(arguments []ast.Expr) func(S) truth {
 	operand := n.value(arguments[0])
 	text, _ := textOf(arguments[1])
-	pattern, err := compilePattern(text)
+	pattern, _, err := compilePattern(text)
 	if err != nil {
 		return func(S) truth { return unknown } // refused before; total all the same
 	}
 	return func(s S) truth {
 		v := operand(s)
-		if v.Kind != schemas.Text {
+		if v.Kind != schemas.Text || len(v.Text) > longestMatched {
 			return unknown
 		}
 		return truthOf(pattern.MatchString(v.Text))
 	}
 }
 
+// Bounds of what one evaluation costs, whatever the values are.
 const (
-	longestPattern = 256
-	largestPattern = 2000 // instructions
+	longestPattern = 256     // bytes
+	largestPattern = 2000    // instructions of all patterns of an expression
+	longestMatched = 4 << 10 // a longer text is not matched: the result is null
+	longestJoined  = 8 << 10 // as is that of joining texts to a longer one
 )
 
-// compilePattern compiles a pattern of RE2 whose cost is linear in the text,
-// with a factor that is bounded here.
-func compilePattern(pattern string) (*regexp.Regexp, error) {
+// compilePattern compiles a pattern of RE2, whose cost is at most its number of
+// instructions times the length of the text.
+func compilePattern(pattern string) (compiled *regexp.Regexp, instructions int, err error) {
 	if len(pattern) > longestPattern {
-		return nil, fmt.Errorf("the pattern has %d bytes, more than the %d that are allowed", len(pattern), longestPattern)
+		return nil, 0, fmt.Errorf("the pattern has %d bytes, more than the %d that are allowed", len(pattern), longestPattern)
 	}
 	tree, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("the pattern is not valid: %w", err)
+		return nil, 0, fmt.Errorf("the pattern is not valid: %w", err)
 	}
 	program, err := syntax.Compile(tree.Simplify())
 	if err != nil {
-		return nil, fmt.Errorf("the pattern is not valid: %w", err)
+		return nil, 0, fmt.Errorf("the pattern is not valid: %w", err)
 	}
-	if len(program.Inst) > largestPattern {
-		return nil, fmt.Errorf("the pattern needs %d steps, more than the %d that are allowed", len(program.Inst), largestPattern)
-	}
-	return regexp.Compile(pattern)
+	compiled, err = regexp.Compile(pattern)
+	return compiled, len(program.Inst), err
 }

@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -213,9 +214,13 @@ func (w *work) matches(e ast.Expr, call ast.CallExpr, s scope) ast.Expr {
 		w.refuse(call.Args()[0], "the pattern of matches is not a constant text", "write it out in quotes")
 		return e
 	}
-	if _, err := compilePattern(pattern); err != nil {
+	_, instructions, err := compilePattern(pattern)
+	if err != nil {
 		w.refuse(call.Args()[0], err.Error(), "patterns are RE2: no backreferences, no lookaround; see golang.org/s/re2syntax")
 		return e
+	}
+	if w.instructions += instructions; w.instructions > largestPattern {
+		w.refuse(call.Args()[0], fmt.Sprintf("the patterns need %d steps per letter, more than the %d that are allowed", w.instructions, largestPattern), "use fewer or simpler patterns")
 	}
 	return w.factory.NewMemberCall(e.ID(), overloads.Matches, w.rewrite(call.Target(), s), call.Args()[0])
 }

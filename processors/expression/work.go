@@ -27,6 +27,8 @@ type work struct {
 	attributes set
 	scores     set
 	audiences  set
+
+	instructions int // of all patterns so far
 }
 
 type set map[string]bool
