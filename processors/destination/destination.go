@@ -55,13 +55,9 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 	s := &settlement{rules: r, row: row, out: &o, scored: m.Scored, person: c.Person, cause: c.Cause, reason: c.Reason}
 	profiled := s.learn(c)
 	s.enrol(m)
-	switch {
-	case len(m.Members) > 0: // definitions changed
+	if profiled || len(m.Members) > 0 {
 		s.settleAll()
-		s.settleUnwanted()
-	case profiled:
-		s.settleAll()
-	default:
+	} else {
 		s.settleTurned()
 	}
 	if c.Gone {

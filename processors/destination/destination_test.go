@@ -176,3 +176,13 @@ func TestEachDestinationIsADeclaredOutput(t *testing.T) {
 		t.Fatalf("declares %+v", s.Outputs)
 	}
 }
+
+func TestWhatNoDestinationAsksForAnyMoreIsForgotten(t *testing.T) {
+	w := world(mail())
+	tell(w, consent(true, 0), turn("vip", true, 1, 4), attribute("city", schemas.TextOf("Lyon"), 5))
+	w.Become(flowtest.MustRunner(destination.New(&definition.Plan{})))
+	w.Sweep("destination", start+10)
+	if len(w.Rows) != 0 {
+		t.Fatalf("keeps %+v", flowtest.RowOf(w, topologies.DestinationTable, "sarah"))
+	}
+}

@@ -49,9 +49,6 @@ func newRules(plan *definition.Plan) *rules {
 			r.uses(a.Expression, func(used *input) { used.carried = true })
 		}
 	}
-	for name := range scored {
-		delete(r.memberships, name) // follow from scores: not for this stage
-	}
 	for i := range plan.Destinations {
 		r.passTo(&plan.Destinations[i], scored)
 	}
