@@ -93,6 +93,22 @@ func TestTheDemosDefinitionsCompile(t *testing.T) {
 	}
 }
 
+func TestWhatTheGuideShowsCompiles(t *testing.T) {
+	guide, err := os.ReadFile("DEFINITIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for _, part := range strings.Split(string(guide), "```yaml\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		shown = append(shown, block)
+	}
+	p := plan(t, strings.Join(shown, "---\n"))
+	if len(shown) < 8 || len(p.Audiences) != 1 || len(p.Models) != 2 || len(p.Destinations) != 1 || len(p.Features) != 1 || len(p.Models[0].Trees) != 1 {
+		t.Errorf("%d blocks, %+v", len(shown), p)
+	}
+}
+
 func TestAnAudienceAloneIsAPlan(t *testing.T) {
 	p := plan(t, "kind: audience\nname: buyers\nowner: crm\ndescription: All of them\nwhen: events(\"purchase\").any() && p.anything == 1\n")
 	a := p.Audiences[0]

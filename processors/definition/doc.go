@@ -7,6 +7,6 @@
 // the same order; nothing that a person writes is executed, only evaluated
 // with a bounded cost.
 //
-// Not here: the language of expressions (processors/expression), and what the
-// stages do with a plan.
+// DEFINITIONS.md is the guide for people who write them. Not here: the language
+// of expressions (processors/expression), and what the stages do with a plan.
 package definition

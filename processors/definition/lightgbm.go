@@ -158,24 +158,33 @@ func (r *treeReader) tree(b block, model *Boosted, columns []int) error {
 		model.Constant += t.Leaf[0]
 		return nil
 	}
-	var features, decisions, counts []int
-	if features, err = r.integers(b, "split_feature", n-1); err != nil {
+	if err := r.splits(b, &t, n-1, columns); err != nil {
 		return err
 	}
-	if t.Threshold, err = r.numbers(b, "threshold", n-1); err != nil {
+	counts, err := r.integers(b, "leaf_count", n)
+	if err != nil {
 		return err
 	}
-	if decisions, err = r.integers(b, "decision_type", n-1); err != nil {
+	if !t.expect(counts) {
+		return r.wrong(b.lines["left_child"], "the children do not form a tree")
+	}
+	model.Trees = append(model.Trees, t)
+	return nil
+}
+
+// splits reads the n nodes of a tree.
+func (r *treeReader) splits(b block, t *Tree, n int, columns []int) (err error) {
+	if t.Threshold, err = r.numbers(b, "threshold", n); err != nil {
 		return err
 	}
-	if t.Left, err = r.integers(b, "left_child", n-1); err != nil {
-		return err
-	}
-	if t.Right, err = r.integers(b, "right_child", n-1); err != nil {
-		return err
-	}
-	if counts, err = r.integers(b, "leaf_count", n); err != nil {
-		return err
+	var features, decisions []int
+	for _, column := range []struct {
+		key  string
+		into *[]int
+	}{{"split_feature", &features}, {"decision_type", &decisions}, {"left_child", &t.Left}, {"right_child", &t.Right}} {
+		if *column.into, err = r.integers(b, column.key, n); err != nil {
+			return err
+		}
 	}
 	for i, f := range features {
 		if f < 0 || f >= len(columns) {
@@ -190,10 +199,6 @@ func (r *treeReader) tree(b block, model *Boosted, columns []int) error {
 			return r.wrong(b.lines["decision_type"], "zero as a missing value is not supported; train with zero_as_missing=false")
 		}
 	}
-	if !t.expect(counts) {
-		return r.wrong(b.lines["left_child"], "the children do not form a tree")
-	}
-	model.Trees = append(model.Trees, t)
 	return nil
 }
 
