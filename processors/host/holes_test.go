@@ -155,14 +155,20 @@ func TestAPausedOwnerThatWakesUpChangesNothing(t *testing.T) {
 	}
 }
 
-// drainOwned waits until h owns n partitions and has nothing left to do.
+// drainOwned waits until h owns all n partitions and has nothing left to do.
 func (w *world) drainOwned(h *running, n int) {
+	w.t.Helper()
+	w.awaitOwned(h, n)
+	w.drain(h)
+}
+
+// awaitOwned waits until h owns n partitions.
+func (w *world) awaitOwned(h *running, n int) {
 	w.t.Helper()
 	ctx := w.ctx()
 	for {
 		changed := h.Changed()
 		if len(h.Status().Partitions) == n {
-			w.drain(h)
 			return
 		}
 		select {

@@ -197,7 +197,12 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 		fetches := r.poll(ctx)
 		err := r.turn(fetches)
 		r.client.AllowRebalance()
-		if err != nil {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil && errors.Is(err, context.Canceled):
+			// Asked to stop while asking how a transaction ended: who runs next will ask.
+			return r.finish()
+		default:
 			return errors.Join(r.finish(), err)
 		}
 	}

@@ -69,10 +69,13 @@ func (r *rows) after(shard *int64, after *string, limit int) []string {
 			}
 		}
 		slices.Sort(rest)
-		if room := limit - len(keys); len(rest) > room {
-			keys = append(keys, rest[:room]...)
-			*after = keys[len(keys)-1]
-			return keys
+		room := limit - len(keys)
+		if room == 0 && len(rest) > 0 {
+			return keys // with the cursor where this shard begins, or goes on
+		}
+		if len(rest) > room {
+			*after = rest[room-1]
+			return append(keys, rest[:room]...)
 		}
 		keys = append(keys, rest...)
 	}
