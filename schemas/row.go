@@ -103,6 +103,7 @@ type IdentityMessage struct {
 	Parting *Parting   `avro:"parting"` // evidence, for the root of To
 	Seen    *Member    `avro:"seen"`    // a member's earlier first_seen or heat, for the root of To
 	Join    string     `avro:"join"`    // root of the component that must become one with To's
+	Sought  string     `avro:"sought"`  // the identifier that evidence there names; empty in a root's answer
 	Weight  int64      `avro:"weight"`  // of that component
 	Absorb  *Component `avro:"absorb"`  // a component that gives itself up to To's
 	Return  *Component `avro:"return"`  // a component that gave itself up, but did not fit

@@ -140,8 +140,10 @@ func unionOf[T any](a, b []T, compare func(x, y *T) int, join func(into, v *T) b
 }
 
 // has says whether an identifier is a member of c.
-func has(c *schemas.Component, key string) bool {
-	_, ok := slices.BinarySearchFunc(c.Members, key, func(m schemas.Member, key string) int {
+func has(c *schemas.Component, key string) bool { return hasMember(c.Members, key) }
+
+func hasMember(members []schemas.Member, key string) bool {
+	_, ok := slices.BinarySearchFunc(members, key, func(m schemas.Member, key string) int {
 		return strings.Compare(m.Identifier, key)
 	})
 	return ok

@@ -13,11 +13,13 @@ import (
 	"kairos/topologies"
 )
 
-// The reasons for which a message, or a part of it, changes nothing.
+// The reasons for which a message, or a part of it, changes nothing. A new link
+// that a rule refuses is counted as "refused-" and the rule.
 const (
 	DropBlocked = "blocked" // an event without any identifier that means somebody
 	DropCommand = "command" // a command: it is not an event of anybody
 	DropHot     = "hot"     // a link of an identifier that has too many
+	DropIdle    = "idle"    // a link whose other end links nobody new any more
 	DropFull    = "component-full"
 	DropStale   = "stale" // word of a component that has become part of another
 )
@@ -93,8 +95,10 @@ func (t *turn) linked(e *schemas.Evidence, idle bool) {
 	}
 	known, _ := t.note(schemas.LinkSeen{Other: int64(xxhash.Sum64String(other)), Day: e.Day, First: e.First})
 	switch {
-	case idle || t.row.Hot:
+	case t.row.Hot:
 		t.out.Drop(DropHot)
+	case idle:
+		t.out.Drop(DropIdle)
 	case !known && t.row.Full:
 		t.out.Drop(DropFull)
 	default: // not only if it is news here: the sender may be the root, and this its own word coming back

@@ -84,7 +84,7 @@ func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
 		t.heat()
 	}
 	if t.row.Root == "" && len(t.row.Component) > 0 {
-		t.settle("rules changed")
+		t.settle("rules changed", nothing)
 	}
 	return t.end()
 }

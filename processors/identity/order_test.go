@@ -168,6 +168,9 @@ func histories() map[string][]*schemas.Event {
 		"an unlink, undone and done again": {
 			event("1", 1, "email:a", "device:x"), command(identity.Unlink, "2", 2, "email:a", "device:x"), command(identity.Relink, "3", 3, "email:a", "device:x"), command(identity.Unlink, "4", 4, "email:a", "device:x"), event("5", 5+later, "email:a", "device:x"),
 		},
+		"an unlink and its undoing at one moment": {
+			event("1", 1, "email:a", "device:x"), command(identity.Unlink, "2", 5, "email:a", "device:x"), command(identity.Relink, "3", 5, "email:a", "device:x"), event("4", 2, "email:b", "device:x"), command(identity.Unlink, "5", 4, "email:a", "device:x"),
+		},
 		"an unlink before anything is known": {
 			command(identity.Unlink, "1", 1, "email:a", "device:x"), event("2", 2, "email:b", "device:x"), event("3", 3, "email:a", "device:x"), event("4", 4, "email:a", "email:b"), command(identity.Unlink, "5", 5, "email:c", "email:b"),
 		},
@@ -259,7 +262,9 @@ func TestPeopleAreWhatANaiveModelOfTheWholeHistorySays(t *testing.T) {
 		t.Run(fmt.Sprintf("%d partitions", partitions), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				rules, events := anyRules(t), history(t, 40)
-				run(t, partitions, rules, events, anyPick(t)).check(t, events, rules)
+				for range 5 { // the naive model is what takes time
+					run(t, partitions, rules, events, anyPick(t)).check(t, events, rules)
+				}
 			})
 		})
 	}

@@ -23,7 +23,7 @@ func (t *turn) toRoot(m *schemas.IdentityMessage) {
 	case m.Seen != nil:
 		t.addSeen(m.Seen)
 	case m.Join != "":
-		t.join(m.Join, m.Weight)
+		t.join(m)
 	case m.Absorb != nil:
 		t.absorb(m.Absorb)
 	default:
@@ -79,40 +79,44 @@ func (t *turn) addLink(e *schemas.Evidence) {
 		t.seek(e.A)
 		t.seek(e.B)
 	}
-	t.settle("linked " + e.A + " and " + e.B)
+	t.settle("linked "+e.A+" and "+e.B, func(l *schemas.Evidence) bool { return added && l.A == e.A && l.B == e.B })
 }
 
 // full refuses a link, and tells those of its ends that are members to report
 // no new ones.
 func (t *turn) full(e *schemas.Evidence) {
 	t.out.Drop(DropFull)
-	for _, end := range []string{e.A, e.B} {
-		switch {
-		case end == t.key:
-			t.row.Full, t.changed = true, true
-		case has(t.component, end):
-			t.send(&schemas.IdentityMessage{To: end, Assign: &schemas.Assign{Full: true}})
-		}
+	t.close(e.A)
+	t.close(e.B)
+}
+
+// close tells a member that there is no room for new links.
+func (t *turn) close(key string) {
+	switch {
+	case key == t.key:
+		t.row.Full, t.changed = true, true
+	case has(t.component, key):
+		t.send(&schemas.IdentityMessage{To: key, Assign: &schemas.Assign{Full: true}})
 	}
 }
 
 func (t *turn) addParting(p *schemas.Parting) {
 	c := t.open()
 	partings, added, changed := upsert(c.Partings, *p, comparePartings, joinParting)
+	if added && weigh(c) > 2*t.rules.maxWeight {
+		t.out.Drop(DropFull)
+		return
+	}
 	c.Partings = partings
 	if !changed {
 		return
 	}
 	t.evidence = true
-	if added {
-		t.seek(p.A)
-		t.seek(p.B)
-	}
 	word := "unlinked "
 	if p.Undone {
 		word = "relinked "
 	}
-	t.settle(word + p.A + " and " + p.B + ": " + p.Why)
+	t.settle(word+p.A+" and "+p.B+": "+p.Why, nothing)
 }
 
 func (t *turn) addSeen(m *schemas.Member) {
@@ -133,28 +137,32 @@ func (t *turn) addSeen(m *schemas.Member) {
 	if m.Hot {
 		reason = m.Identifier + " has too many links"
 	}
-	t.settle(reason)
+	t.settle(reason, nothing)
 }
 
 // seek asks for the component of an identifier that evidence names, unless it
 // is here.
 func (t *turn) seek(key string) {
 	if !has(t.component, key) {
-		t.send(&schemas.IdentityMessage{To: key, Join: t.key, Weight: weigh(t.component)})
+		t.send(&schemas.IdentityMessage{To: key, Sought: key, Join: t.key, Weight: weigh(t.component)})
 	}
 }
 
 // join makes one component of this one and the one of another root. The
 // greater root gives itself up to the smaller one, so roots only ever point to
 // smaller ones, and every chain of them ends.
-func (t *turn) join(root string, weight int64) {
+func (t *turn) join(m *schemas.IdentityMessage) {
+	root := m.Join
 	if root == t.key {
 		return
 	}
 	c := t.open()
 	ours := weigh(c)
-	if ours+weight > t.rules.maxWeight {
+	if ours+m.Weight > t.rules.maxWeight {
 		t.out.Drop(DropFull)
+		if ours > t.rules.maxWeight/8*7 { // it is this one that has no room
+			t.close(m.Sought)
+		}
 		return
 	}
 	if t.key < root {
@@ -162,7 +170,7 @@ func (t *turn) join(root string, weight int64) {
 		return
 	}
 	t.send(&schemas.IdentityMessage{To: root, Absorb: c})
-	t.row.Root, t.row.Component, t.row.Version = root, nil, c.Version
+	t.row.Root, t.row.Component = root, nil
 	t.component, t.evidence, t.changed = nil, false, true
 }
 
@@ -175,34 +183,36 @@ func (t *turn) absorb(d *schemas.Component) {
 		t.send(&schemas.IdentityMessage{To: d.Members[0].Identifier, Return: d})
 		return
 	}
-	reason := joining(c, d)
+	ours := slices.Clone(c.Members)
+	joins := func(l *schemas.Evidence) bool { return hasMember(ours, l.A) != hasMember(ours, l.B) }
 	absorb(c, d)
 	t.evidence = true
-	t.settle(reason)
+	reason := "evidence met"
+	if i := slices.IndexFunc(c.Links, func(l schemas.Evidence) bool { return joins(&l) }); i >= 0 {
+		reason = "linked " + c.Links[i].A + " and " + c.Links[i].B
+	}
+	t.settle(reason, joins)
 }
 
 // returned makes the row a root again. A root is the smallest of its members.
 func (t *turn) returned(d *schemas.Component) {
 	t.row.Root, t.component = "", d
 	t.evidence = true
-	t.settle("evidence came back")
+	t.settle("evidence came back", nothing)
 }
 
-// joining says what joined two components: the first evidence that leads from
-// one to the other.
-func joining(c, d *schemas.Component) string {
-	for _, l := range slices.Concat(c.Links, d.Links) {
-		if has(c, l.A) && has(d, l.B) || has(c, l.B) && has(d, l.A) {
-			return "linked " + l.A + " and " + l.B
-		}
-	}
-	return "evidence met"
-}
+// nothing is the new link of what brought none.
+func nothing(*schemas.Evidence) bool { return false }
 
-// settle computes the people again and tells those whose person changed.
-func (t *turn) settle(reason string) {
+// settle computes the people again and tells those whose person changed. New
+// links that a rule refuses are counted by the rule, once.
+func (t *turn) settle(reason string, isNew func(*schemas.Evidence) bool) {
 	c := t.open()
-	people := unite(c, t.rules, nil)
+	people := unite(c, t.rules, func(l *schemas.Evidence, rule, _ string) {
+		if rule != "" && rule != RuleNotJoined && isNew(l) {
+			t.out.Drop("refused-" + rule)
+		}
+	})
 	told := false
 	for i := range c.Members {
 		m := &c.Members[i]
