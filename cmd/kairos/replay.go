@@ -189,7 +189,10 @@ func (r *replay) await(ctx context.Context) error {
 		}
 		r.last = state.Counts
 	}
-	if err := r.client.Await(ctx, r.topology, func(backlog int64) { show(backlog, false) }); err != nil {
+	if err := r.client.Await(ctx, r.topology, r.end, func(backlog int64) { show(backlog, false) }); err != nil {
+		return err
+	}
+	if err := r.tally.CatchUp(ctx, r.client); err != nil {
 		return err
 	}
 	show(0, true)

@@ -21,8 +21,16 @@ const quiet = 2 * time.Second
 // the order of each partition, to f. A topic that does not exist has none.
 func (c *Client) Scan(ctx context.Context, topic string, partition int32, f func(*kgo.Record) error) error {
 	remaining, starts, err := c.extent(ctx, topic, partition)
-	if err != nil || len(remaining) == 0 {
+	if err != nil {
 		return err
+	}
+	return c.read(ctx, topic, remaining, starts, f)
+}
+
+// read gives the committed records between starts and ends.
+func (c *Client) read(ctx context.Context, topic string, remaining map[int32]int64, starts map[int32]kgo.Offset, f func(*kgo.Record) error) error {
+	if len(remaining) == 0 {
+		return nil
 	}
 	reader, err := kgo.NewClient(append(c.Opts(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),

@@ -3,74 +3,102 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kairos/schemas"
 	"kairos/topologies"
 )
 
-// still is how often in a row, a look apart, nothing must have been written
-// for a cluster to be settled. Wakes that are due write without reading, so
-// that offsets alone cannot tell.
-const (
-	still = 10
-	look  = 300 * time.Millisecond
-)
+// look is how often Await looks.
+const look = 200 * time.Millisecond
 
-// Await returns once the groups of a topology have read all their inputs, and
-// nobody has written anything for some looks. It calls progress after each
-// look with what is left to read; -1: not known.
-func (c *Client) Await(ctx context.Context, t *topologies.Topology, progress func(backlog int64)) error {
-	var before map[string]map[int32]int64
-	for calm := 0; calm < still; {
+// Await returns once the groups of a topology have dealt with everything that
+// was accepted up to a time, if that time lies in the log as ticks. It calls
+// progress after each look with the number of records that are left to read.
+func (c *Client) Await(ctx context.Context, t *topologies.Topology, until schemas.Instant, progress func(backlog int64)) error {
+	for {
+		// Time first: what it brings may write records for the groups behind.
+		come, err := c.timeHasCome(ctx, t, until)
+		if err != nil {
+			return err
+		}
 		backlog, err := c.backlog(ctx, t)
 		if err != nil {
 			return err
 		}
-		ends, err := c.ends(ctx, t)
-		if err != nil {
-			return err
-		}
-		if backlog == 0 && maps.EqualFunc(before, ends, maps.Equal[map[int32]int64, map[int32]int64]) {
-			calm++
-		} else {
-			calm = 0
-		}
-		before = ends
 		progress(backlog)
+		if come && backlog == 0 {
+			return nil
+		}
 		select {
 		case <-time.After(look):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
-// ends returns where every topic of the topology ends now.
-func (c *Client) ends(ctx context.Context, t *topologies.Topology) (map[string]map[int32]int64, error) {
-	var names []string
-	for _, topic := range t.Topics() {
-		names = append(names, topic.Name)
-	}
-	listed, err := c.admin.ListEndOffsets(ctx, names...)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the ends of topics: %w", err)
-	}
-	ends := map[string]map[int32]int64{}
-	for topic, partitions := range listed {
-		ends[topic] = map[int32]int64{}
-		for p, o := range partitions {
-			ends[topic][p] = o.Offset
+// timeHasCome reports whether no group whose rows wake each other, or by
+// themselves, has anything left to do up to a time. Those are the groups with
+// a loop; the others do nothing without a record.
+func (c *Client) timeHasCome(ctx context.Context, t *topologies.Topology, until schemas.Instant) (bool, error) {
+	for _, g := range t.Groups {
+		if !loops(g) {
+			continue
+		}
+		states, err := c.hostStates(ctx, g.Stages[0].Table.Name)
+		if err != nil {
+			return false, err
+		}
+		for p := range t.Config.Partitions {
+			if state := states[p]; state == nil || state.Loop.Still < until {
+				return false, nil
+			}
 		}
 	}
-	return ends, nil
+	return true, nil
+}
+
+func loops(g topologies.Group) bool {
+	for _, s := range g.Stages {
+		for _, in := range s.Inputs {
+			if in.Writer == s.Word {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hostStates reads the newest word of a group's hosts about each partition. It
+// lies near the end of the group's first table.
+func (c *Client) hostStates(ctx context.Context, table string) (map[int32]*schemas.HostState, error) {
+	const near = 1000
+	ends, starts, err := c.extent(ctx, table, EveryPartition)
+	if err != nil {
+		return nil, err
+	}
+	for p, end := range ends {
+		if from := end - near; from > starts[p].EpochOffset().Offset {
+			starts[p] = kgo.NewOffset().At(from)
+		}
+	}
+	states := map[int32]*schemas.HostState{}
+	err = c.read(ctx, table, ends, starts, func(r *kgo.Record) error {
+		if string(r.Key) != schemas.HostKey {
+			return nil
+		}
+		state, err := schemas.HostStateCodec.Decode(r.Value)
+		if err != nil {
+			return fmt.Errorf("the hosts' state in %s/%d: %w", table, r.Partition, err)
+		}
+		states[r.Partition] = state
+		return nil
+	})
+	return states, err
 }
 
 // backlog counts the records that groups have not read. A group commits the

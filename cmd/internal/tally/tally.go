@@ -151,3 +151,24 @@ func (t *Tally) Reached(ends kadm.ListedOffsets) bool {
 	}
 	return true
 }
+
+// CatchUp returns once everything that is on the topic now was counted.
+func (t *Tally) CatchUp(ctx context.Context, client *cluster.Client) error {
+	ends, err := client.Admin().ListCommittedOffsets(ctx, topologies.Transitions.Name)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("find the end of the transitions: %w", err)
+	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !t.Reached(ends) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
