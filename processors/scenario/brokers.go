@@ -89,10 +89,10 @@ func (b *Brokers) Follow(plan *definition.Plan) error {
 		}
 	}
 	if first {
-		return b.drain()
+		return b.Settle()
 	}
 	for _, h := range b.hosts {
-		if err := b.drain(); err != nil {
+		if err := b.Settle(); err != nil {
 			return err
 		}
 		runner, err := b.runners(h.group, plan)
@@ -107,7 +107,7 @@ func (b *Brokers) Follow(plan *definition.Plan) error {
 			return err
 		}
 	}
-	return b.drain()
+	return b.Settle()
 }
 
 func (b *Brokers) createTopics() error {
@@ -191,9 +191,9 @@ func (b *Brokers) stop() error {
 	return errors.Join(errs...)
 }
 
-// drain waits until every host has nothing left to do; one that ends instead
+// Settle waits until every host has nothing left to do; one that ends instead
 // is an error.
-func (b *Brokers) drain() error {
+func (b *Brokers) Settle() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var hosts []*host.Host
@@ -219,6 +219,22 @@ func (b *Brokers) drain() error {
 
 // Send is as World says.
 func (b *Brokers) Send(records ...Input) error {
+	if err := b.Put(records...); err != nil {
+		return err
+	}
+	return b.Settle()
+}
+
+// Tick is as World says.
+func (b *Brokers) Tick(t schemas.Instant) error {
+	if err := b.PutTick(t); err != nil {
+		return err
+	}
+	return b.Settle()
+}
+
+// Put leaves records in their topics and does not wait for what they cause.
+func (b *Brokers) Put(records ...Input) error {
 	var all []*kgo.Record
 	for _, r := range records {
 		n := partitionOf(string(r.Key), int(b.shape.Partitions))
@@ -227,8 +243,8 @@ func (b *Brokers) Send(records ...Input) error {
 	return b.produce(all)
 }
 
-// Tick is as World says.
-func (b *Brokers) Tick(t schemas.Instant) error {
+// PutTick leaves the tick in the door's topic.
+func (b *Brokers) PutTick(t schemas.Instant) error {
 	value, err := schemas.TickCodec.Append(nil, &schemas.Tick{Source: topologies.Events.Writer, Time: t})
 	if err != nil {
 		return err
@@ -243,21 +259,24 @@ func (b *Brokers) Tick(t schemas.Instant) error {
 func (b *Brokers) produce(records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := b.writer.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return err
-	}
-	return b.drain()
+	return b.writer.ProduceSync(ctx, records...).FirstErr()
 }
 
 // Restart is as World says.
 func (b *Brokers) Restart() error {
+	if err := b.Interrupt(); err != nil {
+		return err
+	}
+	return b.Settle()
+}
+
+// Interrupt ends all hosts in the middle of whatever they do and starts them
+// again.
+func (b *Brokers) Interrupt() error {
 	if err := b.stop(); err != nil {
 		return err
 	}
-	if err := b.start(); err != nil {
-		return err
-	}
-	return b.drain()
+	return b.start()
 }
 
 // Read is as World says.

@@ -43,7 +43,8 @@ var beginning = schemas.InstantOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 type lives struct {
 	linking bool // events name several identifiers, and operators part people
 	events  int
-	exact   bool // what is told again is the same to the last byte, and soon enough to be recognised in any order
+	exact   bool // what is told again is the same to the last byte
+	brief   bool // all within the window of duplicates, however things overtake each other
 }
 
 func (l lives) draw(t *rapid.T) []schemas.Event {
@@ -51,7 +52,7 @@ func (l lives) draw(t *rapid.T) []schemas.Event {
 	now := beginning.Add(24 * time.Hour)
 	for i := range rapid.IntRange(1, l.events).Draw(t, "events") {
 		pace := []int{0, 1, 4, 24, 72}
-		if l.exact {
+		if l.brief {
 			pace = []int{0, 1, 4, 12}
 		}
 		now = now.Add(time.Duration(rapid.SampledFrom(pace).Draw(t, "hours")) * time.Hour)
