@@ -136,13 +136,15 @@ func (p *profile) insert(r *room, all []series, a *asked, e *schemas.Event, at, 
 	if !found {
 		all = slices.Insert(all, k, series{id: a.ID})
 	}
-	c := p.contents(r, a, &all[k], now)
-	var value schemas.Value
+	next := point{time: at}
 	if a.Value != nil {
-		value = clean(a.Value(e), longestText)
+		next.value = clean(a.Value(e), longestText)
 	}
-	c.insert(point{at, value})
-	all[k] = c.pack(all[k])
+	if !all[k].follows(next, p.plan.Profile.ExactPoints, now) {
+		c := p.contents(r, a, &all[k], now)
+		c.insert(next)
+		all[k] = c.pack(all[k])
+	}
 	return all
 }
 

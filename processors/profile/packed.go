@@ -96,6 +96,11 @@ type reader struct {
 func (r *reader) fail() { r.rest, r.bad = nil, true }
 
 func (r *reader) uvarint() uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 { // most are one byte
+		v := uint64(r.rest[0])
+		r.rest = r.rest[1:]
+		return v
+	}
 	v, n := binary.Uvarint(r.rest)
 	if n <= 0 {
 		r.fail()

@@ -16,17 +16,21 @@ type series struct {
 	id      int64
 	settles schemas.Instant // when the passing of time changes what is stored next; 0: never
 	since   schemas.Instant // complete for events after this; 0: for all
+	last    schemas.Instant // of the exact points
+	count   int             // of the exact points
 	points  []byte
 	buckets []byte
 }
 
 // The column Series: per series, by rising id, fixed id; varint settles,
-// since; uvarint length of the points and they; likewise the buckets.
+// since, last; uvarint count, length of the points and they; likewise the
+// buckets.
 func appendSeries(dst []byte, all []series) []byte {
 	for i := range all {
 		s := &all[i]
 		dst = appendFixed(dst, uint64(s.id))
 		dst = binary.AppendVarint(binary.AppendVarint(dst, int64(s.settles)), int64(s.since))
+		dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(s.last)), uint64(s.count))
 		dst = appendBytes(appendBytes(dst, s.points), s.buckets)
 	}
 	return dst
@@ -41,7 +45,8 @@ func seriesOf(column []byte) ([]series, bool) {
 	r := reader{rest: column}
 	for len(r.rest) > 0 {
 		all = append(all, series{
-			int64(r.fixed()), schemas.Instant(r.varint()), schemas.Instant(r.varint()), r.bytes(), r.bytes(),
+			int64(r.fixed()), schemas.Instant(r.varint()), schemas.Instant(r.varint()),
+			schemas.Instant(r.varint()), int(r.uvarint()), r.bytes(), r.bytes(),
 		})
 	}
 	return all, !r.bad
@@ -121,7 +126,24 @@ func (c *contents) pack(s series) series {
 		s.buckets = appendBucket(s.buckets, &c.buckets[i])
 	}
 	s.settles, s.since = c.settlesAt(), c.since
+	s.last, s.count = 0, len(c.points)
+	if s.count > 0 {
+		s.last = c.points[s.count-1].time
+	}
 	return s
+}
+
+// follows adds a point without taking the series apart, if it comes after all
+// others and nothing else has to happen.
+func (s *series) follows(p point, exact int, now schemas.Instant) bool {
+	if s.count == 0 || s.count >= exact || p.time <= s.last || s.settles != 0 && s.settles <= now {
+		return false
+	}
+	longer := make([]byte, 0, len(s.points)+24+len(p.value.Text))
+	longer = binary.AppendUvarint(append(longer, s.points...), uint64(p.time-s.last))
+	s.points = appendValue(longer, p.value)
+	s.last, s.count = p.time, s.count+1
+	return true
 }
 
 // insert adds a point to what has been settled.
