@@ -49,15 +49,21 @@ func (c *applyCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if err := c.ensure(p, client); err != nil { // streams of new destinations
+	var destinations []string // named, since the cluster may show the change a moment later only
+	for _, d := range changed {
+		if d.Kind == "destination" && d.Text != "" {
+			destinations = append(destinations, d.Name)
+		}
+	}
+	if err := c.ensure(p, client, destinations...); err != nil {
 		return err
 	}
 	return c.print(p, changed)
 }
 
 // ensure creates what is missing of the topology.
-func (c *applyCommand) ensure(p *process, client *cluster.Client) error {
-	t, err := c.on(p, client)
+func (c *applyCommand) ensure(p *process, client *cluster.Client, destinations ...string) error {
+	t, err := c.on(p, client, destinations...)
 	if err != nil {
 		return err
 	}
