@@ -84,7 +84,7 @@ func same(a, b kadm.ListedOffsets) bool {
 func (h *Host) drained(hosts []*Host, ends kadm.ListedOffsets) bool {
 	v := h.view.Load()
 	for _, p := range v.status.Partitions {
-		if p.Due > 0 || p.Waiting > 0 || p.Telling || p.Sweeping() {
+		if p.Due > 0 || p.Waiting > 0 || p.Open > 0 || p.Telling || p.Sweeping() {
 			return false
 		}
 	}

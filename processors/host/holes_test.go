@@ -122,6 +122,69 @@ func TestARowIsNotSeenBeforeItsTransactionIsCommitted(t *testing.T) {
 	equal(t, "page a", h.page(writerTable, "a"), []string{"1 first", "2 second"})
 }
 
+func TestABatchBehindAFailedOneIsUndoneWithIt(t *testing.T) {
+	for _, broken := range []*kerr.Error{kerr.TransactionAbortable, kerr.UnknownServerError, nil} {
+		t.Run(fmt.Sprint(broken), func(t *testing.T) {
+			w := newWorld(t, toys(1, true))
+			h := w.start(w.config("writer"))
+			w.write("a 1 first")
+			w.drain(h)
+			held, release := make(chan struct{}), make(chan struct{})
+			w.broker.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				w.broker.DropControl()
+				w.broker.SleepControl(func() { close(held); <-release })
+				if broken == nil {
+					return nil, fmt.Errorf("the connection breaks"), true
+				}
+				resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+				resp.ErrorCode = broken.Code
+				return resp, nil, true
+			})
+			w.write("a 2 second pass=x")
+			<-held
+			w.write("a 3 third pass=y")
+			w.awaitOpen(h, 2)
+			equal(t, "page a while its commit hangs", h.page(writerTable, "a"), []string{"1 first"})
+			equal(t, "echoes while their commit hangs", w.stable(echoes.Name), nil)
+			close(release)
+			w.drain(h)
+			equal(t, "page a", h.page(writerTable, "a"), []string{"1 first", "2 second pass=x", "3 third pass=y"})
+			equal(t, "echoes", w.notesOf(echoes.Name)["a"], []string{"2 echo 1 x", "3 echo 2 y"})
+		})
+	}
+}
+
+// awaitOpen waits until the only partition of h has n batches on their way.
+func (w *world) awaitOpen(h *running, n int) {
+	w.t.Helper()
+	ctx := w.ctx()
+	for {
+		changed := h.Changed()
+		if ps := h.Status().Partitions; len(ps) == 1 && ps[0].Open == n {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			w.t.Fatalf("%+v: want %d batches on their way", h.Status(), n)
+		}
+	}
+}
+
+// stable lists what committed readers may see of the first partition of a topic
+// now, by how far it goes; nil for nothing.
+func (w *world) stable(topic string) []string {
+	w.t.Helper()
+	offsets, err := w.admin.ListCommittedOffsets(w.ctx(), topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if o, _ := offsets.Lookup(topic, 0); o.Offset > 0 {
+		return []string{fmt.Sprint(o.Offset)}
+	}
+	return nil
+}
+
 func TestAPausedOwnerThatWakesUpChangesNothing(t *testing.T) {
 	w := newWorld(t, toys(2, true))
 	c := w.config("writer")

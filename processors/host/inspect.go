@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,6 +29,7 @@ type PartitionStatus struct {
 	Time    schemas.Instant // partition time; 0: not known yet
 	Due     int             // wakes that are due, at most a chunk is counted
 	Waiting int             // records polled, not yet processed
+	Open    int             // batches processed, not yet committed
 	Telling bool            // the stages behind do not know Time yet
 	Sweeps  []schemas.SweepDone
 }
@@ -42,13 +44,16 @@ func (r *run) publish() {
 	for _, number := range r.numbers() {
 		p := r.owned[number]
 		v.partitions[number] = p.rows
-		for topic, next := range p.next {
+		if len(p.layers) == 0 {
+			maps.Copy(p.settled, p.next) // markers need no transaction
+		}
+		for topic, next := range p.settled {
 			v.positions[topic][number] = next
 		}
 		now := r.timeOf(p)
 		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
 			Number: number, Rows: p.rows.count, Time: now, Due: p.timers.countDue(now, r.config.WakeChunk),
-			Waiting: len(p.inbox), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
+			Waiting: len(p.inbox), Open: len(p.layers), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
 		})
 	}
 	r.host.show(v)

@@ -152,7 +152,7 @@ func TestRestartsAndFaultsAnywhereDoNotShow(t *testing.T) {
 	c.TransactionTimeout, c.SessionTimeout, c.BatchRecords = 2*time.Second, 6*time.Second, 10
 	var h *running
 	begin := func() {
-		c.InstanceID, c.StateDir = "one", ""
+		c.InstanceID, c.StateDir, c.Producers = "one", "", 1+random.IntN(6)
 		if random.IntN(2) == 0 {
 			c.StateDir = t.TempDir()
 		}

@@ -17,10 +17,11 @@ type partition struct {
 	layers []*layer // of open batches, oldest first
 	timers *timers
 
-	next  map[string]int64  // per input: the offset after the last record in a batch
-	inbox []*kgo.Record     // polled, not yet in a batch
-	state schemas.HostState // as of the newest batch
-	share *share            // of the batch at work
+	next    map[string]int64  // per input: the offset after the last record in a batch
+	settled map[string]int64  // the same, of the newest batch that is committed
+	inbox   []*kgo.Record     // polled, not yet in a batch
+	state   schemas.HostState // as of the newest batch
+	share   *share            // of the batch at work
 }
 
 // share is a partition's part of a batch.

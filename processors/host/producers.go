@@ -107,9 +107,9 @@ func (ps *producers) close() {
 // is the broker's decision.
 const maxRecordBytes = 64 << 20
 
-// commit writes records and offsets in one transaction. After an error nobody
-// knows how it ended, until p is replaced.
-func (p *producer) commit(ctx context.Context, outputs []output, offsets *kmsg.TxnOffsetCommitRequest) error {
+// write begins a transaction and writes its records. After an error of this or
+// of what follows, nobody knows how the transaction ended until p is replaced.
+func (p *producer) write(ctx context.Context, outputs []output) error {
 	if err := p.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -128,9 +128,11 @@ func (p *producer) commit(ctx context.Context, outputs []output, offsets *kmsg.T
 	if err := first.Load(); err != nil {
 		return *err
 	}
-	if err := p.commitOffsets(ctx, offsets); err != nil {
-		return fmt.Errorf("commit offsets: %w", err)
-	}
+	return nil
+}
+
+// end commits the transaction.
+func (p *producer) end(ctx context.Context) error {
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -145,7 +147,7 @@ func (p *producer) commitOffsets(ctx context.Context, req *kmsg.TxnOffsetCommitR
 		return err
 	}
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.id, id, epoch
-	return retryLoading(ctx, func() error {
+	err = retryLoading(ctx, func() error {
 		resp, err := req.RequestWith(ctx, p.client)
 		if err != nil {
 			return err
@@ -159,6 +161,10 @@ func (p *producer) commitOffsets(ctx context.Context, req *kmsg.TxnOffsetCommitR
 		}
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("commit offsets: %w", err)
+	}
+	return nil
 }
 
 // retryLoading repeats f while the group's coordinator moves or wakes up, or

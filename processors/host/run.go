@@ -36,7 +36,7 @@ type run struct {
 	tellTopics   []topologies.Topic
 	loops        []topologies.Topic
 	looping      map[string]bool // by name
-	loopSources  []source // whose words make a round of the barrier
+	loopSources  []source        // whose words make a round of the barrier
 	partitionsOf map[string]int32
 	topicIDs     map[string][16]byte
 	partitionFor func(key []byte, partitions int32) int32
@@ -45,6 +45,8 @@ type run struct {
 	client    *kgo.Client   // reads the inputs
 	admin     *kadm.Client
 	producers *producers
+	open      []*pending // batches on their way, oldest first
+	failed    []*pending // that came to nothing, not yet dealt with
 	disk      *disk
 
 	polling  sync.Mutex
@@ -206,6 +208,9 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 			return errors.Join(r.finish(), err)
 		}
 	}
+	r.mu.Lock()
+	r.settleOpen(0)
+	r.mu.Unlock()
 	return r.finish()
 }
 
@@ -244,6 +249,9 @@ func (r *run) turn(fetches kgo.Fetches) error {
 	if err := r.checkFetches(fetches); err != nil {
 		return err
 	}
+	if err := r.settle(r.most()); err != nil {
+		return err
+	}
 	if err := r.renew(); err != nil {
 		return err
 	}
@@ -260,7 +268,7 @@ func (r *run) turn(fetches kgo.Fetches) error {
 		}
 	}
 	r.busy = r.anyWork()
-	return nil
+	return r.settle(r.most())
 }
 
 // renew ends the generation and begins another one if the partitions changed.

@@ -102,7 +102,7 @@ func (w *world) config(word string) host.Config {
 	c := host.DefaultConfig()
 	c.Kafka, c.Group, c.Topology = w.kafka, w.group(word), w.topology
 	c.Runner = runnerOf(c.Group)
-	c.Producers = 2
+	c.Producers = 4
 	if os.Getenv("KAIROS_LOG") != "" {
 		c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
