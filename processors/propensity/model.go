@@ -24,10 +24,11 @@ func score(m *definition.Model, person expression.Inputs) schemas.Score {
 		values[i] = m.Inputs[i].Expression.Eval(person)
 		numbers[i] = number(values[i], m.Inputs[i].Mean)
 	}
-	odds, parts := logistic(m, numbers)
+	compute := logistic
 	if len(m.Trees) > 0 {
-		odds, parts = boosted(m, numbers)
+		compute = boosted
 	}
+	odds, parts := compute(m, numbers)
 	return schemas.Score{
 		Model: m.Name, Version: m.Version,
 		Value:   calibrated(m.Calibration, odds),
@@ -110,7 +111,7 @@ func calibrated(c definition.Calibration, odds float64) float64 {
 
 // reasons names the inputs with the largest parts, the largest first.
 func reasons(m *definition.Model, values []schemas.Value, parts []float64) []schemas.ScoreReason {
-	var all []schemas.ScoreReason
+	all := make([]schemas.ScoreReason, 0, len(parts))
 	for i, part := range parts {
 		if part != 0 && !math.IsNaN(part) {
 			all = append(all, schemas.ScoreReason{Input: m.Inputs[i].Name, Value: values[i], Part: part})

@@ -68,10 +68,21 @@ func with(known schemas.Properties, p schemas.Property) schemas.Properties {
 }
 
 // prune forgets inputs that no audience uses any more.
-func prune(features []schemas.Feature, l *line) []schemas.Feature {
-	return slices.DeleteFunc(features, func(f schemas.Feature) bool { return l.terms[f.ID] == nil })
+func (r *rules) prune(row *schemas.SegmentRow) {
+	row.Features = usedFeatures(row.Features, &r.plain)
+	row.Attributes = used(row.Attributes, r.plain.attributes)
+	if known := row.Scored; known != nil {
+		known.Features = usedFeatures(known.Features, &r.scored)
+		known.Attributes = used(known.Attributes, r.scored.attributes)
+		known.Scores = used(known.Scores, r.scored.scores)
+		known.Memberships = used(known.Memberships, r.scored.memberships)
+	}
 }
 
-func pruneNamed(known schemas.Properties, inputs map[string]*input) schemas.Properties {
+func usedFeatures(known []schemas.Feature, l *line) []schemas.Feature {
+	return slices.DeleteFunc(known, func(f schemas.Feature) bool { return l.terms[f.ID] == nil })
+}
+
+func used(known schemas.Properties, inputs map[string]*input) schemas.Properties {
 	return slices.DeleteFunc(known, func(p schemas.Property) bool { return inputs[p.Name] == nil })
 }

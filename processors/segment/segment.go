@@ -31,80 +31,61 @@ type out = stage.Out[schemas.SegmentRow]
 // follow takes over a change of a profile.
 func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) {
 	c := in.Message
-	if c.Person != in.Key {
-		refuseForeign(&o, in.Key, c.Person)
-		return o
-	}
-	row := in.Row
-	if row == nil {
-		row = &schemas.SegmentRow{}
-	}
+	row := rowOf(in.Row)
 	e := r.evaluation(row, cause{c.Person, c.Cause, c.Reason, c.EventID}, false)
 	switch {
+	case c.Person != in.Key:
+		refuseForeign(&o, in.Key, c.Person)
+		return o
 	case c.Gone && row.Rules == 0:
 		o.Drop(dropUnknown)
 		return o
-	case c.Gone:
+	}
+	m := &schemas.Membership{Change: r.behind.part(c)}
+	if c.Gone {
 		mine := r.ofLine(false)
 		e.exit(goneReason(c.MergedInto), func(name string) bool { // without scores yet, the plain line answers for all
 			return row.Scored == nil || mine(name)
 		})
 		row.Rules, row.Features, row.Attributes = 0, nil, nil
-		e.tell(&o, &schemas.Membership{Change: r.behind.part(c)})
+		e.tell(&o, m)
 		e.keep(&o)
 		return o
 	}
 	different := e.learnFeatures(&row.Features, &r.plain, c.Features)
 	different = e.learn(&row.Attributes, r.plain.attributes, c.Attributes) || different
-	m := &schemas.Membership{Change: r.behind.part(c)}
-	first, stale := row.Rules == 0, row.Rules != 0 && row.Rules != r.fingerprint
-	e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
-	e.run()
-	if first || stale {
-		m.Members = e.members(false)
-	}
-	if first || stale || different || len(e.transitions) > 0 {
-		e.keep(&o)
-	}
-	if first || stale || len(e.transitions) > 0 || asks(&m.Change) {
-		e.tell(&o, m)
-	} else if !different {
-		o.Drop(dropUnused)
-	}
+	e.look(&o, m, different)
 	return o
 }
 
 // followScores takes over a word of propensity.
 func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o out) {
 	s := in.Message
-	if s.Person != in.Key {
+	row := rowOf(in.Row)
+	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true)
+	switch {
+	case s.Person != in.Key:
 		refuseForeign(&o, in.Key, s.Person)
 		return o
-	}
-	if len(r.scored.all) == 0 {
+	case len(r.scored.all) == 0:
 		o.Drop(dropUnused)
 		return o
+	case s.Gone && row.Scored == nil:
+		o.Drop(dropUnknown)
+		return o
 	}
-	row := in.Row
-	if row == nil {
-		row = &schemas.SegmentRow{}
-	}
-	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true)
 	m := &schemas.Membership{Scored: true, Change: schemas.Change{
 		Person: s.Person, Cause: s.Cause, Reason: s.Reason, EventID: s.EventID, Gone: s.Gone, MergedInto: s.MergedInto,
 		Attributes: s.Attributes, Identifiers: s.Identifiers,
 	}}
-	switch {
-	case s.Gone && row.Scored == nil:
-		o.Drop(dropUnknown)
-		return o
-	case s.Gone:
+	if s.Gone {
 		e.exit(goneReason(s.MergedInto), r.ofLine(true))
 		row.Scored = nil
 		e.tell(&o, m)
 		e.keep(&o)
 		return o
-	case row.Scored == nil:
+	}
+	if row.Scored == nil {
 		row.Scored = &schemas.ScoredInputs{}
 	}
 	known := row.Scored
@@ -112,21 +93,33 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	different = e.learn(&known.Attributes, r.scored.attributes, s.Attributes) || different
 	different = e.learn(&known.Scores, r.scored.scores, scoresOf(s)) || different
 	different = e.learn(&known.Memberships, r.scored.memberships, s.Memberships) || different
-	first, stale := known.Rules == 0, known.Rules != 0 && known.Rules != r.fingerprint
-	e.catchUp(&known.Rules, &r.scored, func() { r.pruneScored(known) })
+	e.look(&o, m, different)
+	return o
+}
+
+func rowOf(row *schemas.SegmentRow) *schemas.SegmentRow {
+	if row == nil {
+		return &schemas.SegmentRow{}
+	}
+	return row
+}
+
+// look evaluates what changed inputs touch, and says what came of it.
+func (e *evaluation) look(o *out, m *schemas.Membership, different bool) {
+	anew := e.catchUp(m.Scored)
 	e.run()
-	if first || stale {
-		m.Members = e.members(true)
+	if anew {
+		m.Members = e.members(m.Scored)
 	}
-	if first || stale || different || len(e.transitions) > 0 {
-		e.keep(&o)
+	if anew || different || len(e.transitions) > 0 {
+		e.keep(o)
 	}
-	if len(e.transitions) > 0 || len(m.Members) > 0 || asks(&m.Change) {
-		e.tell(&o, m)
-	} else if !different && !first && !stale {
+	switch {
+	case anew && !m.Scored, len(e.transitions) > 0, len(m.Members) > 0, asks(&m.Change):
+		e.tell(o, m)
+	case !anew && !different:
 		o.Drop(dropUnused)
 	}
-	return o
 }
 
 // sweep looks again at all audiences of a row that older definitions made.
@@ -135,26 +128,26 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 	if row == nil {
 		return o
 	}
-	why := cause{person: in.Key, at: in.Time, reason: reasonDefinition}
-	change := schemas.Change{Person: in.Key, Cause: in.Time, Reason: reasonDefinition}
 	if row.Rules != 0 && row.Rules != r.fingerprint {
-		e := r.evaluation(row, why, false)
-		e.catchUp(&row.Rules, &r.plain, func() { r.prunePlain(row) })
-		e.run()
-		e.tell(&o, &schemas.Membership{Change: change, Members: e.members(false)})
-		e.keep(&o)
+		r.sweepLine(&o, in, false)
 	}
 	if row.Scored != nil && row.Scored.Rules != r.fingerprint {
-		e := r.evaluation(row, why, true)
-		e.catchUp(&row.Scored.Rules, &r.scored, func() { r.pruneScored(row.Scored) })
-		e.run()
-		if len(r.scored.all) == 0 {
-			row.Scored = nil
-		}
-		e.tell(&o, &schemas.Membership{Change: change, Members: e.members(true), Scored: true})
-		e.keep(&o)
+		r.sweepLine(&o, in, true)
 	}
 	return o
+}
+
+func (r *rules) sweepLine(o *out, in stage.In[schemas.SegmentRow, stage.Sweep], scored bool) {
+	e := r.evaluation(in.Row, cause{person: in.Key, at: in.Time, reason: reasonDefinition}, scored)
+	e.catchUp(scored)
+	e.run()
+	if scored && len(r.scored.all) == 0 {
+		in.Row.Scored = nil
+	}
+	e.tell(o, &schemas.Membership{
+		Change: schemas.Change{Person: in.Key, Cause: in.Time, Reason: reasonDefinition}, Members: e.members(scored), Scored: scored,
+	})
+	e.keep(o)
 }
 
 func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool) *evaluation {
@@ -165,23 +158,28 @@ func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool) *eva
 	return e
 }
 
-// catchUp makes the run look at whatever a person's first evaluation or a
-// change of definitions requires besides the changed inputs, and exits
-// audiences that are no more.
-func (e *evaluation) catchUp(evaluated *int64, l *line, prune func()) {
+// catchUp makes the run look at whatever a first evaluation or a change of
+// definitions requires besides the changed inputs, exits audiences that are no
+// more, and reports whether there was any reason to.
+func (e *evaluation) catchUp(scored bool) bool {
+	r, l, evaluated := e.rules, &e.rules.plain, &e.row.Rules
+	if scored {
+		l, evaluated = &r.scored, &e.row.Scored.Rules
+	}
 	switch *evaluated {
-	case e.rules.fingerprint:
-		return
+	case r.fingerprint:
+		return false
 	case 0:
 		e.first = true
 		e.touchAll(l.unprompted, reasonFirst)
 		e.touchInherited(l)
 	default:
-		prune()
-		e.exit(reasonDefinition, e.rules.retired)
+		r.prune(e.row)
+		e.exit(reasonDefinition, r.retired)
 		e.touchAll(l.all, reasonDefinition)
 	}
-	*evaluated = e.rules.fingerprint
+	*evaluated = r.fingerprint
+	return true
 }
 
 // touchInherited notes memberships that a change of definitions handed from
@@ -193,18 +191,6 @@ func (e *evaluation) touchInherited(l *line) {
 			e.touched = append(e.touched, touch{audience: p, why: reasonDefinition})
 		}
 	}
-}
-
-func (r *rules) prunePlain(row *schemas.SegmentRow) {
-	row.Features = prune(row.Features, &r.plain)
-	row.Attributes = pruneNamed(row.Attributes, r.plain.attributes)
-}
-
-func (r *rules) pruneScored(known *schemas.ScoredInputs) {
-	known.Features = prune(known.Features, &r.scored)
-	known.Attributes = pruneNamed(known.Attributes, r.scored.attributes)
-	known.Scores = pruneNamed(known.Scores, r.scored.scores)
-	known.Memberships = pruneNamed(known.Memberships, r.scored.memberships)
 }
 
 // tell emits the transitions, and m with them.
