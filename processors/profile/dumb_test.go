@@ -32,14 +32,15 @@ func newHistory(plan *definition.Plan) *history {
 }
 
 // add takes an event in, unless it is a duplicate.
-func (h *history) add(m *schemas.PersonEvent) {
+func (h *history) add(m *schemas.PersonEvent) bool {
 	h.now[m.Identifier] = max(h.now[m.Identifier], m.Cause)
 	for _, x := range h.all {
 		if x.identifier == m.Identifier && x.event.ID == m.Event.ID && x.cause.Add(h.plan.Profile.DuplicateWindow) > h.now[m.Identifier] {
-			return
+			return false
 		}
 	}
 	h.all = append(h.all, happened{m.Identifier, m.Cause, min(m.Event.Time, m.Event.Received), m.Event})
+	return true
 }
 
 // seen is an event as one term sees it.
@@ -249,4 +250,53 @@ func (h *history) attribute(name string, identifiers []string) schemas.Value {
 		}
 	}
 	return best.value
+}
+
+// biography is what the dumb implementation expects of one person: what they
+// hold, and every change of a value.
+type biography struct {
+	history     *history
+	identifiers []string
+	value       map[int64]schemas.Value
+	last        schemas.Instant
+	changes     []change
+}
+
+func biographyOf(h *history) *biography {
+	b := &biography{history: h}
+	b.forget()
+	return b
+}
+
+func (b *biography) forget() {
+	b.value = map[int64]schemas.Value{}
+	for _, t := range b.history.plan.Terms {
+		b.value[t.ID] = t.Empty()
+	}
+}
+
+// pass lets time go by until just before t.
+func (b *biography) pass(t schemas.Instant) {
+	for _, at := range b.history.leavings(b.identifiers, b.last, t) {
+		b.look(at, "")
+	}
+	b.last = max(b.last, t)
+}
+
+// look notes what is different at an instant, and why; without a reason it is
+// that time has passed.
+func (b *biography) look(at schemas.Instant, reason string) {
+	if len(b.identifiers) == 0 {
+		b.forget()
+		return
+	}
+	for _, t := range b.history.plan.Terms {
+		if v := b.history.value(t, b.identifiers, at); v != b.value[t.ID] {
+			b.value[t.ID] = v
+			if reason == "" {
+				reason = "window of " + t.Short + " closed"
+			}
+			b.changes = append(b.changes, change{at, t.Canonical, v, reason})
+		}
+	}
 }

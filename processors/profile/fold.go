@@ -11,9 +11,9 @@ const (
 	longestText = 256 // bytes of a text in a series; the rest does not count
 )
 
-// fold adds an event to a fragment. Cause is when it was accepted, as the log
-// has it.
-func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) {
+// fold adds an event to a fragment, unless it is a duplicate. Cause is when it
+// was accepted, as the log has it.
+func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) bool {
 	f := &v.row.Fragments[i]
 	f.Now = max(f.Now, cause)
 	if e.ID != "" {
@@ -24,7 +24,7 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) {
 		if duplicate {
 			v.out.Drop(DropDuplicate)
 			v.extend(i, nil, 0)
-			return
+			return false
 		}
 	}
 	at := v.timeOf(e, cause)
@@ -40,6 +40,7 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) {
 		}
 	}
 	v.extend(i, e, at)
+	return true
 }
 
 // earliest is the beginning of year 1: what claims to be older is taken as of

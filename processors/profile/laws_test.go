@@ -102,40 +102,32 @@ func changesOf(plan *definition.Plan, all []schemas.Change) []change {
 // which anything happens or leaves a window.
 func recount(plan *definition.Plan, events []schemas.PersonEvent, until schemas.Instant) []change {
 	h := newHistory(plan)
-	var identifiers []string
-	value := map[int64]schemas.Value{}
-	for _, t := range plan.Terms {
-		value[t.ID] = t.Empty()
-	}
-	var list []change
-	look := func(at schemas.Instant, reason string) {
-		for _, t := range plan.Terms {
-			if v := h.value(t, identifiers, at); v != value[t.ID] {
-				value[t.ID] = v
-				if reason == "" {
-					reason = "window of " + t.Short + " closed"
-				}
-				list = append(list, change{at, t.Canonical, v, reason})
-			}
-		}
-	}
-	last := schemas.Instant(0)
+	b := biographyOf(h)
 	for i := range events {
 		m := &events[i]
-		for _, at := range h.leavings(identifiers, last, m.Cause) {
-			look(at, "")
+		b.pass(m.Cause)
+		reason := m.Event.Name
+		if !h.add(m) {
+			reason = ""
 		}
-		h.add(m)
-		if !slices.Contains(identifiers, m.Identifier) {
-			identifiers = append(identifiers, m.Identifier)
+		if !slices.Contains(b.identifiers, m.Identifier) {
+			b.identifiers = append(b.identifiers, m.Identifier)
 		}
-		last = m.Cause
-		look(last, m.Event.Name)
+		b.look(m.Cause, reason)
 	}
-	for _, at := range h.leavings(identifiers, last, until+1) {
-		look(at, "")
+	b.pass(until + 1)
+	return b.changes
+}
+
+// mustBeSame compares lists of changes.
+func mustBeSame(t fatal, whose string, got, want []change) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Fatalf("%s: change %d of %d, %d:\ngot  %v\nwant %v", whose, i, len(got), len(want),
+				got[min(i, len(got)):min(i+3, len(got))], want[min(i, len(want)):min(i+3, len(want))])
+		}
 	}
-	return list
 }
 
 func TestTermsChangeWhenANaiveRecountSaysSo(t *testing.T) {
@@ -161,14 +153,7 @@ func TestTermsChangeWhenANaiveRecountSaysSo(t *testing.T) {
 				}
 				w.pass(until)
 				w.calm()
-				want := recount(plan, events, until)
-				if got := changesOf(plan, w.changes); !slices.Equal(got, want) {
-					for i := range max(len(got), len(want)) {
-						if i >= len(got) || i >= len(want) || got[i] != want[i] {
-							t.Fatalf("change %d of %d, %d:\ngot  %v\nwant %v", i, len(got), len(want), got[min(i, len(got)):min(i+3, len(got))], want[min(i, len(want)):min(i+3, len(want))])
-						}
-					}
-				}
+				mustBeSame(t, sarah, changesOf(plan, w.changes), recount(plan, events, until))
 			})
 		})
 	}
@@ -339,6 +324,71 @@ func TestMovingAroundIsAsIfNobodyHadMoved(t *testing.T) {
 			}
 			mustEqual(t, person+": fragments", got, want)
 			mustEqual(t, person+": told", gotTold, wantTold)
+		}
+	})
+}
+
+func TestAMoveChangesTheTermsOfBothPeopleAtOnce(t *testing.T) {
+	plan := everyTerm(3)
+	people, identifiers := []string{"A", "B", "C"}, []string{"a:1", "b:1", "c:1"}
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(plan)
+		w, want := newWorld(t, plan), map[string]*biography{}
+		id := &identity{map[string]string{}, map[string]int64{}, map[string][]schemas.PersonEvent{}}
+		for k, identifier := range identifiers {
+			id.owner[identifier] = people[k]
+			want[people[k]] = biographyOf(h)
+			want[people[k]].identifiers = []string{identifier}
+			id.say(arrives("", identifier, 0, start-1))
+		}
+		settle := func(at schemas.Instant) {
+			if rapid.Bool().Draw(t, "timers in time") {
+				w.pass(at - 1)
+			}
+			for id.step(w, func(int) int { return 0 }) {
+			}
+		}
+		move := func(identifier, to string, at schemas.Instant) {
+			from := id.owner[identifier]
+			if from == to {
+				return
+			}
+			id.move(identifier, to, at)
+			settle(at)
+			for _, person := range []string{from, to} {
+				want[person].pass(at)
+			}
+			want[to].look(at, "") // its arrival is heard before its fragment comes
+			want[from].identifiers = slices.DeleteFunc(want[from].identifiers, func(s string) bool { return s == identifier })
+			want[to].identifiers = append(want[to].identifiers, identifier)
+			want[from].look(at, profile.ReasonLeft)
+			want[to].look(at, profile.ReasonArrived)
+		}
+		events := drawEvents(t, 12, identifiers...)
+		for i := range events {
+			m := &events[i]
+			b := want[id.owner[m.Identifier]]
+			id.say(*m)
+			settle(m.Cause)
+			b.pass(m.Cause)
+			h.add(m)
+			b.look(m.Cause, m.Event.Name)
+			if rapid.IntRange(0, 2).Draw(t, "move") == 0 {
+				move(rapid.SampledFrom(identifiers).Draw(t, "who"), rapid.SampledFrom(people).Draw(t, "to"), m.Cause)
+			}
+		}
+		until := events[len(events)-1].Cause + 2*day
+		w.pass(until)
+		w.calm()
+		for _, person := range people {
+			want[person].pass(until + 1)
+			var own []schemas.Change
+			for _, c := range w.changes {
+				if c.Person == person {
+					own = append(own, c)
+				}
+			}
+			mustBeSame(t, person, changesOf(plan, own), want[person].changes)
 		}
 	})
 }

@@ -45,14 +45,16 @@ func reasonOf(m *schemas.PersonEvent) (reason, eventID string) {
 	}
 }
 
-// apply does what m says, to a fragment of the epoch that it is for.
-func (v *visit) apply(i int, m *schemas.PersonEvent) {
+// apply does what m says, to a fragment of the epoch that it is for. False: it
+// was a duplicate.
+func (v *visit) apply(i int, m *schemas.PersonEvent) bool {
 	switch {
 	case m.MoveTo != "":
 		v.send(i, m)
 	case m.Event != nil:
-		v.fold(i, m.Event, m.Cause)
+		return v.fold(i, m.Event, m.Cause)
 	}
+	return true
 }
 
 // send gives a fragment to the person whose it is from now on.

@@ -53,10 +53,11 @@ func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (ou
 		}
 	case held < epochFor(m):
 		v.park(m)
-	default:
-		v.apply(i, m)
+	case v.apply(i, m):
+		v.close(reasonOf(m))
+		return out
 	}
-	v.close(reasonOf(m))
+	v.close("", "") // only time can have changed anything
 	return out
 }
 
