@@ -58,7 +58,12 @@ consent: [mail]
 
 func compiled(t testing.TB) *definition.Plan {
 	t.Helper()
-	set, err := definition.Parse("definitions.yaml", []byte(definitions))
+	return parsed(t, definitions)
+}
+
+func parsed(t testing.TB, text string) *definition.Plan {
+	t.Helper()
+	set, err := definition.Parse("definitions.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
