@@ -107,9 +107,11 @@ func (p *profile) attach(i int) {
 	a.unique = a.unique || t.Aggregate == expression.Unique
 }
 
-// fingerprint tells apart what rows depend on. It is never zero.
+// fingerprint tells apart what rows depend on, and who asks for what is in
+// them: whoever begins to ask must be told. It is never zero.
 func (p *profile) fingerprint() int64 {
 	h := xxhash.New()
+	fmt.Fprintln(h, p.plan.Fingerprint())
 	rules := &p.plan.Profile
 	fmt.Fprintln(h, rules.TimelineEvents, rules.ExactPoints)
 	for _, name := range slices.Sorted(maps.Keys(rules.Survivorship)) {

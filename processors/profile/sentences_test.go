@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -338,8 +339,9 @@ func TestANewTermStartsFromWhatTheTimelineHolds(t *testing.T) {
 	w.follow(plan)
 	w.take(w.runner.Sweep(w, "profile", sarah, start+2*day))
 	c := w.changes[len(w.changes)-1]
-	if c.Reason != "definition" || c.Cause != start+2*day || len(c.Features) != 1 || c.Features[0].Value != schemas.NumberOf(12.5) {
-		t.Errorf("the sweep changed %+v", c)
+	bought := schemas.Feature{ID: buys.ID, Value: schemas.NumberOf(12.5)}
+	if c.Reason != "definition" || c.Cause != start+2*day || len(c.Features) != 2 || !slices.Contains(c.Features, bought) {
+		t.Errorf("the sweep told %+v, want all that is known, for those who ask since then", c)
 	}
 	before := len(w.changes)
 	w.take(w.runner.Sweep(w, "profile", sarah, start+3*day))
@@ -395,5 +397,20 @@ func TestAPersonWhoWasMergedAndPartedIsAsIfNeverMerged(t *testing.T) {
 	}
 	if gone != 1 {
 		t.Errorf("%d people ended, one did", gone)
+	}
+}
+
+func TestTheLastValueIsTheNewestThoughABucketStaysLonger(t *testing.T) {
+	last := about(asking("purchase", "amount"), expression.Last, 24*time.Hour)
+	plan := planOf(last)
+	plan.Profile.ExactPoints = 1
+	cell := schemas.Instant(4096) * second // as large as cells of a day get
+	from := start / cell * cell
+	w := newWorld(t, plan)
+	w.hear(event(sarah, mail, "purchase", "1", from, number("amount", 1)))
+	w.hear(event(sarah, phone, "purchase", "2", from+minute, number("amount", 2)))
+	w.hear(event(sarah, mail, "purchase", "3", from+hour)) // without an amount; the first one goes to a bucket
+	if x := w.told(plan, sarah); x.features[last.ID] != schemas.NumberOf(2) {
+		t.Errorf("the last amount is %v, want 2", x.features[last.ID])
 	}
 }

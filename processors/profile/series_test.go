@@ -154,3 +154,20 @@ func TestManyDifferentValuesInBucketsAreEstimated(t *testing.T) {
 }
 
 const second = schemas.Instant(1000)
+
+func TestWhichBucketsHaveBecomeOneDoesNotShow(t *testing.T) {
+	var apart, together total
+	var one bucket
+	for k := range 2 {
+		var b bucket
+		for i := range 40 {
+			b.addPoint(point{schemas.Instant(i), schemas.NumberOf(float64(100*k + i))}, true)
+		}
+		apart.addBucket(&b)
+		one.merge(&b)
+	}
+	together.addBucket(&one)
+	if a, b := apart.different(), together.different(); a != b {
+		t.Errorf("80 different values in two buckets count as %v, in one as %v", a, b)
+	}
+}

@@ -37,6 +37,7 @@ type visit struct {
 	movedTo string   // where the last fragment went to
 
 	everything bool            // any term and attribute may have changed
+	restate    bool            // what is known is told again, since others may ask for it now
 	touched    []int           // places in asked whose terms may have changed
 	names      map[string]bool // attributes that may have changed
 	columns    [][]series      // of row.Fragments, unpacked when needed
@@ -65,7 +66,7 @@ func (v *visit) adopt() {
 		v.columns[i] = nil
 	}
 	v.row.Rules = v.rules
-	v.everything = true
+	v.everything, v.restate = true, true
 }
 
 // close ends the visit: what became different is told, and the row is stored.
@@ -112,7 +113,7 @@ func (v *visit) tell(reason, eventID string) {
 		}
 		v.emit(c)
 	}
-	v.everything, v.touched, v.names, v.members = false, nil, nil, nil
+	v.everything, v.restate, v.touched, v.names, v.members = false, false, nil, nil, nil
 }
 
 // tellTerms evaluates the terms that may have changed.
@@ -141,7 +142,7 @@ func (v *visit) tellTerms(c *schemas.Change) {
 				before, told = told[0].value, told[1:]
 			}
 			entry, fresh = fresh[0], fresh[1:]
-			if entry.value != before {
+			if entry.value != before || v.restate && entry.value != v.terms[i].empty {
 				c.Features = append(c.Features, schemas.Feature{ID: entry.id, Value: entry.value})
 			}
 			if entry.value == v.terms[i].empty && entry.due == 0 {
@@ -243,7 +244,7 @@ func (v *visit) tellAttributes(c *schemas.Change) {
 			told = told[1:]
 		default:
 			now := schemas.Property{Name: survive[0].name, Value: survive[0].value}
-			if len(told) == 0 || told[0] != now {
+			if len(told) == 0 || told[0] != now || v.restate {
 				c.Attributes = append(c.Attributes, now)
 			}
 			if len(told) > 0 && told[0].Name == now.Name {
@@ -258,10 +259,10 @@ func (v *visit) tellAttributes(c *schemas.Change) {
 // tellIdentifiers tells the person's identifiers if they are not those that
 // were told.
 func (v *visit) tellIdentifiers(c *schemas.Change) {
-	if v.members == nil {
+	if v.members == nil && !v.restate {
 		return
 	}
-	if now := v.identifiers(); !slices.Equal(now, v.members) {
+	if now := v.identifiers(); v.restate || !slices.Equal(now, v.members) {
 		for _, key := range now {
 			c.Identifiers = append(c.Identifiers, schemas.IdentifierOf(key))
 		}
