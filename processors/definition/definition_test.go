@@ -198,7 +198,7 @@ max_identifiers: 20
 max_links: 7
 namespaces:
   - {name: cookie, priority: 1, links: false}
-  - {name: email, priority: 9, per_person: 2, blocked: ["*@shop.example", usual]}
+  - {name: email, priority: 9, per_person: 2, window: 7d, strict: true, blocked: ["*@shop.example", usual]}
   - {name: loyalty, priority: 9, blocked: []}
 ---
 kind: profile
@@ -229,6 +229,9 @@ when: p.country == "FR"
 	email, loyalty, cookie := i.Namespaces[0], i.Namespaces[1], i.Namespaces[2]
 	if email.Name != "email" || loyalty.Name != "loyalty" || cookie.Name != "cookie" || email.PerPerson != 2 || cookie.Links || !email.Links {
 		t.Errorf("%+v", i.Namespaces)
+	}
+	if email.Window != 7*24*time.Hour || !email.Strict || loyalty.Window != 0 || loyalty.Strict {
+		t.Errorf("email %+v, loyalty %+v", email, loyalty)
 	}
 	for value, want := range map[string][3]bool{ // email, loyalty, cookie
 		"":               {true, true, true},

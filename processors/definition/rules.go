@@ -70,6 +70,8 @@ func (f *fields) namespace() Namespace {
 		Priority:  f.integer("priority", 0, 0),
 		PerPerson: f.integer("per_person", 0, 0),
 		Links:     f.boolean("links", true),
+		Window:    f.duration("window", 0),
+		Strict:    f.boolean("strict", false),
 	}
 	if node := f.required("name", "email"); node != nil {
 		if n.Name = node.Value; !goodName.MatchString(n.Name) {
