@@ -138,6 +138,23 @@ func TestAKnownLinkSaysNothingAndWritesNothing(t *testing.T) {
 	}
 }
 
+// Non-obvious 10 and 11.
+func TestACommandAboutStrangersInventsNobody(t *testing.T) {
+	w := newWorld(t, 4, loose())
+	w.put(command(identity.Unlink, "1", 1, "email:a", "email:b"))
+	w.rest(loopFirst)
+	if people, told := w.people(), len(w.profile.people); len(people) != 0 || told != 0 {
+		t.Errorf("people are %v, profile knows %d", people, told)
+	}
+	w.put(event("2", 2, "email:a", "device:x"))
+	w.put(event("3", 3, "email:b", "device:x"))
+	w.rest(loopFirst)
+	if people := w.people(); people["email:a"] == people["email:b"] {
+		t.Error("the unlink is forgotten")
+	}
+}
+
+// Non-obvious 8.
 func TestAStaleWordOfARootIsNotFollowed(t *testing.T) {
 	w := newWorld(t, 4, loose())
 	w.put(event("1", 1, "email:a", "device:x"))
@@ -392,6 +409,7 @@ func (w *world) checkBounds(t fataler, rules definition.IdentityRules, weight in
 	}
 }
 
+// Non-obvious 2, 9 and, of arrivals, 11.
 func TestMembersAndRootsAgreeAtRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules, events := anyRules(t), history(t, 40)
@@ -419,6 +437,7 @@ func TestChangedRulesGiveThePeopleThatTheyWouldAlwaysHaveGiven(t *testing.T) {
 	})
 }
 
+// Non-obvious 12.
 func TestAnEventUnderAForeignKeyGoesToItsPrimaryIdentifier(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules, events := anyRules(t), history(t, 20)

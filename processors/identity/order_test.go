@@ -186,6 +186,7 @@ func histories() map[string][]*schemas.Event {
 	}
 }
 
+// Non-obvious 1, 4, 6 and 10: each has a history here that goes wrong without it.
 func TestAllArrivalOrdersOfTheSameEvidenceGiveTheSamePeople(t *testing.T) {
 	for name, events := range histories() {
 		t.Run(name, func(t *testing.T) {
