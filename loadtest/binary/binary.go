@@ -77,6 +77,17 @@ func (b *Binary) Start(log string, args ...string) (*Process, error) {
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
+// Err is why the process ended; nil if it ended well. It is an error to ask
+// while it runs.
+func (p *Process) Err() error {
+	select {
+	case <-p.ended:
+		return p.err
+	default:
+		return fmt.Errorf("process %d has not ended", p.PID)
+	}
+}
+
 // Kill ends the process as a failing machine would, kill -9, and returns when
 // it is gone.
 func (p *Process) Kill() error { return p.end(syscall.SIGKILL, 10*time.Second) }

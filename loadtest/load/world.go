@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -77,10 +79,11 @@ func (w *world) connect(ctx context.Context, brokers string) (err error) {
 
 // define makes the topics and publishes the definitions.
 func (w *world) define(ctx context.Context) error {
-	if _, err := w.binary.Run(ctx, "apply", "-f", w.definitions, "--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions)); err != nil {
+	size := append([]string{"--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions)}, w.chaining()...)
+	if _, err := w.binary.Run(ctx, append([]string{"apply", "-f", w.definitions}, size...)...); err != nil {
 		return err
 	}
-	_, err := w.binary.Run(ctx, "topology", "apply", "--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions))
+	_, err := w.binary.Run(ctx, append([]string{"topology", "apply"}, size...)...)
 	return err
 }
 
@@ -101,23 +104,29 @@ func (w *world) close() error {
 
 // start runs kairos, in one process or in one per stage.
 func (w *world) start(extra ...string) error {
-	words := []string{""}
-	if w.separate {
-		words = nil
-		for _, s := range w.topology.Stages() {
-			words = append(words, s.Word)
-		}
+	var words [][]string // by process
+	for _, s := range w.topology.Stages() {
+		words = append(words, []string{s.Word})
 	}
-	for _, word := range words {
-		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", word)}
-		if word != "" {
-			args = append(args, word)
-		}
-		p, err := w.binary.Start(filepath.Join(w.dir, "kairos"+word+".log"), append(args, extra...)...)
+	if !w.separate {
+		words = [][]string{slices.Concat(words...)}
+	}
+	for _, stages := range words {
+		name := strings.Join(stages, "-")
+		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", name), "--metrics="}
+		args = append(append(args, w.chaining()...), stages...)
+		p, err := w.binary.Start(filepath.Join(w.dir, name+".log"), append(args, extra...)...)
 		if err != nil {
 			return err
 		}
 		w.running = append(w.running, p)
+	}
+	return nil
+}
+
+func (w *world) chaining() []string {
+	if w.separate {
+		return []string{"--unchained"}
 	}
 	return nil
 }
