@@ -12,7 +12,7 @@ type HostState struct {
 	Watermarks []Watermark `avro:"watermarks"` // sorted by topic, then source
 	Told       Instant     `avro:"told_ms"`    // the partition time that the stages behind know
 	Loop       LoopState   `avro:"loop"`
-	Sweeps     []SweepDone `avro:"sweeps"` // the last one of each stage, sorted by stage
+	Sweeps     []SweepDone `avro:"sweeps"` // the last one of each stage, in the order in which they began
 }
 
 // Watermark is the newest tick of one source in one topic.

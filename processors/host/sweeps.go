@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/IBM/sarama"
@@ -9,28 +8,25 @@ import (
 	"kairos/schemas"
 )
 
-// adopt takes a new runner and begins the sweeps that come with it.
+// adopt takes a new runner and begins the sweeps that come with it, in the
+// order of the flow: a stage sweeps after what stages before it had to tell.
 func (r *run) adopt(d *redefinition) {
 	if d == nil {
 		return
 	}
 	r.runner = d.runner
 	for _, p := range r.owned {
-		for _, word := range d.words {
-			p.beginSweep(schemas.SweepDone{Stage: word, Time: r.timeOf(p), Total: int64(p.rows.count)})
+		for _, s := range r.config.Group.Stages {
+			if slices.Contains(d.words, s.Word) {
+				p.beginSweep(schemas.SweepDone{Stage: s.Word, Time: r.timeOf(p), Total: int64(p.rows.count)})
+			}
 		}
 	}
 }
 
 func (p *partition) beginSweep(fresh schemas.SweepDone) {
-	i, ok := slices.BinarySearchFunc(p.state.Sweeps, fresh.Stage, func(s schemas.SweepDone, word string) int {
-		return cmp.Compare(s.Stage, word)
-	})
-	if ok {
-		p.state.Sweeps[i] = fresh
-	} else {
-		p.state.Sweeps = slices.Insert(p.state.Sweeps, i, fresh)
-	}
+	others := slices.DeleteFunc(slices.Clone(p.state.Sweeps), func(s schemas.SweepDone) bool { return s.Stage == fresh.Stage })
+	p.state.Sweeps = append(others, fresh)
 }
 
 // sweeping is the place of the sweep to go on with; -1: none.
