@@ -37,7 +37,7 @@ func (r *ProfileRow) EncodedSize() int {
 type Fragment struct {
 	Identifier string   `avro:"identifier"`
 	Epoch      int64    `avro:"epoch"`
-	Rules      int64    `avro:"rules"`  // as ProfileRow.Rules
+	Rules      int64    `avro:"rules"`  // fingerprint of what decides on its content
 	Now        Instant  `avro:"now_ms"` // the newest cause applied
 	FirstSeen  Instant  `avro:"first_seen_ms"`
 	LastSeen   Instant  `avro:"last_seen_ms"`

@@ -175,7 +175,7 @@ func (p *profile) refit(r *room, f *schemas.Fragment) {
 	f.Series = appendSeries(nil, all)
 	f.Claims = p.packClaims(claims, mostClaimed, func(string) {})
 	f.Timeline = newest(f.Timeline, len(past), p.plan.Profile.TimelineEvents)
-	f.Rules = p.rules
+	f.Rules = p.keeping
 }
 
 // recall makes a series from the timeline.

@@ -30,7 +30,7 @@ func (v *visit) holds(m *schemas.PersonEvent) (place int, epoch int64) {
 	if epochFor(m) != 0 {
 		return i, -1
 	}
-	v.add(i, schemas.Fragment{Identifier: m.Identifier, Rules: v.rules})
+	v.add(i, schemas.Fragment{Identifier: m.Identifier, Rules: v.keeping})
 	return i, 0
 }
 
@@ -70,7 +70,7 @@ func (v *visit) send(i int, m *schemas.PersonEvent) {
 // accept takes a fragment in.
 func (v *visit) accept(i int, m *schemas.FragmentMove) {
 	f := m.Fragment
-	if f.Rules != v.rules {
+	if f.Rules != v.keeping {
 		v.refit(v.room, &f)
 	}
 	v.add(i, f)

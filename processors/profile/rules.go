@@ -17,7 +17,8 @@ import (
 // profile is the plan, arranged for the stage's work.
 type profile struct {
 	plan    *definition.Plan
-	rules   int64 // fingerprint of what follows
+	rules   int64 // fingerprint of what rows depend on
+	keeping int64 // fingerprint of what fragments depend on
 	terms   []term
 	asked   []asked          // by rising series id
 	byEvent map[string][]int // places in asked
@@ -89,7 +90,7 @@ func compile(plan *definition.Plan) *profile {
 		}
 		a.level = levelOf(a.longest)
 	}
-	p.rules = p.fingerprint()
+	p.keeping, p.rules = p.fingerprints()
 	return p
 }
 
@@ -107,11 +108,11 @@ func (p *profile) attach(i int) {
 	a.unique = a.unique || t.Aggregate == expression.Unique
 }
 
-// fingerprint tells apart what rows depend on, and who asks for what is in
-// them: whoever begins to ask must be told. It is never zero.
-func (p *profile) fingerprint() int64 {
+// fingerprints tells apart what fragments depend on, and what rows do: that,
+// the terms, and who asks for what is in them, since whoever begins to ask must
+// be told. Neither is ever zero.
+func (p *profile) fingerprints() (fragments, rows int64) {
 	h := xxhash.New()
-	fmt.Fprintln(h, p.plan.Fingerprint())
 	rules := &p.plan.Profile
 	fmt.Fprintln(h, rules.TimelineEvents, rules.ExactPoints)
 	for _, name := range slices.Sorted(maps.Keys(rules.Survivorship)) {
@@ -124,10 +125,12 @@ func (p *profile) fingerprint() int64 {
 		a := &p.asked[i]
 		fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
 	}
+	fragments = max(int64(h.Sum64()>>1), 1)
 	for i := range p.terms {
 		fmt.Fprintln(h, "term", p.terms[i].ID)
 	}
-	return max(int64(h.Sum64()>>1), 1)
+	fmt.Fprintln(h, p.plan.Fingerprint())
+	return fragments, max(int64(h.Sum64()>>1), 1)
 }
 
 func (p *profile) findAsked(id int64) (int, bool) {

@@ -63,7 +63,7 @@ func View(person string, row *schemas.ProfileRow, plan *definition.Plan, at sche
 	shown.Fragments = slices.Clone(row.Fragments)
 	v := &visit{profile: p, person: person, row: &shown, now: at, room: &room{}, columns: make([][]series, len(row.Fragments))}
 	for i := range shown.Fragments {
-		if shown.Fragments[i].Rules != p.rules {
+		if shown.Fragments[i].Rules != p.keeping {
 			p.refit(v.room, &shown.Fragments[i])
 		}
 	}

@@ -62,8 +62,10 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 // adopt brings the row to the rules of today.
 func (v *visit) adopt() {
 	for i := range v.row.Fragments {
-		v.refit(v.room, &v.row.Fragments[i])
-		v.columns[i] = nil
+		if f := &v.row.Fragments[i]; f.Rules != v.keeping {
+			v.refit(v.room, f)
+			v.columns[i] = nil
+		}
 	}
 	v.row.Rules = v.rules
 	v.everything, v.restate = true, true
