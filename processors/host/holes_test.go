@@ -1,12 +1,14 @@
 package host_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -272,6 +274,43 @@ func TestBadRecordsBecomeDeadLettersAndTheirPartitionGoesOn(t *testing.T) {
 		}
 	}
 	equal(t, "reasons", reasons, []string{"undecodable", "undecodable", "empty-key", "unknown-schema", "panic", "unwanted"})
+}
+
+func TestWhatNoTopicTakesBecomesADeadLetter(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	limit := "3000000" // of the door's topic; the others take a million or so
+	if _, err := w.admin.AlterTopicConfigs(w.ctx(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, notes.Name); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := kgo.NewClient(append(slices.Clone(w.kafka), kgo.ProducerBatchMaxBytes(3_000_000))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	h := w.start(w.config("writer"))
+	large := bytes.Repeat([]byte("x"), 2_500_000)
+	if err := writer.ProduceSync(w.ctx(), &kgo.Record{Topic: notes.Name, Key: []byte("a"), Value: large}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	w.write("a 1 wake=5 "+strings.Repeat("y", 600_000), "a 2 "+strings.Repeat("z", 600_000), "a 3 pass=on")
+	w.drain(h)
+	if page := h.page(writerTable, "a"); len(page) != 2 || page[1] != "3 pass=on" {
+		t.Errorf("page a has %d lines", len(page))
+	}
+	var letters []*schemas.DeadLetter
+	for _, record := range w.read(topologies.DeadLetters("writer").Name) {
+		letter, err := schemas.DeadLetterCodec.Decode(record.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		letters = append(letters, letter)
+	}
+	if len(letters) != 2 || letters[0].Reason != "kairos-writer-too-large" || letters[1].Reason != "kairos-writer-row-too-large" {
+		t.Fatalf("%d letters", len(letters))
+	}
+	if !bytes.Equal(letters[0].Value, large) || letters[1].Offset != 2 {
+		t.Errorf("the letters do not hold the originals: %d bytes, offset %d", len(letters[0].Value), letters[1].Offset)
+	}
 }
 
 func TestRecoveryEndsAtMarkersAndPassesOverWhatWasAborted(t *testing.T) {

@@ -18,9 +18,10 @@ import (
 // follows another one of the same producer waits until the markers of that one
 // are written; with a few producers nobody comes back so soon.
 type producers struct {
-	config Config
-	all    []*producer
-	turn   int
+	config  Config
+	limitOf func(topic string) int // of a batch
+	all     []*producer
+	turn    int
 }
 
 // producer has one transactional id.
@@ -32,7 +33,7 @@ type producer struct {
 // newProducers connects all producers. That fences and aborts what a former
 // life of the same InstanceID has left behind. Without InstanceID the ids are
 // new ones, and the broker aborts what was left behind after a while.
-func newProducers(ctx context.Context, c Config) (*producers, error) {
+func newProducers(ctx context.Context, c Config, limitOf func(string) int) (*producers, error) {
 	instance := c.InstanceID
 	if instance == "" {
 		var random [8]byte
@@ -41,7 +42,7 @@ func newProducers(ctx context.Context, c Config) (*producers, error) {
 		}
 		instance = hex.EncodeToString(random[:])
 	}
-	ps := &producers{config: c}
+	ps := &producers{config: c, limitOf: limitOf}
 	for n := range c.Producers {
 		p := &producer{id: fmt.Sprintf("%s-%s-%d", c.Group.Name, instance, n)}
 		ps.all = append(ps.all, p)
@@ -64,7 +65,7 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(1<<20),
-		kgo.ProducerBatchMaxBytes(maxRecordBytes),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(ps.limitOf(topic)) }),
 		kgo.UnknownTopicRetries(20),
 	)...)
 	if err != nil {
@@ -102,10 +103,6 @@ func (ps *producers) close() {
 		}
 	}
 }
-
-// maxRecordBytes is the size up to which records are sent. What a topic takes
-// is the broker's decision.
-const maxRecordBytes = 64 << 20
 
 // write begins a transaction and writes its records. After an error of this or
 // of what follows, nobody knows how the transaction ended until p is replaced.

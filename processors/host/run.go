@@ -39,6 +39,7 @@ type run struct {
 	loopSources  []source        // whose words make a round of the barrier
 	partitionsOf map[string]int32
 	topicIDs     map[string][16]byte
+	limits       map[string]int // most bytes of a batch, by topic
 	partitionFor func(key []byte, partitions int32) int32
 
 	ready     chan struct{} // closed once what follows is set; the client joins its group before
@@ -97,7 +98,7 @@ func (r *run) connect(ctx context.Context) error {
 	if r.disk, err = openDisk(r.config, r.tables, r.topicIDs); err != nil {
 		return err
 	}
-	r.producers, err = newProducers(ctx, r.config)
+	r.producers, err = newProducers(ctx, r.config, r.limitOf)
 	return err
 }
 
@@ -160,7 +161,7 @@ func (r *run) loadTopics(ctx context.Context) error {
 				return fmt.Errorf("table %s has %d partitions but %s has %d: they must be equal", table, got, r.inputs[0], want)
 			}
 		}
-		return nil
+		return r.loadLimits(ctx, names)
 	})
 }
 

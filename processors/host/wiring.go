@@ -60,6 +60,9 @@ func (r *run) step(ctx goka.Context, message any) {
 	p := r.session.partitions[ctx.Partition()]
 	value, _ := message.([]byte)
 	effects, err := r.effects(p, ctx, value)
+	if err == nil {
+		effects, err = r.fit(p, ctx, value, effects)
+	}
 	if err != nil {
 		ctx.Fail(err) // panics, on purpose: nothing may go on
 	}
