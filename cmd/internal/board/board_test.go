@@ -1,0 +1,60 @@
+package board_test
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"kairos/cmd/internal/board"
+	"kairos/cmd/internal/screen"
+	"kairos/cmd/internal/tally"
+	"kairos/schemas"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is drawn into testdata; then review the diff")
+
+func state() board.State {
+	day := func(y int, m time.Month, d int) schemas.Instant {
+		return schemas.InstantOf(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))
+	}
+	return board.State{
+		Title: "a shop's purchases", From: day(1997, 1, 1), To: day(1998, 7, 1), Now: day(1997, 10, 1),
+		Events: 48211, People: 23570, Seconds: 6.5,
+		Counts: []tally.Count{{Name: "lapsed_90d", Size: 18034, Entered: 21253, Exited: 3219}, {Name: "vip", Size: 3, Entered: 948, Exited: 945}, {Name: "win_back"}},
+		Before: []tally.Count{{Name: "lapsed_90d", Size: 18034, Entered: 21253, Exited: 3219}, {Name: "vip", Size: 2, Entered: 947, Exited: 945}},
+	}
+}
+
+func TestTheBoardIsDrawnAsReviewed(t *testing.T) {
+	const path = "testdata/board.txt"
+	got := strings.Join(board.Lines(state(), false, 110), "\n") + "\n" + board.Line(state()) + "\n"
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("differs from %s; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
+	}
+}
+
+func TestColoursChangeNoWidthAndMarkOnlyWhatMoved(t *testing.T) {
+	plain, painted := board.Lines(state(), false, 110), board.Lines(state(), true, 110)
+	for i := range plain {
+		if screen.Width(plain[i]) != screen.Width(painted[i]) {
+			t.Errorf("line %d is %d columns wide in colour, not %d", i, screen.Width(painted[i]), screen.Width(plain[i]))
+		}
+	}
+	const green = "\x1b[32m"
+	for _, line := range painted {
+		if moved := strings.Contains(line, "vip"); strings.Contains(line, green) != moved {
+			t.Errorf("%q", line)
+		}
+	}
+}

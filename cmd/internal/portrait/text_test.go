@@ -1,0 +1,75 @@
+package portrait_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+	"time"
+
+	"kairos/cmd/internal/portrait"
+	"kairos/schemas"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is shown into testdata; then review the diff")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("differs from %s; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
+	}
+}
+
+func at(day, hour int) portrait.When {
+	return portrait.When(schemas.InstantOf(time.Date(2026, 3, day, hour, 0, 0, 0, time.UTC)))
+}
+
+var cancel = portrait.Moment{Time: at(3, 10), Event: "cancel", ID: "e-2", Source: "callcenter", Identifier: "phone:+33612345678",
+	Properties: []portrait.Property{{Name: "channel", Value: "phone"}}}
+
+func TestAPersonIsShownAsReviewed(t *testing.T) {
+	golden(t, "testdata/person.txt", portrait.Portrait{
+		Person: "6651d1a6adc3c832", At: at(3, 10),
+		Identifiers: []portrait.Identifier{
+			{Namespace: "email", Value: "sarah@example.org", FirstSeen: at(1, 0), LastSeen: at(2, 0), Events: 2, Sources: []string{"app", "web"}},
+			{Namespace: "device_id", Value: "ios-7f3a", Device: true},
+		},
+		Attributes: []portrait.Attribute{{Name: "first_name", Value: "Sarah", Source: "web", Since: at(1, 0)}, {Name: "plan", Value: "premium", Since: at(1, 0)}},
+		Features:   []portrait.Feature{{Name: "lifetime_value", Value: "12.5"}, {Name: "purchases", Value: "1", Since: at(1, 0)}},
+		Audiences: []portrait.Standing{
+			{Audience: "win_back", Member: true, Since: at(3, 10), Because: "events(cancel)", EventID: "e-2", Revision: 1},
+			{Audience: "app_only", Since: at(2, 0), Because: "merged", Revision: 2},
+		},
+		Scores:       []portrait.Score{{Model: "repurchase", Value: 0.0414, Reasons: []portrait.Reason{{Input: "purchases", Value: "0", Part: -0.463}}}},
+		Destinations: []portrait.Destination{{Name: "app", Audience: "win_back", Revision: 1}},
+		Timeline:     []portrait.Moment{cancel},
+		Links:        []portrait.Link{{A: "device_id:ios-7f3a", B: "email:sarah@example.org", Taken: true, Because: "app"}, {A: "crm_id:1", B: "crm_id:2", Because: "per-person (crm_id)"}},
+	}.Text(false))
+}
+
+func TestAnExplanationIsShownAsReviewed(t *testing.T) {
+	in := portrait.Explanation{
+		Person: "6651d1a6adc3c832", Audience: "win_back", Description: "Cancelled and has not bought since", Member: true,
+		When:     "events(\"cancel\").within(\"30d\").any() &&\n  events(\"purchase\").within(\"30d\").none()",
+		Standing: &portrait.Standing{Audience: "win_back", Member: true, Since: at(3, 10), Because: "events(cancel)", Revision: 1}, Event: &cancel,
+		Parts: []portrait.Part{{Asks: "cancel within 30d any", Value: "true", Events: []portrait.Moment{cancel}}, {Asks: "purchase within 30d none", Value: "true"}},
+	}
+	never := in
+	never.Member, never.Standing, never.Event, never.Parts = false, nil, nil, nil
+	golden(t, "testdata/explanation.txt", in.Text(false)+never.Text(false))
+}
+
+func TestTimesAreRFC3339ForMachines(t *testing.T) {
+	text, err := at(3, 10).MarshalText()
+	if err != nil || string(text) != "2026-03-03T10:00:00Z" {
+		t.Errorf("got %s, %v", text, err)
+	}
+}
