@@ -52,7 +52,10 @@ func loose() definition.IdentityRules {
 // check says whether the world came to what the naive model says, whether each
 // event arrived once, and whether each fragment is where its events go.
 func (w *world) check(t fataler, events []*schemas.Event, rules definition.IdentityRules) {
-	want := naive(events, rules)
+	w.checkAgainst(t, events, naive(events, rules))
+}
+
+func (w *world) checkAgainst(t fataler, events []*schemas.Event, want map[string]string) {
 	got := w.people()
 	if !maps.Equal(got, want) {
 		t.Fatalf("people are\n%s\nwant\n%s\nevents:\n%s", show(got), show(want), list(events))
@@ -191,18 +194,59 @@ func TestAllArrivalOrdersOfTheSameEvidenceGiveTheSamePeople(t *testing.T) {
 	for name, events := range histories() {
 		t.Run(name, func(t *testing.T) {
 			events = strongestFirst(events)
+			wanted, wantedStrict := naive(events, tight()), naive(events, strict())
 			permutations(len(events), func(order []int) {
-				shuffled := make([]*schemas.Event, len(events))
-				for i, j := range order {
-					shuffled[i] = events[j]
-				}
-				runSlowly(t, tight(), shuffled).check(t, events, tight())
-				run(t, 0, strict(), shuffled, doorFirst).check(t, events, strict())
+				shuffled := arranged(events, order)
+				runSlowly(t, tight(), shuffled).checkAgainst(t, events, wanted)
+				run(t, 0, strict(), shuffled, doorFirst).checkAgainst(t, events, wantedStrict)
 				for _, pick := range []func(int) int{loopFirst, doorFirst, pseudo(uint64(1 + order[0]))} {
-					run(t, 0, tight(), shuffled, pick).check(t, events, tight())
+					run(t, 0, tight(), shuffled, pick).checkAgainst(t, events, wanted)
 				}
 			})
 		})
+	}
+}
+
+func arranged(events []*schemas.Event, order []int) []*schemas.Event {
+	all := make([]*schemas.Event, len(events))
+	for i, j := range order {
+		all[i] = events[j]
+	}
+	return all
+}
+
+func TestAllOrdersOfSevenPiecesThatBreakEveryRuleGiveTheSamePeople(t *testing.T) {
+	events := strongestFirst([]*schemas.Event{
+		event("1", 1, "crm:1", "email:a", "device:x"),
+		event("2", 2+minutesOfDay, "crm:2", "email:a", "device:x"),
+		event("3", 3, "email:b", "device:x", "device:y"),
+		event("4", 4, "email:c", "device:y", "device:z"),
+		command(identity.Unlink, "5", 5, "crm:2", "email:b"),
+		command(identity.Unlink, "6", 6, "email:c", "device:y"),
+		event("7", 7+minutesOfDay, "email:b", "email:c", "device:z"),
+	})
+	hot, parted, crowded := tight(), tight(), strict()
+	parted.MaxIdentifiers, parted.MaxLinks = 9, 9
+	crowded.MaxIdentifiers, crowded.MaxLinks, crowded.Namespaces[1].PerPerson = 3, 9, 2
+	broken := map[string]bool{}
+	for _, rules := range []definition.IdentityRules{hot, parted, crowded} {
+		want := naive(events, rules)
+		seed := uint64(0)
+		permutations(len(events), func(order []int) {
+			seed++
+			w := run(t, 0, rules, arranged(events, order), pseudo(seed))
+			w.checkAgainst(t, events, want)
+			if seed == 1 {
+				for _, d := range identity.Explain(w.component("email:a"), rules).Decisions {
+					broken[d.Rule] = true
+				}
+			}
+		})
+	}
+	for _, rule := range []string{identity.RulePerPerson, identity.RuleHot, identity.RuleUnlinked, identity.RuleParted, identity.RuleIdentifiers, identity.RuleContested} {
+		if !broken[rule] {
+			t.Errorf("no link is refused by %s", rule)
+		}
 	}
 }
 
