@@ -45,7 +45,7 @@ var story = []step{
 		"identifiers": {"device_id": "ios-7f3a", "email": "sarah@example.org"}, "properties": {"channel": "app"}}`},
 	{time.Hour, "crm", "becomes customer 900001, with a telephone number", `{"id": "sarah-6", "name": "profile", "source": "crm",
 		"identifiers": {"crm_id": "900001", "email": "sarah@example.org", "phone": "+33 6 12 34 56 78"}, "attributes": {"consent.app": true}}`},
-	{50 * time.Hour, "call centre", "calls and cancels; all they have is her number", `{"id": "sarah-7", "name": "cancel", "source": "callcenter",
+	{36 * time.Hour, "call centre", "calls and cancels; all they have is her number", `{"id": "sarah-7", "name": "cancel", "source": "callcenter",
 		"identifiers": {"phone": "+33 6 12 34 56 78"}, "properties": {"channel": "phone", "reason": "price"}}`},
 }
 
