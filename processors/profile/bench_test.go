@@ -57,3 +57,34 @@ func benchmarkEvent(b *testing.B, name string, past int) {
 	}
 	b.ReportMetric(float64(len(w.rows[sarah])), "row-bytes")
 }
+
+// BenchmarkEventAmidManyTerms: an event costs by the terms that it touches,
+// not by those that there are.
+func BenchmarkEventAmidManyTerms(b *testing.B) {
+	for _, many := range []int{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprint(many, " terms"), func(b *testing.B) {
+			terms := []*expression.Term{about(asking("purchase", ""), expression.Count, 0)}
+			for i := range many {
+				s := asking(fmt.Sprint("look", i/100), "")
+				terms = append(terms, compared(about(s, expression.Count, time.Duration(1+i%90)*24*time.Hour), expression.GreaterOrEqual, 1))
+			}
+			w := newWorld(b, planOf(terms...))
+			for i := range 20 { // of ten kinds of events, so about a tenth of the terms are true
+				w.hear(event(sarah, mail, fmt.Sprint("look", i%10), fmt.Sprint("shop-", i), start+schemas.Instant(i)*minute))
+			}
+			m := event(sarah, mail, "purchase", "now", start+hour)
+			value, err := schemas.PersonEventCodec.Append(nil, &m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+				if _, err := w.runner.Message(w, message); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(w.rows[sarah])), "row-bytes")
+		})
+	}
+}

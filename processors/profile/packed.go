@@ -174,6 +174,21 @@ func (r *reader) value() schemas.Value {
 	}
 }
 
+// skip passes over a value.
+func (r *reader) skip() {
+	switch r.byte() {
+	case tagNull, tagFalse, tagTrue:
+	case tagDouble:
+		r.fixed()
+	case tagInteger:
+		r.varint()
+	case tagText:
+		r.bytes()
+	default:
+		r.fail()
+	}
+}
+
 // whole panics if a column was damaged. Such a row can only be the work of a
 // bug: every column that comes from outside was checked when it came (sound).
 func (r *reader) whole(column string) {

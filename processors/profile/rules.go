@@ -32,9 +32,8 @@ type room struct {
 	points   []point
 	buckets  []bucket
 	gathered gathered
-	told     []toldTerm
-	fresh    []toldTerm
-	kept     []toldTerm
+	fresh    []told
+	terms    []byte
 }
 
 // asked is a series together with what its terms need of it.
@@ -135,6 +134,11 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 
 func (p *profile) findAsked(id int64) (int, bool) {
 	return slices.BinarySearchFunc(p.asked, id, func(a asked, id int64) int { return cmp.Compare(a.ID, id) })
+}
+
+func (p *profile) planned(id int64) bool {
+	_, planned := p.findTerm(id)
+	return planned
 }
 
 func (p *profile) findTerm(id int64) (int, bool) {

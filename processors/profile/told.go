@@ -6,29 +6,38 @@ import (
 	"kairos/schemas"
 )
 
-// toldTerm is what was last told about one term. One that has its empty value
-// and nothing to wait for is not kept: never told means empty.
-type toldTerm struct {
+// told is what was last told about one term. One that has its empty value and
+// nothing to wait for is not kept: never told means empty.
+type told struct {
 	id    int64
 	due   schemas.Instant // when the passing of time changes it; 0: never
 	value schemas.Value
 }
 
 // The column Terms: per term, by rising id, fixed id, varint due, value.
-func appendTold(dst []byte, told []toldTerm) []byte {
-	for i := range told {
-		dst = appendFixed(dst, uint64(told[i].id))
-		dst = appendValue(binary.AppendVarint(dst, int64(told[i].due)), told[i].value)
-	}
-	return dst
+func appendTold(dst []byte, t *told) []byte {
+	return appendValue(binary.AppendVarint(appendFixed(dst, uint64(t.id)), int64(t.due)), t.value)
 }
 
-func toldOf(told []toldTerm, column []byte) ([]toldTerm, bool) {
-	r := reader{rest: column}
-	for len(r.rest) > 0 {
-		told = append(told, toldTerm{int64(r.fixed()), schemas.Instant(r.varint()), r.value()})
+// packedTold is an entry as it lies in the column.
+type packedTold struct {
+	id     int64
+	due    schemas.Instant
+	value  []byte
+	packed []byte // all of it
+}
+
+// nextTold takes the next entry. False: there is none.
+func nextTold(r *reader) (packedTold, bool) {
+	if len(r.rest) == 0 {
+		return packedTold{}, false
 	}
-	return told, !r.bad
+	entry := r.rest
+	t := packedTold{id: int64(r.fixed()), due: schemas.Instant(r.varint())}
+	value := r.rest
+	r.skip()
+	t.value, t.packed = value[:len(value)-len(r.rest)], entry[:len(entry)-len(r.rest)]
+	return t, !r.bad
 }
 
 // The column Told: per attribute, by name, text name, value.

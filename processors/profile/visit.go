@@ -15,6 +15,7 @@ const (
 	ReasonArrived    = "fragment arrived"
 	ReasonLeft       = "fragment left"
 	ReasonDefinition = "definition"
+	ReasonCut        = "row cut" // see bound.go
 )
 
 // MergedInto is the reason of a Change by which a person ends.
@@ -109,59 +110,71 @@ func (v *visit) tell(reason, eventID string) {
 	v.tellAttributes(c)
 	v.tellIdentifiers(c)
 	if len(c.Features)+len(c.Attributes)+len(c.Identifiers) > 0 {
-		if c.Reason == "" {
+		switch {
+		case c.Reason != "":
+		case len(c.Features) > 0:
 			i, _ := v.findTerm(c.Features[0].ID)
 			c.Reason = WindowClosed(v.terms[i].Short)
+		default:
+			c.Reason = ReasonCut
 		}
 		v.emit(c)
 	}
 	v.everything, v.restate, v.touched, v.names, v.members = false, false, nil, nil, nil
 }
 
-// tellTerms evaluates the terms that may have changed.
+// tellTerms evaluates the terms that may have changed. What was told about the
+// others is copied as it lies there.
 func (v *visit) tellTerms(c *schemas.Change) {
 	due := v.row.WakeAt != 0 && v.row.WakeAt <= v.now
 	if !v.everything && len(v.touched) == 0 && !due {
 		return
 	}
-	told, sound := toldOf(v.room.told[:0], v.row.Terms)
-	(&reader{bad: !sound}).whole("terms")
-	fresh := v.evaluate(v.inQuestion(told))
-	kept := v.room.kept[:0]
-	v.room.told, v.room.fresh = told, fresh
-	v.row.Terms, v.row.WakeAt = v.row.Terms[:0], 0
-	for len(told) > 0 || len(fresh) > 0 {
-		var entry toldTerm
-		if len(fresh) == 0 || len(told) > 0 && told[0].id < fresh[0].id {
-			entry, told = told[0], told[1:]
-			if _, planned := v.findTerm(entry.id); !planned {
-				continue // of an earlier plan: nobody asks any more
+	fresh := v.evaluate(v.inQuestion(due))
+	v.room.fresh = fresh
+	packed := v.room.terms[:0]
+	r := reader{rest: v.row.Terms}
+	told, more := nextTold(&r)
+	v.row.WakeAt = 0
+	for more || len(fresh) > 0 {
+		if len(fresh) == 0 || more && told.id < fresh[0].id {
+			if !v.everything || v.planned(told.id) { // else of an earlier plan: nobody asks any more
+				packed = append(packed, told.packed...)
+				v.wakeAt(told.due)
 			}
-		} else {
-			i, _ := v.findTerm(fresh[0].id)
-			before := v.terms[i].empty
-			if len(told) > 0 && told[0].id == fresh[0].id {
-				before, told = told[0].value, told[1:]
-			}
-			entry, fresh = fresh[0], fresh[1:]
-			if entry.value != before || v.restate && entry.value != v.terms[i].empty {
-				c.Features = append(c.Features, schemas.Feature{ID: entry.id, Value: entry.value})
-			}
-			if entry.value == v.terms[i].empty && entry.due == 0 {
-				continue
-			}
+			told, more = nextTold(&r)
+			continue
 		}
-		if entry.due != 0 && (v.row.WakeAt == 0 || entry.due < v.row.WakeAt) {
-			v.row.WakeAt = entry.due
+		next := fresh[0]
+		fresh = fresh[1:]
+		i, _ := v.findTerm(next.id)
+		before, empty := v.terms[i].empty, v.terms[i].empty
+		if more && told.id == next.id {
+			before = (&reader{rest: told.value}).value()
+			told, more = nextTold(&r)
 		}
-		kept = append(kept, entry)
+		if next.value != before || v.restate && next.value != empty {
+			c.Features = append(c.Features, schemas.Feature{ID: next.id, Value: next.value})
+		}
+		if next.value != empty || next.due != 0 {
+			packed = appendTold(packed, &next)
+			v.wakeAt(next.due)
+		}
 	}
-	v.row.Terms, v.room.kept = appendTold(v.row.Terms, kept), kept
+	r.whole("terms")
+	v.row.Terms, v.room.terms = append(v.row.Terms[:0], packed...), packed
+}
+
+// wakeAt makes the row wake at t, or before.
+func (v *visit) wakeAt(t schemas.Instant) {
+	if t != 0 && (v.row.WakeAt == 0 || t < v.row.WakeAt) {
+		v.row.WakeAt = t
+	}
 }
 
 // inQuestion lists the places of the terms that may have changed, sorted by
 // series.
-func (v *visit) inQuestion(told []toldTerm) []int {
+func (v *visit) inQuestion(due bool) []int {
 	var places []int
 	if v.everything {
 		for i := range v.row.Fragments {
@@ -175,9 +188,10 @@ func (v *visit) inQuestion(told []toldTerm) []int {
 	for _, a := range v.touched {
 		places = append(places, v.asked[a].terms...)
 	}
-	for i := range told {
-		if v.everything || told[i].due != 0 && told[i].due <= v.now {
-			if place, planned := v.findTerm(told[i].id); planned {
+	if due || v.everything {
+		r := reader{rest: v.row.Terms}
+		for told, more := nextTold(&r); more; told, more = nextTold(&r) {
+			if place, planned := v.findTerm(told.id); planned && (v.everything || told.due != 0 && told.due <= v.now) {
 				places = append(places, place)
 			}
 		}
@@ -189,7 +203,7 @@ func (v *visit) inQuestion(told []toldTerm) []int {
 }
 
 // evaluate computes terms, given sorted by series, and returns them by id.
-func (v *visit) evaluate(places []int) []toldTerm {
+func (v *visit) evaluate(places []int) []told {
 	fresh := v.room.fresh[:0]
 	for i, place := range places {
 		t := &v.terms[place]
@@ -197,9 +211,9 @@ func (v *visit) evaluate(places []int) []toldTerm {
 			v.gather(t.series)
 		}
 		value, due := t.evaluate(&v.room.gathered, v.now)
-		fresh = append(fresh, toldTerm{t.ID, due, value})
+		fresh = append(fresh, told{t.ID, due, value})
 	}
-	slices.SortFunc(fresh, func(a, b toldTerm) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(fresh, func(a, b told) int { return cmp.Compare(a.id, b.id) })
 	return fresh
 }
 
