@@ -453,3 +453,28 @@ func TestNoTimeHoweverOddBreaksAStep(t *testing.T) {
 		}
 	})
 }
+
+func TestOneStageServesManyPeopleAtOnce(t *testing.T) {
+	plan := everyTerm(3)
+	live := func(w *world) string {
+		for i := range 60 {
+			at := start + schemas.Instant(i)*hour
+			w.hear(event(sarah, []string{mail, phone}[i%2], "buy", fmt.Sprint(i), at, number("amount", float64(i%5))))
+		}
+		w.pass(start + 5*day)
+		return fmt.Sprint(w.changes)
+	}
+	first := newWorld(t, plan)
+	want := live(first)
+	got := make(chan string)
+	for range 4 {
+		w := newWorld(t, plan)
+		w.runner = first.runner
+		go func() { got <- live(w) }()
+	}
+	for range 4 {
+		if <-got != want {
+			t.Error("people at the same time see each other")
+		}
+	}
+}
