@@ -25,6 +25,7 @@ func (r *run) take(fetches kgo.Fetches) {
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if p := r.owned[f.Partition]; p != nil {
 			p.inbox = append(p.inbox, f.Records...)
+			p.ends[f.Topic] = max(p.ends[f.Topic], f.HighWatermark)
 		}
 	})
 }
@@ -61,9 +62,11 @@ func (r *run) collect() *batch {
 		s := p.open()
 		b.shares = append(b.shares, s)
 		messages := r.collectRecords(p, &records, &bytes)
+		s.errands = -len(messages)
 		messages = append(messages, r.collectWakes(p)...)
 		messages = append(messages, r.collectSweep(p)...)
 		s.messages = len(messages)
+		s.errands += len(messages)
 		b.messages[number] = messages
 		b.count += len(messages)
 	}
@@ -108,6 +111,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 		case string(record.Key) == schemas.TickKey:
 			s.stateful = r.observeTick(p, record) || s.stateful
 		default:
+			s.read[record.Topic]++
 			messages = append(messages, &sarama.ConsumerMessage{
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
 			})

@@ -40,7 +40,7 @@ func New(c Config) (*Host, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("host of %s: %w", c.Group.Name, err)
 	}
-	m, err := newMetrics(c.Registerer, c.Group.Name)
+	m, err := newMetrics(c.Registerer, c.Group)
 	if err != nil {
 		return nil, fmt.Errorf("host of %s: %w", c.Group.Name, err)
 	}

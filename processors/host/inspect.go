@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"kairos/schemas"
 )
@@ -25,13 +26,15 @@ type Status struct {
 // PartitionStatus says how one partition is doing.
 type PartitionStatus struct {
 	Number  int32
-	Rows    int             // keys with rows
-	Time    schemas.Instant // partition time; 0: not known yet
-	Due     int             // wakes that are due, at most a chunk is counted
-	Waiting int             // records polled, not yet processed
-	Open    int             // batches processed, not yet committed
-	Telling bool            // the stages behind do not know Time yet
+	Rows    int              // keys with rows
+	Time    schemas.Instant  // partition time; 0: not known yet
+	Lag     map[string]int64 // records per input that were there when it was last read, and are not processed
+	Due     int              // wakes that are due, at most a chunk is counted
+	Waiting int              // records polled, not yet processed
+	Open    int              // batches processed, not yet committed
+	Telling bool             // the stages behind do not know Time yet
 	Sweeps  []schemas.SweepDone
+	Left    time.Duration // until the sweep under way is through, at its pace so far; 0: unknown
 }
 
 // publish shows the state after a turn to everybody else.
@@ -50,12 +53,17 @@ func (r *run) publish() {
 		for topic, next := range p.settled {
 			v.positions[topic][number] = next
 		}
-		now := r.timeOf(p)
+		now, lag := r.timeOf(p), map[string]int64{}
+		for topic, end := range p.ends {
+			lag[topic] = max(0, end-p.settled[topic])
+		}
 		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
-			Number: number, Rows: p.rows.count, Time: now, Due: p.timers.countDue(now, r.config.WakeChunk),
+			Number: number, Rows: p.rows.count, Time: now, Lag: lag, Due: p.timers.countDue(now, r.config.WakeChunk),
 			Waiting: len(p.inbox), Open: len(p.layers), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
+			Left: r.sweepLeft(p),
 		})
 	}
+	r.measure(v.status)
 	r.host.show(v)
 }
 

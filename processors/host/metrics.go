@@ -1,52 +1,145 @@
 package host
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kairos/topologies"
+)
 
 // metrics are what the host counts. Labels come from the topology and from
 // stages' closed sets of reasons, never from data.
 type metrics struct {
-	in           *prometheus.CounterVec
-	out          *prometheus.CounterVec
-	dropped      *prometheus.CounterVec
+	in           *prometheus.CounterVec // by topic
+	out          *prometheus.CounterVec // by topic
+	dropped      *prometheus.CounterVec // by stage and reason
+	letters      *prometheus.CounterVec // by stage
+	errands      prometheus.Counter
 	batch        prometheus.Histogram
 	transactions prometheus.Histogram
 	aborted      prometheus.Counter
 	steps        prometheus.Histogram
 	recovery     prometheus.Histogram
-	lag          *prometheus.GaugeVec
+
+	lag        *prometheus.GaugeVec // by topic
+	partitions prometheus.Gauge
+	age        prometheus.Gauge
+	rows       prometheus.Gauge
+	due        prometheus.Gauge
+	swept      prometheus.Gauge
+	toSweep    prometheus.Gauge
+
+	letterTopics map[string]string // topic -> stage
 }
 
-func newMetrics(registerer prometheus.Registerer, group string) (*metrics, error) {
-	constant := prometheus.Labels{"group": group}
+func newMetrics(registerer prometheus.Registerer, group topologies.Group) (*metrics, error) {
+	var all []prometheus.Collector
+	labels := prometheus.Labels{"group": group.Name}
+	counters := func(name, help string, by ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, by)
+		all = append(all, c)
+		return c
+	}
+	gauges := func(name, help string, by ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, by)
+		all = append(all, g)
+		return g
+	}
+	histogram := func(name, help string, first, factor float64, count int) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(first, factor, count)})
+		all = append(all, h)
+		return h
+	}
 	m := &metrics{
-		in:           prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kairos_host_messages_total", Help: "Records, wakes and sweep steps processed.", ConstLabels: constant}, []string{"partition"}),
-		out:          prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kairos_host_records_total", Help: "Records written, by topic.", ConstLabels: constant}, []string{"topic"}),
-		dropped:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kairos_host_drops_total", Help: "Messages that changed nothing, by stage and reason.", ConstLabels: constant}, []string{"stage", "reason"}),
-		batch:        prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kairos_host_batch_messages", Help: "Messages of one partition in one transaction.", ConstLabels: constant, Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
-		transactions: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kairos_host_transaction_seconds", Help: "Time to write and commit a batch.", ConstLabels: constant, Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
-		aborted:      prometheus.NewCounter(prometheus.CounterOpts{Name: "kairos_host_aborted_transactions_total", Help: "Transactions that failed and were done again.", ConstLabels: constant}),
-		steps:        prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kairos_host_step_seconds", Help: "Time that the steps of a batch took.", ConstLabels: constant, Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10)}),
-		recovery:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kairos_host_recovery_seconds", Help: "Time to recover the rows of gained partitions.", ConstLabels: constant, Buckets: prometheus.ExponentialBuckets(0.01, 3, 10)}),
-		lag:          prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "kairos_host_lag_records", Help: "Records of an input that are not yet processed.", ConstLabels: constant}, []string{"topic"}),
+		in:           counters("kairos_host_records_in_total", "Records processed and committed, by input.", "topic"),
+		out:          counters("kairos_host_records_out_total", "Records committed, by topic; tables and ticks included.", "topic"),
+		dropped:      counters("kairos_host_drops_total", "Messages that changed nothing, by stage and reason.", "stage", "reason"),
+		letters:      counters("kairos_host_dead_letters_total", "Dead letters committed, by stage.", "stage"),
+		errands:      counters("kairos_host_errands_total", "Wakes and steps of sweeps processed and committed.").WithLabelValues(),
+		aborted:      counters("kairos_host_aborts_total", "Times that open transactions failed and were done again.").WithLabelValues(),
+		batch:        histogram("kairos_host_batch_messages", "Messages in one transaction.", 1, 4, 9),
+		transactions: histogram("kairos_host_transaction_seconds", "From the first write of a batch to its commit.", 0.001, 2, 14),
+		steps:        histogram("kairos_host_step_seconds", "Time that the steps of one batch took.", 0.0001, 4, 10),
+		recovery:     histogram("kairos_host_recovery_seconds", "Time to recover the rows of partitions that came together.", 0.01, 3, 10),
+		lag:          gauges("kairos_host_lag_records", "Records of an input that are not yet processed, in owned partitions.", "topic"),
+		partitions:   gauges("kairos_host_partitions", "Partitions owned.").WithLabelValues(),
+		age:          gauges("kairos_host_partition_time_age_seconds", "How far the oldest partition time is behind the clock.").WithLabelValues(),
+		rows:         gauges("kairos_host_keys", "Keys with rows, in owned partitions.").WithLabelValues(),
+		due:          gauges("kairos_host_wakes_due", "Wakes that are due and have not run, at most a chunk of each partition.").WithLabelValues(),
+		swept:        gauges("kairos_host_sweep_done_keys", "Keys that sweeps under way have visited.").WithLabelValues(),
+		toSweep:      gauges("kairos_host_sweep_total_keys", "Keys that sweeps under way have to visit.").WithLabelValues(),
+		letterTopics: map[string]string{},
+	}
+	for _, s := range group.Stages {
+		m.letterTopics[topologies.DeadLetters(s.Word).Name] = s.Word
 	}
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.in, m.out, m.dropped, m.batch, m.transactions, m.aborted, m.steps, m.recovery, m.lag} {
+	for _, c := range all {
 		if err := registerer.Register(c); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("metrics: %w; give each host of a group a registry of its own, or labels of its own", err)
 		}
 	}
 	return m, nil
 }
 
-// count adds what a committed share did.
-func (m *metrics) count(s *share) {
-	m.batch.Observe(float64(s.messages))
-	for _, out := range s.records {
-		m.out.WithLabelValues(out.record.Topic).Inc()
+// count adds what a committed batch did.
+func (m *metrics) count(p *pending) {
+	total := 0
+	for _, s := range p.batch.shares {
+		total += s.messages
+		m.errands.Add(float64(s.errands))
+		for topic, n := range s.read {
+			m.in.WithLabelValues(topic).Add(float64(n))
+		}
+		for _, drop := range s.drops {
+			m.dropped.WithLabelValues(drop.Stage, drop.Reason).Inc()
+		}
 	}
-	for _, drop := range s.drops {
-		m.dropped.WithLabelValues(drop.Stage, drop.Reason).Inc()
+	m.batch.Observe(float64(total))
+	byTopic := map[string]int{}
+	for _, out := range p.outputs {
+		byTopic[out.record.Topic]++
 	}
+	for topic, n := range byTopic {
+		m.out.WithLabelValues(topic).Add(float64(n))
+		if stage, ok := m.letterTopics[topic]; ok {
+			m.letters.WithLabelValues(stage).Add(float64(n))
+		}
+	}
+}
+
+// measure shows the state after a turn.
+func (r *run) measure(s Status) {
+	m := r.metrics
+	lag := map[string]int64{}
+	var rows, due int
+	var swept, total int64
+	var age float64
+	for _, p := range s.Partitions {
+		for topic, n := range p.Lag {
+			lag[topic] += n
+		}
+		rows += p.Rows
+		due += p.Due
+		if p.Time > 0 {
+			age = max(age, r.config.Now().Sub(p.Time.Time()).Seconds())
+		}
+		for _, sweep := range p.Sweeps {
+			if !sweep.Ended {
+				swept, total = swept+sweep.Done, total+sweep.Total
+			}
+		}
+	}
+	for _, topic := range r.inputs {
+		m.lag.WithLabelValues(topic).Set(float64(lag[topic]))
+	}
+	m.partitions.Set(float64(len(s.Partitions)))
+	m.rows.Set(float64(rows))
+	m.due.Set(float64(due))
+	m.age.Set(age)
+	m.swept.Set(float64(swept))
+	m.toSweep.Set(float64(total))
 }

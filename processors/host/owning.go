@@ -105,7 +105,7 @@ func (r *run) lose(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 func newPartition(number int32, tables []string) *partition {
 	p := &partition{
 		number: number, tables: map[string]int{}, rows: newRows(tables),
-		next: map[string]int64{}, settled: map[string]int64{},
+		next: map[string]int64{}, settled: map[string]int64{}, ends: map[string]int64{},
 	}
 	for place, table := range tables {
 		p.tables[table] = place

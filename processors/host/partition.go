@@ -19,9 +19,11 @@ type partition struct {
 
 	next    map[string]int64  // per input: the offset after the last record in a batch
 	settled map[string]int64  // the same, of the newest batch that is committed
+	ends    map[string]int64  // per input: where it ended when it was last read
 	inbox   []*kgo.Record     // polled, not yet in a batch
 	state   schemas.HostState // as of the newest batch
-	share   *share            // of the batch at work
+	pace    pace
+	share   *share // of the batch at work
 }
 
 // share is a partition's part of a batch.
@@ -33,8 +35,9 @@ type share struct {
 	in        map[string]int64 // per input: the offset to commit
 	stateful  bool             // the host's own row changed
 	messages  int
+	errands   int             // of the messages
+	read      map[string]int  // records, by input; ticks and markers aside
 	least     schemas.Instant // the earliest cause of what goes through a loop; 0: nothing
-	steps     int
 }
 
 // output is a record for a topic, with the partition it goes to.
@@ -73,7 +76,7 @@ func (p *partition) wakeOf(key string) schemas.Instant {
 func (p *partition) open() *share {
 	l := newLayer(len(p.rows.tables))
 	p.layers = append(p.layers, l)
-	p.share = &share{partition: p, layer: l, in: map[string]int64{}}
+	p.share = &share{partition: p, layer: l, in: map[string]int64{}, read: map[string]int{}}
 	return p.share
 }
 

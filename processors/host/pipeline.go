@@ -141,6 +141,6 @@ func (r *run) show(p *pending) {
 	for _, s := range p.batch.shares {
 		r.disk.put(s.partition.number, s.partition.commit())
 		maps.Copy(s.partition.settled, s.in)
-		r.metrics.count(s)
 	}
+	r.metrics.count(p)
 }

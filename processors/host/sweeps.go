@@ -2,6 +2,7 @@ package host
 
 import (
 	"slices"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -27,6 +28,32 @@ func (r *run) adopt(d *redefinition) {
 func (p *partition) beginSweep(fresh schemas.SweepDone) {
 	others := slices.DeleteFunc(slices.Clone(p.state.Sweeps), func(s schemas.SweepDone) bool { return s.Stage == fresh.Stage })
 	p.state.Sweeps = append(others, fresh)
+}
+
+// sweepLeft estimates when the sweep under way is through, from its pace since
+// this host first saw it.
+func (r *run) sweepLeft(p *partition) time.Duration {
+	i := p.sweeping()
+	if i < 0 {
+		p.pace = pace{}
+		return 0
+	}
+	sweep, now := p.state.Sweeps[i], r.config.Now()
+	if p.pace.word != sweep.Stage || sweep.Done < p.pace.done {
+		p.pace = pace{sweep.Stage, now, sweep.Done}
+	}
+	done, took := sweep.Done-p.pace.done, now.Sub(p.pace.at)
+	if done <= 0 {
+		return 0
+	}
+	return time.Duration(float64(took) / float64(done) * float64(max(0, sweep.Total-sweep.Done)))
+}
+
+// pace is where a sweep was when this host first saw it.
+type pace struct {
+	word string
+	at   time.Time
+	done int64
 }
 
 // sweeping is the place of the sweep to go on with; -1: none.

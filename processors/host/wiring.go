@@ -66,7 +66,6 @@ func (r *run) step(ctx goka.Context, message any) {
 	if err != nil {
 		ctx.Fail(err) // panics, on purpose: nothing may go on
 	}
-	p.share.steps++
 	p.share.drops = append(p.share.drops, effects.Drops...)
 	for _, record := range effects.Records {
 		e := emission{p.number, record}
