@@ -91,23 +91,33 @@ func (b *Brokers) Follow(plan *definition.Plan) error {
 	if first {
 		return b.Settle()
 	}
-	for _, h := range b.hosts {
-		if err := b.Settle(); err != nil {
-			return err
-		}
-		runner, err := b.runners(h.group, plan)
-		if err != nil {
-			return err
-		}
-		var words []string
-		for _, s := range h.group.Stages {
-			words = append(words, s.Word)
-		}
-		if err := h.Redefine(runner, words...); err != nil {
-			return err
+	// All follow before any sweeps: what profile tells again must find stages
+	// that ask for it.
+	for _, sweeping := range []bool{false, true} {
+		for _, h := range b.hosts {
+			if err := h.redefine(b.runners, plan, sweeping); err != nil {
+				return err
+			}
+			if err := b.Settle(); err != nil {
+				return err
+			}
 		}
 	}
-	return b.Settle()
+	return nil
+}
+
+func (w *working) redefine(runners Runners, plan *definition.Plan, sweeping bool) error {
+	runner, err := runners(w.group, plan)
+	if err != nil {
+		return err
+	}
+	var words []string
+	for _, s := range w.group.Stages {
+		if sweeping {
+			words = append(words, s.Word)
+		}
+	}
+	return w.Redefine(runner, words...)
 }
 
 func (b *Brokers) createTopics() error {

@@ -24,7 +24,12 @@ func lawPlan(t testing.TB) *definition.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := definition.Parse("laws.yaml", text)
+	return compiled(t, string(text))
+}
+
+func compiled(t testing.TB, text string) *definition.Plan {
+	t.Helper()
+	set, err := definition.Parse("laws.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

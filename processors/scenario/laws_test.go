@@ -2,7 +2,9 @@ package scenario_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -396,5 +398,44 @@ func TestNothingIsLostAndNothingCountsTwice(t *testing.T) {
 		if duplicates := drops[stage.Drop{Stage: "profile", Reason: "duplicate"}]; counted+duplicates != told {
 			t.Fatalf("%d events told, %d counted, %d duplicates: %v", told, counted, duplicates, drops)
 		}
+	})
+}
+
+// edited compiles the definitions of the laws after an edit: audiences and
+// models are others, but ask for the same terms, whose past is known.
+func edited(t testing.TB) *definition.Plan {
+	t.Helper()
+	text, err := os.ReadFile("testdata/laws.yaml")
+	do(t, err)
+	return compiled(t, strings.NewReplacer(
+		"&& !", "|| ", // winback, happy, at-risk-french
+		"name: repeat\n", "name: often\n", "[repeat, ", "[often, ", // one retired, one new
+		"scores.churn > 0.5", "scores.churn > 0.4",
+		"bucket(\"split\") < 50.0", "bucket(\"split\") >= 30.0",
+		"weight: 1.5", "weight: 2.5",
+		"consent: [marketing]", "consent: []",
+	).Replace(string(text)))
+}
+
+func TestAfterAnEditAllIsAsIfItHadAlwaysBeenSo(t *testing.T) {
+	plan, other := lawPlan(t), edited(t)
+	rapid.Check(t, func(t *rapid.T) {
+		history := linking.draw(t)
+		i := rapid.IntRange(0, len(history)).Draw(t, "edit")
+		w := world(4, rapid.Bool().Draw(t, "chained"), 0)
+		live(t, w, plan, history[:i], never)
+		do(t, w.Follow(other))
+		end := beginning
+		for _, e := range history {
+			end = max(end, e.Received)
+		}
+		for _, e := range history[i:] {
+			do(t, w.Send(input(t, e)))
+		}
+		end = end.Add(10 * 24 * time.Hour)
+		do(t, w.Tick(end))
+		sameState(t, "edited here, naive there", stateOf(t, w, other, end), naiveState(history, other, end))
+		do(t, w.Follow(plan))
+		sameState(t, "edited back here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
 	})
 }

@@ -133,6 +133,8 @@ func (e *evaluation) why(t touch) string {
 	switch {
 	case t.input == nil:
 		return t.why
+	case e.cause.reason == reasonDefinition: // what is told then may be no change but to those who ask since then
+		return reasonDefinition
 	case t.input.closed == "" || e.cause.eventID != "": // not a term, or an event did it
 		return t.input.short
 	case strings.HasPrefix(e.cause.reason, "window of "):

@@ -143,23 +143,26 @@ func (r *Runner) Wake(rows Rows, key string, until schemas.Instant) (Effects, er
 	return w.effects(), err
 }
 
-// Sweep lets a stage, by its word, recompute the row of key at time t. A row
-// that has seen a later time keeps it.
+// Sweep lets the stages up to the one called word recompute the rows of key at
+// time t, in the order of the flow: what one recomputes, those behind it must
+// know before they do. A row that has seen a later time keeps it.
 func (r *Runner) Sweep(rows Rows, word, key string, t schemas.Instant) (Effects, error) {
 	w := newWork(r, rows, key)
+	if err := w.wakesBefore(t); err != nil {
+		return Effects{}, err
+	}
 	for i, s := range r.stages {
-		if s.Word != word || s.steps[onSweep] == nil {
-			continue
+		if s.steps[onSweep] != nil {
+			err := w.attempt(Message{Topic: onSweep, Key: []byte(key)}, func() {
+				w.step(i, onSweep, nil, max(t, w.now(i)))
+				w.drain()
+			})
+			if err != nil {
+				return Effects{}, err
+			}
 		}
-		if err := w.wakesBefore(t); err != nil {
-			return Effects{}, err
-		}
-		err := w.attempt(Message{Topic: onSweep, Key: []byte(key)}, func() {
-			w.step(i, onSweep, nil, max(t, w.now(i)))
-			w.drain()
-		})
-		if err != nil {
-			return Effects{}, err
+		if s.Word == word {
+			break
 		}
 	}
 	return w.effects(), nil
