@@ -264,7 +264,12 @@ func TestAReplayOnAClusterSaysWhatTheJudgeSays(t *testing.T) {
 	expect(t, 0, "apply", "-f", "demo/definitions", brokers, "--partitions=3")
 	r := start(t, brokers, "--clock=log")
 	r.await(t, "/readyz", http.StatusOK)
-	code, out, complaints := kairos(t.Context(), "", "replay", "cdnow", brokers, "--to=1997-01-08", "--variant=doubled", "--json")
+	first := []string{"replay", "cdnow", brokers, "--to=1997-01-04", "--variant=shuffled", "--no-wait"}
+	expect(t, 0, first...)
+	if said := expect(t, exitNo, first...); !strings.Contains(said, "it is 1997-01-03T23:59:59.999Z already") {
+		t.Errorf("the same again: %s", said)
+	}
+	code, out, complaints := kairos(t.Context(), "", "replay", "cdnow", brokers, "--from=1997-01-04", "--to=1997-01-08", "--variant=doubled", "--json")
 	var summary replaySummary
 	if err := json.Unmarshal([]byte(out), &summary); code != 0 || err != nil {
 		t.Fatalf("exit code %d, %v:\n%s%s", code, err, out, complaints)
@@ -289,4 +294,18 @@ func TestAReplayOnAClusterSaysWhatTheJudgeSays(t *testing.T) {
 	if said := fmt.Sprint(summary.Events); said == "0" || !strings.Contains(complaints, "fed in") {
 		t.Errorf("%s events; it says %s", said, complaints)
 	}
+}
+
+func TestStagesMayRunInProcessesOfTheirOwn(t *testing.T) {
+	brokers := embedded(t)
+	expect(t, 0, "apply", "-f", "demo/definitions", brokers, "--partitions=2", "--unchained")
+	door := start(t, brokers, "--unchained", "door", "identity", "propensity")
+	others := start(t, brokers, "--unchained", "profile", "segment", "destination")
+	door.await(t, "/readyz", http.StatusOK)
+	others.await(t, "/readyz", http.StatusOK)
+	expect(t, 0, "send", "--door=http://"+door.door, "device_id=d1", "cancel")
+	await(t, "all five stages have done their part", func() bool {
+		code, out, _ := kairos(t.Context(), "", "inspect", "person", brokers, "device_id=d1")
+		return code == 0 && strings.Contains(out, "told to app") && strings.Contains(out, "repurchase")
+	})
 }

@@ -29,7 +29,7 @@ type replayCDNOW struct {
 	Variant string    `enum:"plain,doubled,shuffled" default:"plain" help:"plain, doubled (every event twice) or shuffled (within each day): all must lead to the same (${default})."`
 	Seed    uint64    `default:"1" help:"Of shuffled (${default})."`
 	From    time.Time `format:"2006-01-02" placeholder:"1997-01-01" help:"First day."`
-	To      time.Time `format:"2006-01-02" placeholder:"1998-07-01" help:"The day on which the replay ends; nothing of it is fed."`
+	To      time.Time `format:"2006-01-02" placeholder:"1998-07-01" help:"The day before which the replay ends; another one may go on from there."`
 	NoWait  bool      `help:"Return when everything is fed, without waiting until it is dealt with."`
 	JSON    bool      `name:"json" help:"Print the summary for machines; progress goes to standard error."`
 }
@@ -58,6 +58,9 @@ func (c *replayCDNOW) Run(p *process) error {
 	defer client.Close()
 	t, err := c.on(p, client)
 	if err != nil {
+		return err
+	}
+	if err := notBefore(p, client, start); err != nil {
 		return err
 	}
 	counted, err := c.tally(p, client)
@@ -90,10 +93,12 @@ func (c *replayCDNOW) history() (days []feed.Day, start, end schemas.Instant, er
 		return nil, 0, 0, err
 	}
 	if end = cdnow.End; !c.To.IsZero() {
-		end = min(end, schemas.InstantOf(c.To))
+		// Events of the day itself may follow in another replay, so time ends
+		// just before it.
+		end = min(end, schemas.InstantOf(c.To)-1)
 	}
 	for day := range all {
-		if day.Start < schemas.InstantOf(c.From) && !c.From.IsZero() || day.Start >= end {
+		if day.Start < schemas.InstantOf(c.From) && !c.From.IsZero() || day.Start > end {
 			continue
 		}
 		if start == 0 {
@@ -105,6 +110,17 @@ func (c *replayCDNOW) history() (days []feed.Day, start, end schemas.Instant, er
 		return nil, 0, 0, askedError{fmt.Errorf("nothing happened between --from and --to: the log goes from 1997-01-01 to 1998-06-30")}
 	}
 	return append(days, feed.Day{Until: end}), start, end, nil
+}
+
+// notBefore refuses a history that lies behind the time of the log: the same
+// purchases would count again, or come too late for everything.
+func notBefore(ctx context.Context, client *cluster.Client, start schemas.Instant) error {
+	now, err := client.LogTime(ctx)
+	if err == nil && now >= start {
+		return &noError{fmt.Sprintf("on this cluster it is %s already, and the history begins at %s: "+
+			"use --from, or a new cluster (`make kafka-stop`, delete its folder, `make kafka`)", now, start)}
+	}
+	return err
 }
 
 // tally knows the audiences that are published.

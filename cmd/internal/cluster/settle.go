@@ -78,18 +78,8 @@ func loops(g topologies.Group) bool {
 // hostStates reads the newest word of a group's hosts about each partition. It
 // lies near the end of the group's first table.
 func (c *Client) hostStates(ctx context.Context, table string) (map[int32]*schemas.HostState, error) {
-	const near = 1000
-	ends, starts, err := c.extent(ctx, table, EveryPartition)
-	if err != nil {
-		return nil, err
-	}
-	for p, end := range ends {
-		if from := end - near; from > starts[p].EpochOffset().Offset {
-			starts[p] = kgo.NewOffset().At(from)
-		}
-	}
 	states := map[int32]*schemas.HostState{}
-	err = c.read(ctx, table, ends, starts, func(r *kgo.Record) error {
+	err := c.tail(ctx, table, func(r *kgo.Record) error {
 		if string(r.Key) != schemas.HostKey {
 			return nil
 		}
@@ -101,6 +91,38 @@ func (c *Client) hostStates(ctx context.Context, table string) (map[int32]*schem
 		return nil
 	})
 	return states, err
+}
+
+// LogTime is the newest time in the door's topic: of its ticks, and of when its
+// events were accepted. 0: there is none.
+func (c *Client) LogTime(ctx context.Context) (schemas.Instant, error) {
+	now := schemas.Instant(0)
+	err := c.tail(ctx, topologies.Events.Name, func(r *kgo.Record) error {
+		if string(r.Key) == schemas.TickKey {
+			if tick, err := schemas.TickCodec.Decode(r.Value); err == nil {
+				now = max(now, tick.Time)
+			}
+		} else if e, err := topologies.Events.Codec.Decode(r.Value); err == nil {
+			now = max(now, e.Received)
+		}
+		return nil // what cannot be read will be a dead letter
+	})
+	return now, err
+}
+
+// tail gives the last records of each partition of a topic.
+func (c *Client) tail(ctx context.Context, topic string, f func(*kgo.Record) error) error {
+	const near = 1000
+	ends, starts, err := c.extent(ctx, topic, EveryPartition)
+	if err != nil {
+		return err
+	}
+	for p, end := range ends {
+		if from := end - near; from > starts[p].EpochOffset().Offset {
+			starts[p] = kgo.NewOffset().At(from)
+		}
+	}
+	return c.read(ctx, topic, ends, starts, f)
 }
 
 // backlog counts the records that groups have not read. A group commits the

@@ -162,7 +162,7 @@ func (s *service) generation(ctx context.Context, published catalog.Published) (
 	s.Logger.Info("hosts start", "definitions", published.Len(), "destinations", len(g.destinations))
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.pipeline.Run(running) })
-	group.Go(func() error { return g.sweepOnceReady(running) })
+	group.Go(func() error { return g.sweepGained(running) })
 	var next catalog.Published
 	group.Go(func() error {
 		for {
@@ -204,17 +204,30 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	return g, err
 }
 
-// sweepOnceReady brings rows up to definitions that changed while nothing ran.
-func (g *generation) sweepOnceReady(ctx context.Context) error {
-	for look := time.NewTicker(200 * time.Millisecond); ; {
+// sweepGained brings the rows of partitions up to today's definitions whenever
+// this process gains some: their rows may have been computed under older ones.
+// A row that is up to date costs a look.
+func (g *generation) sweepGained(ctx context.Context) error {
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
+	owned := map[string]bool{}
+	for {
 		select {
 		case <-ctx.Done():
-			look.Stop()
 			return nil
 		case <-look.C:
-			if g.pipeline.Ready() == "" {
-				look.Stop()
-				return g.pipeline.Sweep()
+		}
+		gained, now := false, map[string]bool{}
+		for _, s := range g.pipeline.Statuses() {
+			for _, p := range s.Partitions {
+				name := fmt.Sprintf("%s/%d", s.Group, p.Number)
+				gained = gained || !owned[name]
+				now[name] = true
+			}
+		}
+		if owned = now; gained {
+			if err := g.pipeline.Sweep(); err != nil {
+				return err
 			}
 		}
 	}

@@ -106,7 +106,8 @@ func historyOf(n int) (*history, error) {
 		if h.start == 0 {
 			h.start = day.Start
 		}
-		if h.end = day.Start; n > 0 && day.Start >= h.start.Add(time.Duration(n)*24*time.Hour) {
+		if n > 0 && day.Start >= h.start.Add(time.Duration(n)*24*time.Hour) {
+			h.end = day.Start - 1 // this day's events are not told
 			break
 		}
 		h.add(feed.Day{Events: day.Events, Until: day.Start})

@@ -56,7 +56,7 @@ func TestTheDemoSaysWhatTheJudgeSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expected := judge.Expect(purchases, history.end-1) // the last day itself is not fed
+	expected := judge.Expect(purchases, history.end)
 	got, err := judge.Observed(w.transitions(t))
 	if err != nil {
 		t.Fatal(err)
