@@ -34,23 +34,16 @@ func WakeOf(row []byte) Instant {
 // component's root also holds the evidence of the whole component.
 type IdentityRow struct {
 	Clock
-	FirstSeen Instant    `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
-	Person    string     `avro:"person"`        // whom events of the identifier go to
-	Epoch     int64      `avro:"epoch"`         // how often the identifier has moved
-	Arrived   bool       `avro:"arrived"`       // profile has been told of the identifier
-	Hot       bool       `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
-	Full      bool       `avro:"full"`          // its component takes no new links
-	Version   int64      `avro:"version"`       // of the component that said Person
-	Root      string     `avro:"root"`          // the identifier whose row holds the component; empty: this one
-	Links     []LinkSeen `avro:"links"`         // evidence already reported, so that a known link costs nothing; by rising hash
-	Component []byte     `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
-}
-
-// LinkSeen is a link that an identifier's row knows already.
-type LinkSeen struct {
-	Other int64   `avro:"other"` // xxhash64 of the other identifier's key
-	Day   int64   `avro:"day"`   // newest, days since 1970
-	First Instant `avro:"first_ms"`
+	FirstSeen Instant `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
+	Person    string  `avro:"person"`        // whom events of the identifier go to
+	Epoch     int64   `avro:"epoch"`         // how often the identifier has moved
+	Arrived   bool    `avro:"arrived"`       // profile has been told of the identifier
+	Hot       bool    `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
+	Full      bool    `avro:"full"`          // its component takes no new links
+	Version   int64   `avro:"version"`       // of the component that said Person
+	Root      string  `avro:"root"`          // the identifier whose row holds the component; empty: this one
+	Links     []byte  `avro:"links"`         // links already reported, packed by identity, so that a known link costs nothing
+	Component []byte  `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
 }
 
 // Component is all evidence of identifiers that any evidence, accepted or

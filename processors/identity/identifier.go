@@ -1,9 +1,7 @@
 package identity
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -67,7 +65,7 @@ const day = schemas.Instant(24 * time.Hour / time.Millisecond)
 
 // link reports that an event names another identifier, unless that is known.
 func (t *turn) link(other schemas.Identifier, e *schemas.Event) {
-	seen := schemas.LinkSeen{Other: hashOf(other), Day: int64(e.Time / day), First: e.Received}
+	seen := neighbour{hashOf(other), int64(e.Time / day), e.Received}
 	known, news := t.note(seen)
 	if !news || known && t.row.Hot {
 		return
@@ -76,7 +74,7 @@ func (t *turn) link(other schemas.Identifier, e *schemas.Event) {
 	a, b := pair(t.key, to)
 	t.send(&schemas.IdentityMessage{
 		To:   to,
-		Link: &schemas.Evidence{A: a, B: b, Day: seen.Day, First: seen.First, Source: e.Source},
+		Link: &schemas.Evidence{A: a, B: b, Day: seen.day, First: seen.first, Source: e.Source},
 		Idle: t.row.Hot || !known && t.row.Full,
 	})
 }
@@ -93,7 +91,7 @@ func (t *turn) linked(e *schemas.Evidence, idle bool) {
 	if other == t.key {
 		other = e.B
 	}
-	known, _ := t.note(schemas.LinkSeen{Other: int64(xxhash.Sum64String(other)), Day: e.Day, First: e.First})
+	known, _ := t.note(neighbour{xxhash.Sum64String(other), e.Day, e.First})
 	switch {
 	case t.row.Hot:
 		t.out.Drop(DropHot)
@@ -109,22 +107,21 @@ func (t *turn) linked(e *schemas.Evidence, idle bool) {
 // note keeps what is new about a link: whether the other end was known, and
 // whether this was news. An identifier with more links than the rules allow is
 // hot from then on, and notes no more of them.
-func (t *turn) note(seen schemas.LinkSeen) (known, news bool) {
-	i, known := slices.BinarySearchFunc(t.row.Links, seen.Other, func(l schemas.LinkSeen, other int64) int {
-		return cmp.Compare(l.Other, other)
-	})
+func (t *turn) note(seen neighbour) (known, news bool) {
+	links := neighbours(t.row.Links)
+	i, known := links.find(seen.other)
 	switch {
 	case known:
-		l := &t.row.Links[i]
-		if seen.Day <= l.Day && seen.First >= l.First {
+		l := links.at(i)
+		if seen.day <= l.day && seen.first >= l.first {
 			return true, false
 		}
-		l.Day, l.First = max(l.Day, seen.Day), min(l.First, seen.First)
+		links.set(i, neighbour{l.other, max(l.day, seen.day), min(l.first, seen.first)})
 	case t.row.Hot:
 		return false, true
 	default:
-		t.row.Links = slices.Insert(t.row.Links, i, seen)
-		if len(t.row.Links) > t.rules.maxLinks {
+		t.row.Links = links.insert(i, seen)
+		if links.len()+1 > t.rules.maxLinks {
 			t.heat()
 		}
 	}
@@ -187,10 +184,10 @@ func (t *turn) command(e *schemas.Event) {
 }
 
 // hashOf is the hash of an identifier's key, without making the key.
-func hashOf(id schemas.Identifier) int64 {
+func hashOf(id schemas.Identifier) uint64 {
 	var space [maxNamespace + 1 + maxValueBytes]byte
 	key := append(space[:0], id.Namespace...)
 	key = append(key, ':')
 	key = append(key, id.Value...)
-	return int64(xxhash.Sum64(key))
+	return xxhash.Sum64(key)
 }

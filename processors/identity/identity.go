@@ -80,7 +80,7 @@ func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
 	if t.fresh {
 		return stage.Out[row]{}
 	}
-	if !t.row.Hot && len(t.row.Links) > s.rules.maxLinks {
+	if !t.row.Hot && neighbours(t.row.Links).len() > s.rules.maxLinks {
 		t.heat()
 	}
 	if t.row.Root == "" && len(t.row.Component) > 0 {
