@@ -66,11 +66,12 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 		d.ids = append(d.ids, ids[table])
 	}
 	db, err := pebble.Open(dir, d.options())
+	if err != nil && strings.Contains(err.Error(), "lock") {
+		c.Logger.Error("StateDir is in use: give each host its own; this one keeps its rows in memory only", "dir", dir, "error", err)
+		return nil, nil
+	}
 	if err != nil { // a torn directory is worth nothing: the topics have all of it
 		c.Logger.Warn("local rows cannot be opened and are read anew from the tables", "dir", dir, "error", err)
-		if strings.Contains(err.Error(), "lock") {
-			return nil, fmt.Errorf("StateDir %s is in use by another host: give each host its own: %w", c.StateDir, err)
-		}
 		if err := os.RemoveAll(dir); err != nil {
 			return nil, fmt.Errorf("StateDir: %w", err)
 		}
@@ -85,9 +86,10 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 
 func (d *disk) options() *pebble.Options {
 	return &pebble.Options{
-		DisableWAL:   true,
-		MemTableSize: 32 << 20,
-		Logger:       diskLogger{d},
+		DisableWAL:    true,
+		MemTableSize:  32 << 20,
+		Logger:        diskLogger{d},
+		EventListener: &pebble.EventListener{BackgroundError: d.giveUp},
 	}
 }
 
@@ -323,12 +325,16 @@ func (d *disk) close() {
 		return
 	}
 	close(d.queue)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		<-d.done
+		if err := errors.Join(d.db.Flush(), d.db.Close()); err != nil {
+			d.say("local rows could not be written down", "error", err)
+		}
+	}()
 	select {
-	case <-d.done:
-	case <-d.broken:
-		return // Pebble may be waiting for ever in there
-	}
-	if err := errors.Join(d.db.Flush(), d.db.Close()); err != nil {
-		d.say("local rows could not be written down", "error", err)
+	case <-closed:
+	case <-d.broken: // Pebble may try for ever to write to a directory that is gone
 	}
 }

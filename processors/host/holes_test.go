@@ -3,6 +3,7 @@ package host_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -389,6 +390,26 @@ func TestLocalRowsOfAnotherLifeOfTheTopicAreNotUsed(t *testing.T) {
 		h.mustEnd()
 	}
 	equal(t, "page a of the second life", lines[1], []string{"0 life1", "1 life1"})
+}
+
+func TestDeletingTheStateDirOfARunningHostHarmsNothing(t *testing.T) {
+	w := newWorld(t, toys(2, true))
+	c := w.config("writer")
+	c.StateDir = t.TempDir()
+	h := w.start(c)
+	w.write("a 1 one", "b 1 one")
+	w.drain(h)
+	if err := os.RemoveAll(c.StateDir); err != nil {
+		t.Fatal(err)
+	}
+	w.write("a 2 two", "b 2 two")
+	w.drain(h)
+	h.mustEnd()
+	again := w.start(c)
+	w.write("a 3 three")
+	w.drainOwned(again, 2)
+	equal(t, "page a", again.page(writerTable, "a"), []string{"1 one", "2 two", "3 three"})
+	equal(t, "page b", again.page(writerTable, "b"), []string{"1 one", "2 two"})
 }
 
 func TestPartitionsAreWhatForeignProducersBelieve(t *testing.T) {
