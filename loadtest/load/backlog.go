@@ -49,14 +49,23 @@ func (w *world) warm(ctx context.Context) error {
 			return err
 		}
 	}
-	ids, err := w.lightMany(ctx)
-	if err != nil {
+	if err := w.feeder.flush(ctx); err != nil {
 		return err
 	}
 	if err := w.start(); err != nil {
 		return err
 	}
-	slog.Info("working off the history", "events", events+w.config.people)
+	slog.Info("working off the history", "events", w.feeder.fed)
+	if err := w.awaitProgress(ctx, w.feeder.fed); err != nil {
+		return err
+	}
+	if err := w.awaitIdle(ctx); err != nil { // people become one: their beacons would change hands
+		return err
+	}
+	ids, err := w.lightMany(ctx)
+	if err != nil {
+		return err
+	}
 	if err := w.awaitDrained(ctx, ids); err != nil {
 		return err
 	}
@@ -84,7 +93,10 @@ func (w *world) workOff(ctx context.Context) (Backlog, error) {
 	if err := w.start(); err != nil {
 		return Backlog{}, err
 	}
-	start, err := w.awaitFirst(ctx, from)
+	if err := w.awaitProgress(ctx, from+1); err != nil {
+		return Backlog{}, err
+	}
+	from, err = w.progress(ctx)
 	if err != nil {
 		return Backlog{}, err
 	}
@@ -92,6 +104,7 @@ func (w *world) workOff(ctx context.Context) (Backlog, error) {
 	if err != nil {
 		return Backlog{}, err
 	}
+	profiled := w.takeProfiles(ctx)
 	if err := w.awaitDrained(ctx, ids); err != nil {
 		return Backlog{}, err
 	}
@@ -99,34 +112,25 @@ func (w *world) workOff(ctx context.Context) (Backlog, error) {
 	if err != nil {
 		return Backlog{}, err
 	}
-	done := w.backlog + closers - int(start.done)
-	return after.backlogSince(before, done, after.at.Sub(start.at)), nil
+	return after.backlogSince(before, int(w.feeder.fed-from)), profiled()
 }
 
-// first is the moment before which nothing was done, and what was by then.
-type first struct {
-	at   time.Time
-	done int64
-}
-
-// awaitFirst returns when the first events have been committed.
-func (w *world) awaitFirst(ctx context.Context, from int64) (first, error) {
+// awaitProgress returns when the first stage has committed that many of the
+// door's records.
+func (w *world) awaitProgress(ctx context.Context, records int64) error {
 	for {
 		now, err := w.progress(ctx)
-		if err != nil {
-			return first{}, err
-		}
-		if now > from {
-			return first{time.Now(), now - from}, nil
+		if err == nil && now >= records {
+			return nil
 		}
 		if err := w.pause(ctx); err != nil {
-			return first{}, err
+			return fmt.Errorf("%d of the door's %d records are committed: %w", now, records, err)
 		}
 	}
 }
 
 // awaitDrained returns when the beacons at the end of what was fed have been
-// seen and no group has more to do than what goes on all the time.
+// seen, and the stages that they do not show are done as well.
 func (w *world) awaitDrained(ctx context.Context, beacons []string) error {
 	found := make(chan error, 1)
 	go func() {
@@ -146,11 +150,17 @@ func (w *world) awaitDrained(ctx context.Context, beacons []string) error {
 			}
 		}
 	}
+	return w.awaitIdle(ctx)
+}
+
+// awaitIdle returns when the groups have no more to do than what goes on all
+// the time.
+func (w *world) awaitIdle(ctx context.Context) error {
 	const idle = 200 // markers of transactions and ticks
 	for {
 		rest, err := w.behind(ctx)
-		if err != nil || rest < idle {
-			return err
+		if err == nil && rest < idle {
+			return nil
 		}
 		if err := w.pause(ctx); err != nil {
 			return fmt.Errorf("%d records are still to be done: %w", rest, err)
@@ -192,7 +202,8 @@ func (w *world) sample(ctx context.Context) (sample, error) {
 	return s, err
 }
 
-func (s sample) backlogSince(before sample, events int, took time.Duration) Backlog {
+func (s sample) backlogSince(before sample, events int) Backlog {
+	took := s.at.Sub(before.at)
 	client, broker := s.client.since(before.client), s.broker.since(before.broker)
 	per := func(n float64) float64 { return n / float64(events) }
 	return Backlog{

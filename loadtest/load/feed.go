@@ -14,6 +14,7 @@ import (
 // feeder writes events as the door would.
 type feeder struct {
 	client *kgo.Client
+	fed    int64 // events
 
 	mu    sync.Mutex
 	first error // that a broker answered
@@ -37,6 +38,7 @@ func (f *feeder) feed(ctx context.Context, e *schemas.Event) error {
 	if err != nil {
 		return err
 	}
+	f.fed++
 	record := &kgo.Record{Key: []byte(e.Identifiers[0].String()), Value: value}
 	f.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 		if err != nil {

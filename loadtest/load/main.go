@@ -39,6 +39,7 @@ type config struct {
 	definitions string
 	results     string
 	settings    []string // of the broker
+	profile     time.Duration
 }
 
 func main() {
@@ -70,6 +71,7 @@ func parse(args []string) (config, error) {
 	flags.StringVar(&c.definitions, "definitions", "loadtest/definitions", "folder of the definitions; they must have the audience beacon")
 	flags.StringVar(&c.results, "results", "loadtest/results", "folder of the results")
 	flags.StringVar(&settings, "broker", "", "settings of the broker, KEY=VALUE, comma-separated")
+	flags.DurationVar(&c.profile, "profile", 0, "length of CPU profiles, taken while the backlog is worked off and kept beside the results")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}

@@ -70,7 +70,7 @@ func (w *watcher) note(fetches kgo.Fetches, now time.Time) {
 			return
 		}
 		w.transitions++
-		if t.Audience != beacon {
+		if t.Audience != beacon || t.EventID == "" { // those of people who become one have no event
 			return
 		}
 		if _, twice := w.seen[t.EventID]; twice {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,7 @@ type world struct {
 	feeder    *feeder
 	watcher   *watcher
 	admin     *kadm.Client
-	running   []*binary.Process
+	running   []running
 	beacons   int    // sent so far
 	on        []bool // whether a person's beacon is on
 }
@@ -102,8 +103,15 @@ func (w *world) close() error {
 	return errors.Join(append(problems, os.RemoveAll(w.dir))...)
 }
 
+// running is a kairos process, and where it serves its profiles.
+type running struct {
+	*binary.Process
+	name string
+	rim  string
+}
+
 // start runs kairos, in one process or in one per stage.
-func (w *world) start(extra ...string) error {
+func (w *world) start() error {
 	var words [][]string // by process
 	for _, s := range w.topology.Stages() {
 		words = append(words, []string{s.Word})
@@ -112,16 +120,28 @@ func (w *world) start(extra ...string) error {
 		words = [][]string{slices.Concat(words...)}
 	}
 	for _, stages := range words {
-		name := strings.Join(stages, "-")
-		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", name), "--metrics="}
-		args = append(append(args, w.chaining()...), stages...)
-		p, err := w.binary.Start(filepath.Join(w.dir, name+".log"), append(args, extra...)...)
-		if err != nil {
+		r := running{name: strings.Join(stages, "-")}
+		var err error
+		if r.rim, err = freeAddress(); err != nil {
 			return err
 		}
-		w.running = append(w.running, p)
+		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim}
+		args = append(append(args, w.chaining()...), stages...)
+		if r.Process, err = w.binary.Start(filepath.Join(w.dir, r.name+".log"), args...); err != nil {
+			return err
+		}
+		w.running = append(w.running, r)
 	}
 	return nil
+}
+
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
 }
 
 func (w *world) chaining() []string {
@@ -192,7 +212,7 @@ func (w *world) lightMany(ctx context.Context) ([]string, error) {
 // progress is how many of the door's records the first stage has committed.
 func (w *world) progress(ctx context.Context) (int64, error) {
 	lags, err := w.admin.Lag(ctx, w.topology.Groups[0].Name)
-	if err != nil {
+	if err = errors.Join(err, lags.Error()); err != nil {
 		return 0, fmt.Errorf("progress of %s: %w", w.topology.Groups[0].Name, err)
 	}
 	var sum int64
@@ -207,7 +227,7 @@ func (w *world) behind(ctx context.Context) (int64, error) {
 	var sum int64
 	for _, g := range w.topology.Groups {
 		lags, err := w.admin.Lag(ctx, g.Name)
-		if err != nil {
+		if err = errors.Join(err, lags.Error()); err != nil {
 			return 0, fmt.Errorf("lag of %s: %w", g.Name, err)
 		}
 		sum += lags[g.Name].Lag.Total()

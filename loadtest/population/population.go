@@ -53,7 +53,7 @@ func (p *Population) person(number int) person {
 }
 
 func (w person) device(k int) schemas.Identifier {
-	return schemas.Identifier{Namespace: "anonymous_id", Value: fmt.Sprintf("%08x-%d", w.number, k)}
+	return schemas.Identifier{Namespace: "anonymous_id", Value: fmt.Sprintf("device-%d-%d", w.number, k)}
 }
 
 // names are the identifiers that a login of a device shows, the strongest
@@ -61,7 +61,7 @@ func (w person) device(k int) schemas.Identifier {
 func (w person) names(device int) []schemas.Identifier {
 	var names []schemas.Identifier
 	if w.crm {
-		names = append(names, schemas.Identifier{Namespace: "crm_id", Value: strconv.Itoa(w.number)})
+		names = append(names, schemas.Identifier{Namespace: "crm_id", Value: fmt.Sprintf("c-%d", w.number)})
 	}
 	if w.email {
 		names = append(names, schemas.Identifier{Namespace: "email", Value: fmt.Sprintf("p%d@example.org", w.number)})
