@@ -143,7 +143,7 @@ func (r *run) loadTopics(ctx context.Context) error {
 	for _, t := range r.config.Group.Outputs() {
 		names = append(names, t.Name)
 	}
-	return retry(ctx, 10*time.Second, func() error {
+	return retry(ctx, 5*time.Second, func() error {
 		details, err := r.admin.ListTopics(ctx, names...)
 		if err != nil {
 			return err
