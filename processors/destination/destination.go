@@ -171,7 +171,7 @@ func (s *settlement) entry(d int, member, turned *schemas.Transition, p int, kno
 	switch {
 	case turned != nil:
 		a.Cause, a.Reason = turned.Cause, turned.Reason
-	case !known && !s.swept:
+	case !known && !s.swept && s.reason != reasonDefinition:
 		a.Reason = reasonConsent
 	}
 	news := digest(a)

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"kairos/schemas"
@@ -16,8 +17,11 @@ func parseEvent(text string, received schemas.Instant) (schemas.Event, error) {
 	e := schemas.Event{Time: received, Received: received, Source: "story"}
 	words := fields(text)
 	for len(words) > 0 && strings.Contains(words[0], "=") {
-		namespace, value, _ := strings.Cut(words[0], "=")
-		e.Identifiers = append(e.Identifiers, schemas.Identifier{Namespace: namespace, Value: value})
+		id, err := parsePair(words[0])
+		if err != nil {
+			return e, err
+		}
+		e.Identifiers = append(e.Identifiers, id)
 		words = words[1:]
 	}
 	if len(e.Identifiers) == 0 || len(words) == 0 {
@@ -63,6 +67,9 @@ func parsePair(word string) (schemas.Identifier, error) {
 	namespace, value, ok := strings.Cut(word, "=")
 	if !ok {
 		return schemas.Identifier{}, fmt.Errorf("%q is no identifier: write NAMESPACE=VALUE, such as email=sarah@example.org", word)
+	}
+	if unquoted, err := strconv.Unquote(value); err == nil {
+		value = unquoted
 	}
 	return schemas.Identifier{Namespace: namespace, Value: value}, nil
 }

@@ -361,6 +361,59 @@ func ruleOf(plan *definition.Plan, id schemas.Identifier) definition.Namespace {
 	return plan.Identity.Namespaces[i]
 }
 
+func TestGarbageAmongTheEventsCostsOneDeadLetterEach(t *testing.T) {
+	plan := lawPlan(t)
+	rapid.Check(t, func(t *rapid.T) {
+		history := lives{linking: true, events: 20}.draw(t)
+		w := world(4, rapid.Bool().Draw(t, "chained"), rapid.Uint64().Draw(t, "seed"))
+		do(t, w.Follow(plan))
+		end, letters := beginning, 0
+		for _, e := range history {
+			for range rapid.IntRange(0, 2).Draw(t, "garbage") {
+				do(t, w.Put(spoilt(t, input(t, e))))
+				letters++
+			}
+			end = max(end, e.Received)
+			do(t, w.Send(input(t, e)))
+		}
+		end = end.Add(5 * 24 * time.Hour)
+		do(t, w.Tick(end))
+		sameState(t, "with garbage here, naive without there", stateOf(t, w, plan, end), naiveState(history, plan, end))
+		told, err := w.Read(topologies.DeadLetters(topologies.Identity.Word).Name)
+		do(t, err)
+		if len(told) != letters {
+			t.Fatalf("%d spoilt records, %d dead letters", letters, len(told))
+		}
+		for _, m := range told {
+			letter, err := schemas.DeadLetterCodec.Decode(m.Value)
+			do(t, err)
+			if at := w.At(letter.Topic, letter.Partition, letter.Offset); string(at.Value) != string(letter.Value) || string(at.Key) != string(letter.Key) {
+				t.Fatalf("the letter about %s/%d at %d holds other bytes than lie there", letter.Topic, letter.Partition, letter.Offset)
+			}
+		}
+	})
+}
+
+// spoilt is a record that is no event any more.
+func spoilt(t *rapid.T, good scenario.Input) scenario.Input {
+	bad := scenario.Input{Topic: good.Topic, Key: good.Key, Value: slices.Clone(good.Value)}
+	switch rapid.IntRange(0, 5).Draw(t, "how") {
+	case 0:
+		bad.Value = bad.Value[:rapid.IntRange(0, len(bad.Value)-1).Draw(t, "cut")]
+	case 1:
+		bad.Value[2+rapid.IntRange(0, 7).Draw(t, "place")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+	case 2:
+		bad.Key = nil
+	case 3:
+		bad.Value = append(bad.Value, 0)
+	case 4:
+		bad.Value = append(bad.Value, make([]byte, 1<<20)...)
+	default:
+		bad.Value = rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "noise")
+	}
+	return bad
+}
+
 func TestNothingIsLostAndNothingCountsTwice(t *testing.T) {
 	plan := lawPlan(t)
 	rapid.Check(t, func(t *rapid.T) {

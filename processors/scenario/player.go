@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,9 +19,9 @@ type player struct {
 	teller *teller
 
 	clock   schemas.Instant
-	last    schemas.Event // what duplicate and send begin with
-	sent    int           // events, for ids
-	set     *definition.Set
+	last    schemas.Event        // what duplicate and send begin with
+	sent    int                  // events, for ids
+	records []schemas.Definition // as published
 	plan    *definition.Plan
 	stale   bool   // the world does not follow plan yet
 	planted string // a panic: events of this name
@@ -68,7 +69,7 @@ func sameMoment(blocks []Block, t schemas.Instant) bool {
 }
 
 func (p *player) do(c Command) error {
-	if c.Word != "define" {
+	if c.Word != "define" && c.Word != "withdraw" {
 		if err := p.follow(); err != nil {
 			return err
 		}
@@ -76,6 +77,8 @@ func (p *player) do(c Command) error {
 	switch c.Word {
 	case "define":
 		return p.define(c)
+	case "withdraw":
+		return p.withdraw(c.Text)
 	case "at":
 		return p.at(c.Text)
 	case "advance":
@@ -109,6 +112,9 @@ func (p *player) rest(over bool) ([]string, error) {
 			return nil, err
 		}
 	}
+	if err := p.hearAll(); err != nil {
+		return nil, err
+	}
 	var destinations []string
 	for _, d := range p.plan.Destinations {
 		destinations = append(destinations, d.Name)
@@ -119,7 +125,19 @@ func (p *player) rest(over bool) ([]string, error) {
 	return append(shown, lines...), err
 }
 
-// define takes definitions. A refused one is told, and changes nothing.
+// hearAll learns of identifiers that were written otherwise than they are known.
+func (p *player) hearAll() error {
+	rows, err := p.world.Rows(topologies.IdentityTable.Name)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		p.people.hear(schemas.IdentifierOf(key))
+	}
+	return nil
+}
+
+// define takes one definition.
 func (p *player) define(c Command) error {
 	kind, rest, _ := strings.Cut(c.Text, " ")
 	name, expression, _ := strings.Cut(rest, "=")
@@ -138,21 +156,48 @@ func (p *player) define(c Command) error {
 	for _, line := range c.Body {
 		text += strings.TrimPrefix(line, "  ") + "\n"
 	}
-	parsed, err := definition.Parse(name, []byte(text))
+	return p.publish(func(before *definition.Set) (*definition.Set, error) {
+		parsed, err := definition.Parse(name, []byte(text))
+		if err != nil {
+			return nil, err
+		}
+		return before.With(parsed), nil
+	})
+}
+
+// withdraw takes a definition back.
+func (p *player) withdraw(text string) error {
+	kind, name, _ := strings.Cut(text, " ")
+	return p.publish(func(*definition.Set) (*definition.Set, error) {
+		left := slices.DeleteFunc(slices.Clone(p.records), func(r schemas.Definition) bool { return r.Kind == kind && r.Name == name })
+		if len(left) == len(p.records) {
+			return nil, fmt.Errorf("there is no %s %s to withdraw", kind, name)
+		}
+		return definition.FromRecords(left)
+	})
+}
+
+// publish edits what is published, with versions as an operator's tool would
+// give them. A refused edit is told, and changes nothing.
+func (p *player) publish(edit func(*definition.Set) (*definition.Set, error)) error {
+	before, err := definition.FromRecords(p.records)
+	if err != nil {
+		return err
+	}
+	wanted, err := edit(before)
 	if err != nil {
 		return p.refused(err)
 	}
-	set := parsed
-	if p.set != nil {
-		if set, err = definition.FromRecords(p.set.With(parsed).Records(p.set.Records(nil))); err != nil {
-			return p.refused(err)
-		}
+	records := wanted.Records(p.records)
+	set, err := definition.FromRecords(records)
+	if err != nil {
+		return p.refused(err)
 	}
 	plan, err := set.Compile()
 	if err != nil {
 		return p.refused(err)
 	}
-	p.set, p.plan, p.stale = set, plan, true
+	p.records, p.plan, p.stale = records, plan, true
 	return nil
 }
 
@@ -169,14 +214,9 @@ func (p *player) refused(err error) error {
 
 func (p *player) follow() error {
 	if p.plan == nil {
-		set, err := definition.Parse("nothing", nil)
-		if err != nil {
+		if err := p.publish(func(none *definition.Set) (*definition.Set, error) { return none, nil }); err != nil {
 			return err
 		}
-		if p.plan, err = set.Compile(); err != nil {
-			return err
-		}
-		p.stale = true
 	}
 	if !p.stale {
 		return nil

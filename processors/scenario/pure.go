@@ -171,6 +171,11 @@ func (p *Pure) Read(topic string) ([]stage.Message, error) {
 	return all, nil
 }
 
+// At is the record at an offset, which must exist.
+func (p *Pure) At(topic string, partition int32, offset int64) stage.Message {
+	return p.topics[topic][partition][offset]
+}
+
 // Topics lists the topics that exist, sorted.
 func (p *Pure) Topics() []string { return slices.Sorted(maps.Keys(p.topics)) }
 

@@ -30,7 +30,7 @@ func (p *player) say(format string, args ...string) {
 	for i, a := range args {
 		filled[i] = a
 	}
-	p.shown = append(p.shown, p.people.readable(fmt.Sprintf(format, filled...)))
+	p.shown = append(p.shown, strings.TrimRight(p.people.readable(fmt.Sprintf(format, filled...)), " "))
 }
 
 // rowsOf decodes a whole table.

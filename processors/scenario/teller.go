@@ -22,7 +22,7 @@ type teller struct {
 type toldLine struct {
 	at     schemas.Instant
 	stage  int    // of the flow
-	person string // shown
+	person string // shown; or what else orders lines of a stage
 	text   string
 }
 
@@ -111,8 +111,10 @@ func (t *teller) move(m stage.Message) ([]toldLine, error) {
 	if err != nil || e.MoveTo == "" {
 		return nil, err
 	}
-	return []toldLine{t.line(m.Topic, e.Cause, e.Person, "%s moved from %s to %s at %s%s", e.Identifier,
-		t.people.name(e.Person), t.people.name(e.MoveTo), showMoment(e.Cause, t.today), because(e.Reason))}, nil
+	line := t.line(m.Topic, e.Cause, e.Person, "%s moved from %s to %s at %s%s", e.Identifier,
+		t.people.name(e.Person), t.people.name(e.MoveTo), showMoment(e.Cause, t.today), because(e.Reason))
+	line.person = fmt.Sprintf("%s %9d", e.Identifier, e.Epoch) // the moves of one identifier have an order, others none
+	return []toldLine{line}, nil
 }
 
 func (t *teller) transition(m stage.Message) ([]toldLine, error) {
