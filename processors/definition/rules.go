@@ -14,7 +14,7 @@ import (
 // login says is stronger than what a device says, and nobody has two customer
 // numbers.
 func DefaultIdentity() IdentityRules {
-	rules := IdentityRules{MaxIdentifiers: 100, MaxLinks: 50}
+	rules := IdentityRules{MaxIdentifiers: 100, MaxLinks: 200}
 	for _, n := range []Namespace{
 		{Name: "crm_id", Priority: 100, PerPerson: 1},
 		{Name: "user_id", Priority: 90, PerPerson: 1},
