@@ -17,13 +17,13 @@ import (
 )
 
 type inspectCommand struct {
-	Person inspectPerson `cmd:"" help:"By any identifier: kairos inspect person email=sarah@example.org"`
+	Person inspectPerson `cmd:"" help:"By any identifier, email=sarah@example.org, or by id, person=6651d1a6adc3c832."`
 }
 
 // whom finds a person on a cluster.
 type whom struct {
 	connection
-	Identifier string `arg:"" help:"Any of the person's identifiers, such as email=sarah@example.org."`
+	Identifier string `arg:"" help:"Any of the person's identifiers, such as email=sarah@example.org, or person=ID."`
 	JSON       bool   `name:"json" help:"For machines."`
 }
 

@@ -31,7 +31,11 @@ func (c *sendCommand) Run(p *process) error {
 		return err
 	}
 	client := &http.Client{Timeout: 30 * time.Second}
-	request, err := http.NewRequestWithContext(p, http.MethodPost, strings.TrimSuffix(c.Door, "/")+"/v1/events", bytes.NewReader(body))
+	door := strings.TrimSuffix(c.Door, "/")
+	if !strings.Contains(door, "://") { // as `kairos run` takes it
+		door = "http://" + door
+	}
+	request, err := http.NewRequestWithContext(p, http.MethodPost, door+"/v1/events", bytes.NewReader(body))
 	if err != nil {
 		return askedError{err}
 	}

@@ -20,7 +20,7 @@ type topologyCommand struct {
 // declared is a topology that needs no cluster.
 type declared struct {
 	size
-	Destinations []string `default:"app,mail" help:"Destinations, each with a stream of its own (${default})."`
+	Destinations []string `default:"app" help:"Destinations, each with a stream of its own (${default})."`
 }
 
 type topologyDiagram struct{ declared }

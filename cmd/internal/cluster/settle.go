@@ -110,6 +110,25 @@ func (c *Client) LogTime(ctx context.Context) (schemas.Instant, error) {
 	return now, err
 }
 
+// TickTime is the time up to which a history was fed to every partition of the
+// door's topic; 0 if any holds no tick.
+func (c *Client) TickTime(ctx context.Context) (schemas.Instant, error) {
+	partitions, err := c.Partitions(ctx, topologies.Events.Name)
+	if err != nil {
+		return 0, err
+	}
+	newest := make([]schemas.Instant, partitions)
+	err = c.tail(ctx, topologies.Events.Name, func(r *kgo.Record) error {
+		if string(r.Key) == schemas.TickKey {
+			if tick, err := schemas.TickCodec.Decode(r.Value); err == nil {
+				newest[r.Partition] = max(newest[r.Partition], tick.Time)
+			}
+		}
+		return nil
+	})
+	return slices.Min(newest), err
+}
+
 // tail gives the last records of each partition of a topic.
 func (c *Client) tail(ctx context.Context, topic string, f func(*kgo.Record) error) error {
 	const near = 1000

@@ -43,7 +43,7 @@ type Door struct {
 
 // ErrUnacknowledged says that Kafka did not acknowledge in time. The events
 // may have been written all the same: send them again with the same ids.
-var ErrUnacknowledged = errors.New("Kafka did not acknowledge the events: send them again with the same ids, repetitions do no harm")
+var ErrUnacknowledged = errors.New("not acknowledged by Kafka: send the events again with the same ids, repetitions do no harm")
 
 // Options are what a door's client must be made with.
 func Options() []kgo.Opt {

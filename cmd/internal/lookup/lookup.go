@@ -36,24 +36,32 @@ type Person struct {
 	Destination *schemas.DestinationRow
 }
 
+// ByPerson is the namespace under which a person's own id can be asked for, as
+// it stands in transitions and activations.
+const ByPerson = "person"
+
 // NotFoundError says that no event ever had the identifier.
 type NotFoundError struct{ Identifier schemas.Identifier }
 
 func (e *NotFoundError) Error() string {
+	if e.Identifier.Namespace == ByPerson {
+		return fmt.Sprintf("there is no person %s: a person's id has sixteen digits and letters from a to f", e.Identifier.Value)
+	}
 	return fmt.Sprintf("nobody is known by %s=%s: is it spelled as in the events, and has one arrived?", e.Identifier.Namespace, e.Identifier.Value)
 }
 
-// Find gathers the person that an identifier belongs to now.
+// Find gathers the person that an identifier belongs to now, or that has an id.
 func Find(ctx context.Context, rows Rows, id schemas.Identifier) (*Person, error) {
-	p := &Person{Asked: id}
+	p := &Person{Asked: id, ID: id.Value}
 	var err error
-	if p.Identity, err = decode(ctx, rows, topologies.IdentityTable, id.String()); err != nil {
+	if id.Namespace == ByPerson {
+		err = p.byID(ctx, rows)
+	} else {
+		err = p.byIdentifier(ctx, rows, id)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if p.Identity == nil || p.Identity.Person == "" {
-		return nil, &NotFoundError{id}
-	}
-	p.ID = p.Identity.Person
 	if err := p.component(ctx, rows); err != nil {
 		return nil, err
 	}
@@ -68,6 +76,38 @@ func Find(ctx context.Context, rows Rows, id schemas.Identifier) (*Person, error
 	}
 	p.Destination, err = decode(ctx, rows, topologies.DestinationTable, p.ID)
 	return p, err
+}
+
+func (p *Person) byIdentifier(ctx context.Context, rows Rows, id schemas.Identifier) (err error) {
+	if p.Identity, err = decode(ctx, rows, topologies.IdentityTable, id.String()); err != nil {
+		return err
+	}
+	if p.Identity == nil || p.Identity.Person == "" {
+		return &NotFoundError{id}
+	}
+	p.ID = p.Identity.Person
+	return nil
+}
+
+// byID follows the person to whoever holds the fragments now.
+func (p *Person) byID(ctx context.Context, rows Rows) error {
+	for hops := 0; ; hops++ {
+		row, err := decode(ctx, rows, topologies.ProfileTable, p.ID)
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			return &NotFoundError{p.Asked}
+		}
+		if row.ForwardTo != "" && hops < 64 {
+			p.ID = row.ForwardTo
+			continue
+		}
+		if len(row.Fragments) > 0 {
+			p.Identity, err = decode(ctx, rows, topologies.IdentityTable, row.Fragments[0].Identifier)
+		}
+		return err
+	}
 }
 
 // component reads the evidence, which rests in the row of the root.

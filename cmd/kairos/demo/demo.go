@@ -69,14 +69,14 @@ func (w *world) play() (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	replayed, err := w.replayed()
+	fed, err := w.client.TickTime(w.ctx) // by an earlier demo, to the same folder
 	if err != nil {
 		return Summary{}, err
 	}
-	if err := w.replay(history, !replayed, begin); err != nil {
+	if err := w.replay(history, fed, begin); err != nil {
 		return Summary{}, err
 	}
-	w.clock.set(history.end)
+	w.clock.set(max(history.end, w.pipeline.Time().Add(time.Second)))
 	people, err := w.people()
 	if err != nil {
 		return Summary{}, err
@@ -136,22 +136,20 @@ func (h *history) events(t schemas.Instant) int {
 	return sum
 }
 
-// replay feeds the history, unless an earlier demo has, and returns when
+// replay feeds what follows in the history after a time and returns when
 // everything is dealt with, showing how it goes.
-func (w *world) replay(h *history, fresh bool, begin time.Time) error {
+func (w *world) replay(h *history, after schemas.Instant, begin time.Time) error {
 	w.begins = h.start
-	if fresh {
-		w.run("feed", func(ctx context.Context) error {
-			_, err := w.feeder.Feed(ctx, func(yield func(feed.Day) bool) {
-				for _, day := range h.days {
-					if !yield(day) {
-						return
-					}
+	w.run("feed", func(ctx context.Context) error {
+		_, err := w.feeder.Feed(ctx, func(yield func(feed.Day) bool) {
+			for _, day := range h.days {
+				if day.Until > after && !yield(day) {
+					return
 				}
-			}, w.keepPace)
-			return err
-		})
-	}
+			}
+		}, w.keepPace)
+		return err
+	})
 	picture := screen.New(w.config.Out, w.config.Width)
 	if w.config.Live {
 		defer picture.Done()

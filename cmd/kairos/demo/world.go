@@ -160,19 +160,6 @@ func (w *world) close() {
 	}
 }
 
-// replayed reports whether an earlier demo has fed the history to this folder.
-func (w *world) replayed() (bool, error) {
-	ends, err := w.client.Admin().ListEndOffsets(w.ctx, topologies.Events.Name)
-	if err != nil {
-		return false, fmt.Errorf("look for an earlier replay: %w", err)
-	}
-	found := false
-	for _, end := range ends[topologies.Events.Name] {
-		found = found || end.Offset > 0
-	}
-	return found, nil
-}
-
 // dealtWith reports whether time has come to t everywhere, everything that it
 // brought is done, and the tally knows of it.
 func (w *world) dealtWith(t schemas.Instant) (bool, error) {
