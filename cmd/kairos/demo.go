@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 
@@ -40,6 +41,7 @@ func (c *demoCommand) Run(p *process) error {
 	if c.Exit {
 		config.Out, config.Live = p.err, p.errScreen
 	}
+	collectLess()
 	stop, err := c.profile()
 	if err != nil {
 		return err
@@ -50,6 +52,18 @@ func (c *demoCommand) Run(p *process) error {
 		return err
 	}
 	return json.NewEncoder(p.out).Encode(summary)
+}
+
+// collectLess trades memory for time, unless the user has chosen: the embedded
+// broker holds everything anyway, and a fifth of the demo was collecting
+// garbage.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(1 << 30) // above it, collect as often as needed
+	}
 }
 
 // commandName is how this program was called, for examples that can be copied.
