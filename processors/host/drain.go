@@ -49,15 +49,17 @@ func Drain(ctx context.Context, hosts ...*Host) error {
 		}
 		ends, err := admin.ListEndOffsets(ctx, topics...)
 		if err = errors.Join(err, ends.Error()); err != nil {
-			return fmt.Errorf("drain: %w", err)
+			select { // topics may be new, and brokers away; hosts take turns all the time
+			case <-changed[0]:
+				continue
+			case <-ctx.Done():
+				return fmt.Errorf("drain: %w", err)
+			}
 		}
 		late := slices.IndexFunc(hosts, func(h *Host) bool { return !h.drained(hosts, ends) })
 		if late < 0 {
 			again, err := admin.ListEndOffsets(ctx, topics...)
-			if err = errors.Join(err, again.Error()); err != nil {
-				return fmt.Errorf("drain: %w", err)
-			}
-			if same(ends, again) {
+			if errors.Join(err, again.Error()) == nil && same(ends, again) {
 				return nil
 			}
 			continue

@@ -75,7 +75,11 @@ func (h *Host) Run(ctx context.Context) error {
 	h.redefining.Lock()
 	h.wake = r.wakeUp
 	h.redefining.Unlock()
-	if err := processor.Run(ctx); err != nil {
+	err = processor.Run(ctx)
+	if err != nil && ctx.Err() != nil && !r.began.Load() {
+		return nil // likewise: Goka calls that an error
+	}
+	if err != nil {
 		return fmt.Errorf("host of %s: %w", h.config.Group.Name, err)
 	}
 	return nil

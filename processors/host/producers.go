@@ -193,5 +193,5 @@ func requireTransactions(ctx context.Context, client *kgo.Client) error {
 			return nil
 		}
 	}
-	return errors.New("the cluster's transaction.version is below 2: upgrade to Kafka 4.0 or later, then kafka-features upgrade --feature transaction.version=2")
+	return permanentError{errors.New("the cluster's transaction.version is below 2: upgrade to Kafka 4.0 or later, then kafka-features upgrade --feature transaction.version=2")}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -59,6 +60,7 @@ type run struct {
 	changed bool                 // owned is not what the session has
 	session *session             // nil: none
 	handler sarama.ConsumerGroupHandler
+	began   atomic.Bool // Goka has called Consume
 	runner  *stage.Runner
 	busy    bool // there is work without new records
 	wall    wallClock
@@ -87,20 +89,34 @@ func newRun(ctx context.Context, h *Host) (*run, error) {
 	return r, nil
 }
 
+// connect waits for brokers that are not there yet, but not for what is missing
+// on them.
 func (r *run) connect(ctx context.Context) error {
-	if err := r.loadTopics(ctx); err != nil {
+	const patience = time.Minute
+	err := retry(ctx, patience, func() error {
+		err := r.loadTopics(ctx)
+		if err == nil {
+			err = requireTransactions(ctx, r.client)
+		}
+		if err == nil {
+			r.producers, err = newProducers(ctx, r.config, r.limitOf)
+		}
+		if err != nil && ctx.Err() == nil {
+			r.config.Logger.Warn("cannot begin yet", "error", err)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if err := requireTransactions(ctx, r.client); err != nil {
-		return err
-	}
-	var err error
-	if r.disk, err = openDisk(r.config, r.tables, r.topicIDs); err != nil {
-		return err
-	}
-	r.producers, err = newProducers(ctx, r.config, r.limitOf)
+	r.disk, err = openDisk(r.config, r.tables, r.topicIDs)
 	return err
 }
+
+// permanentError is one that no waiting mends.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
 
 // describe works out what the group reads and writes.
 func (r *run) describe() {
@@ -143,7 +159,9 @@ func (r *run) loadTopics(ctx context.Context) error {
 	for _, t := range r.config.Group.Outputs() {
 		names = append(names, t.Name)
 	}
-	return retry(ctx, 5*time.Second, func() error {
+	var missing error
+	err := retry(ctx, 5*time.Second, func() error {
+		missing = nil
 		details, err := r.admin.ListTopics(ctx, names...)
 		if err != nil {
 			return err
@@ -152,17 +170,23 @@ func (r *run) loadTopics(ctx context.Context) error {
 		for _, name := range names {
 			d := details[name]
 			if d.Err != nil || len(d.Partitions) == 0 {
-				return fmt.Errorf("topic %s: %w; create the topics of the topology first", name, cmpErr(d.Err))
+				missing = fmt.Errorf("topic %s: %w; create the topics of the topology first", name, cmpErr(d.Err))
+				return missing
 			}
 			r.partitionsOf[name], r.topicIDs[name] = int32(len(d.Partitions)), d.ID
 		}
 		for _, table := range r.tables {
 			if got, want := r.partitionsOf[table], r.partitionsOf[r.inputs[0]]; got != want {
-				return fmt.Errorf("table %s has %d partitions but %s has %d: they must be equal", table, got, r.inputs[0], want)
+				missing = fmt.Errorf("table %s has %d partitions but %s has %d: they must be equal", table, got, r.inputs[0], want)
+				return missing
 			}
 		}
 		return r.loadLimits(ctx, names)
 	})
+	if err != nil && missing != nil && ctx.Err() == nil {
+		return permanentError{missing}
+	}
+	return err
 }
 
 func cmpErr(err error) error {
@@ -178,7 +202,7 @@ func retry(ctx context.Context, patience time.Duration, f func() error) error {
 	began := time.Now()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := f()
-		if err == nil || errors.Is(err, ErrFenced) {
+		if err == nil || errors.Is(err, ErrFenced) || errors.As(err, new(permanentError)) {
 			return err
 		}
 		if patience > 0 && time.Since(began) > patience {
@@ -196,6 +220,7 @@ func retry(ctx context.Context, patience time.Duration, f func() error) error {
 // that Goka never comes to its pause between two calls.
 func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGroupHandler) error {
 	r.handler = handler
+	r.began.Store(true)
 	for ctx.Err() == nil {
 		fetches := r.poll(ctx)
 		err := r.turn(fetches)
