@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kairos/processors/host"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -261,6 +262,30 @@ func TestASweepGoesOnAfterARestartAndVisitsEachRowOnce(t *testing.T) {
 	for n := range 60 {
 		key := fmt.Sprintf("k%d", n)
 		equal(t, "page "+key, h.page(writerTable, key), []string{"1 hello", "1 swept"})
+	}
+}
+
+func TestASweepThatIsAskedForBeforePartitionsComeVisitsThemToo(t *testing.T) {
+	w := newWorld(t, toys(2, true))
+	h := w.start(w.config("writer"))
+	w.write("a 1 one", "b 1 one", "c 1 one")
+	w.drain(h)
+	h.mustEnd()
+	c := w.config("writer")
+	again, err := host.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Redefine(runnerOf(c.Group), "writer"); err != nil {
+		t.Fatal(err)
+	}
+	h = w.run(again)
+	w.drainOwned(h, 2)
+	for _, key := range []string{"a", "b", "c"} {
+		equal(t, "page "+key, h.page(writerTable, key), []string{"1 one", "1 swept"})
+	}
+	if err := h.Redefine(runnerOf(c.Group), "nobody"); err == nil {
+		t.Error("a stage that is not there was to be swept")
 	}
 }
 

@@ -68,6 +68,9 @@ func (r *run) own(ps []*partition) map[string]map[int32]kgo.Offset {
 	starts := map[string]map[int32]kgo.Offset{}
 	for _, p := range ps {
 		r.owned[p.number] = p
+		// Whoever had it may not have known of the new definitions. To sweep twice is
+		// no harm, not to sweep is.
+		r.beginSweeps(p, r.asked)
 		for topic, next := range p.next {
 			if starts[topic] == nil {
 				starts[topic] = map[int32]kgo.Offset{}

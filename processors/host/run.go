@@ -62,7 +62,8 @@ type run struct {
 	handler sarama.ConsumerGroupHandler
 	began   atomic.Bool // Goka has called Consume
 	runner  *stage.Runner
-	busy    bool // there is work without new records
+	asked   []string // stages to sweep, since the run began: for partitions that come later
+	busy    bool     // there is work without new records
 	wall    wallClock
 }
 

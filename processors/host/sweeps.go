@@ -9,18 +9,24 @@ import (
 	"kairos/schemas"
 )
 
-// adopt takes a new runner and begins the sweeps that come with it, in the
-// order of the flow: a stage sweeps after what stages before it had to tell.
+// adopt takes a new runner and begins the sweeps that come with it.
 func (r *run) adopt(d *redefinition) {
 	if d == nil {
 		return
 	}
 	r.runner = d.runner
+	r.asked = append(r.asked, d.words...)
 	for _, p := range r.owned {
-		for _, s := range r.config.Group.Stages {
-			if slices.Contains(d.words, s.Word) {
-				p.beginSweep(schemas.SweepDone{Stage: s.Word, Time: r.timeOf(p), Total: int64(p.rows.count)})
-			}
+		r.beginSweeps(p, d.words)
+	}
+}
+
+// beginSweeps begins sweeps in the order of the flow: a stage sweeps after what
+// stages before it had to tell.
+func (r *run) beginSweeps(p *partition, words []string) {
+	for _, s := range r.config.Group.Stages {
+		if slices.Contains(words, s.Word) {
+			p.beginSweep(schemas.SweepDone{Stage: s.Word, Time: r.timeOf(p), Total: int64(p.rows.count)})
 		}
 	}
 }

@@ -123,6 +123,10 @@ func (w *world) start(c host.Config) *running {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.run(h)
+}
+
+func (w *world) run(h *host.Host) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{h, w.t, cancel, make(chan error, 1)}
 	go func() { r.done <- h.Run(ctx) }()
