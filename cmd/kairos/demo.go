@@ -41,7 +41,7 @@ func (c *demoCommand) Run(p *process) error {
 	if c.Exit {
 		config.Out, config.Live = p.err, p.errScreen
 	}
-	collectLess()
+	boundMemory()
 	stop, err := c.profile()
 	if err != nil {
 		return err
@@ -54,15 +54,11 @@ func (c *demoCommand) Run(p *process) error {
 	return json.NewEncoder(p.out).Encode(summary)
 }
 
-// collectLess trades memory for time, unless the user has chosen: the embedded
-// broker holds everything anyway, and a fifth of the demo was collecting
-// garbage.
-func collectLess() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(300)
-	}
+// boundMemory keeps the demo within a gigabyte or so, with the broker and all
+// that it holds, by collecting more often from there on.
+func boundMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(1 << 30) // above it, collect as often as needed
+		debug.SetMemoryLimit(1 << 30)
 	}
 }
 
