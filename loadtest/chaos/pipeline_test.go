@@ -2,11 +2,8 @@ package chaos
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +19,6 @@ import (
 	"kairos/loadtest/binary"
 	"kairos/loadtest/cdnow"
 	"kairos/loadtest/judge"
-	"kairos/schemas"
 	"kairos/topologies"
 )
 
@@ -93,10 +89,14 @@ func newPipeline(t *testing.T, brokers string, partitions int32, flags ...string
 	if err != nil {
 		t.Fatal(err)
 	}
+	rim, err := binary.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	folder := t.TempDir()
 	p := &pipeline{
 		t: t, ctx: ctx, brokers: brokers, binary: theBinary(t), topology: topology,
-		state: filepath.Join(folder, "state"), log: filepath.Join(folder, "log"), rim: freeAddress(t),
+		state: filepath.Join(folder, "state"), log: filepath.Join(folder, "log"), rim: rim,
 		client: client, admin: kadm.NewClient(client),
 	}
 	size := append([]string{"--brokers", brokers, "--partitions", strconv.Itoa(int(partitions))}, flags...)
@@ -114,16 +114,6 @@ func newPipeline(t *testing.T, brokers string, partitions int32, flags ...string
 		}
 	})
 	return p
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func (p *pipeline) command(args ...string) {
@@ -226,29 +216,6 @@ func (p *pipeline) judged() {
 	}
 }
 
-// status is what kairos says at /status about one group.
-type status struct {
-	Group      string
-	Partitions []struct {
-		Number  int32
-		Time    schemas.Instant
-		Due     int
-		Waiting int
-		Telling bool
-	}
-}
-
-// ended reports whether the group has dealt with all that happened until the
-// end of the log.
-func (s status) ended(partitions int32) bool {
-	for _, q := range s.Partitions {
-		if q.Time < cdnow.End || q.Due > 0 || q.Waiting > 0 || q.Telling {
-			return false
-		}
-	}
-	return len(s.Partitions) == int(partitions)
-}
-
 // awaitEnd returns when every partition of every group has come to the end of
 // the log, with nothing left to do. Time does not go round the circle of
 // segment and propensity, so what is under way between them shows in the
@@ -256,27 +223,16 @@ func (s status) ended(partitions int32) bool {
 func (p *pipeline) awaitEnd() {
 	p.t.Helper()
 	for {
-		groups, err := p.status()
-		if err == nil && len(groups) == len(p.topology.Groups) &&
-			!slices.ContainsFunc(groups, func(s status) bool { return !s.ended(p.topology.Config.Partitions) }) && p.allRead() {
+		groups, err := binary.StatusAt(p.ctx, p.rim) // an error: it is not up yet
+		if err == nil && len(groups) == len(p.topology.Groups) && !slices.ContainsFunc(groups, p.goesOn) && p.allRead() {
 			return
 		}
 		p.pause(func() string { return fmt.Sprintf("not at the end in time: %+v, %v", groups, err) })
 	}
 }
 
-func (p *pipeline) status() ([]status, error) {
-	request, err := http.NewRequestWithContext(p.ctx, http.MethodGet, "http://"+p.rim+"/status", nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err // it is not up yet
-	}
-	defer response.Body.Close()
-	var groups []status
-	return groups, json.NewDecoder(response.Body).Decode(&groups)
+func (p *pipeline) goesOn(s binary.Status) bool {
+	return !s.Reached(cdnow.End, int(p.topology.Config.Partitions))
 }
 
 // pause is between two looks at something; complaint says what was seen last.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"kairos/loadtest/binary"
 	"kairos/schemas"
 )
 
@@ -69,7 +71,25 @@ func (w *world) warm(ctx context.Context) error {
 	if err := w.awaitDrained(ctx, ids); err != nil {
 		return err
 	}
+	if err := w.awaitTime(ctx, schemas.InstantOf(time.Now())); err != nil {
+		return err
+	}
 	return w.stop()
+}
+
+// awaitTime returns when all that time has brought until t is dealt with: what
+// the history leaves in closing windows is no part of the backlog.
+func (w *world) awaitTime(ctx context.Context, t schemas.Instant) error {
+	for _, r := range w.running {
+		for reached := false; !reached; {
+			groups, err := binary.StatusAt(ctx, r.rim)
+			reached = err == nil && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.partitions) })
+			if err := w.pause(ctx); err != nil {
+				return fmt.Errorf("time has not come to %v in %s: %w", t, r.name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // workOff feeds the backlog while kairos is down, starts it and measures from

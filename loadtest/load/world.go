@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,7 +121,7 @@ func (w *world) start() error {
 	for _, stages := range words {
 		r := running{name: strings.Join(stages, "-")}
 		var err error
-		if r.rim, err = freeAddress(); err != nil {
+		if r.rim, err = binary.FreeAddress(); err != nil {
 			return err
 		}
 		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim}
@@ -133,15 +132,6 @@ func (w *world) start() error {
 		w.running = append(w.running, r)
 	}
 	return nil
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 func (w *world) chaining() []string {

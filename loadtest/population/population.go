@@ -113,18 +113,20 @@ func (p *Population) Next(at schemas.Instant) *schemas.Event {
 	return e
 }
 
+// deed is mostly looking: few of a shop's visits end in a cart, fewer in a
+// purchase.
 func (p *Population) deed() (string, schemas.Properties) {
 	category := schemas.Property{Name: "category", Value: schemas.TextOf(pick(p.random.IntN(5), "shoes", "coats", "books", "music", "garden"))}
 	amount := schemas.NumberOf(float64(100+p.random.IntN(20_000)) / 100)
 	switch dice := p.random.Float64(); {
-	case dice < 0.68:
+	case dice < 0.85:
 		return "view", schemas.Properties{category, {Name: "price", Value: amount}}
-	case dice < 0.86:
+	case dice < 0.94:
 		return "cart", schemas.Properties{category, {Name: "price", Value: amount}}
-	case dice < 0.96:
+	case dice < 0.98:
 		return "purchase", schemas.Properties{{Name: "amount", Value: amount}, category,
 			{Name: "channel", Value: schemas.TextOf(pick(p.random.IntN(3), "app", "web", "shop"))}}
-	case dice < 0.98:
+	case dice < 0.99:
 		return "refund", schemas.Properties{{Name: "amount", Value: amount}}
 	default:
 		return "cancel", schemas.Properties{{Name: "channel", Value: schemas.TextOf(pick(p.random.IntN(2), "callcenter", "web"))}}
