@@ -88,6 +88,9 @@ func (c *applyCommand) load() (*definition.Set, error) {
 	if err != nil {
 		return nil, c.refused(err)
 	}
+	if len(set.Records(nil)) == 0 { // more likely a wrong folder than the wish to withdraw everything
+		return nil, askedError{fmt.Errorf("nothing was published, there is no definition in %s: name a folder with *.yaml files", c.File)}
+	}
 	return set, nil
 }
 

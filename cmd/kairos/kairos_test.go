@@ -174,6 +174,39 @@ func TestBadDefinitionsAreRefusedWithTheirPlace(t *testing.T) {
 	}
 }
 
+func TestAFolderWithoutDefinitionsWithdrawsNothing(t *testing.T) {
+	brokers, folder := embedded(t), t.TempDir()
+	file := filepath.Join(folder, "a.yaml")
+	write(t, file, "kind: audience\nname: buyers\nwhen: events(\"purchase\").any()\n")
+	expect(t, 0, "apply", "-f", folder, brokers)
+	for _, empty := range []string{t.TempDir(), os.DevNull} {
+		if said := expect(t, exitAsked, "apply", "-f", empty, brokers); !strings.Contains(said, "there is no definition in "+empty) {
+			t.Errorf("of %s it says %q", empty, said)
+		}
+	}
+	if said := expect(t, 0, "apply", "-f", folder, brokers); said != "nothing changed\n" {
+		t.Errorf("then the definitions again: %q", said)
+	}
+}
+
+func TestStagesThatHaveWorkedInAChainDoNotStartApart(t *testing.T) {
+	brokers := embedded(t)
+	expect(t, 0, "apply", "-f", "demo/definitions", brokers, "--partitions=1")
+	t.Run("chained", func(t *testing.T) {
+		r := start(t, brokers)
+		r.await(t, "/readyz", http.StatusOK)
+		expect(t, 0, "send", "--door=http://"+r.door, "device_id=d1", "cancel")
+		await(t, "the event has gone through", func() bool {
+			code, out, _ := kairos(t.Context(), "", "inspect", "person", brokers, "device_id=d1")
+			return code == 0 && strings.Contains(out, "told to app")
+		})
+	})
+	said := expect(t, exitFailed, "run", "--unchained", "--door="+free(t), "--metrics="+free(t), brokers)
+	if !strings.Contains(said, "count twice") || !strings.Contains(said, "--unchained always or never") {
+		t.Errorf("it says %q", said)
+	}
+}
+
 func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

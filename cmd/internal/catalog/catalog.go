@@ -171,13 +171,18 @@ func write(ctx context.Context, producer *kgo.Client, changed []schemas.Definiti
 	return nil
 }
 
-// settle is how long Follow waits for the rest of a change.
-const settle = 200 * time.Millisecond
+// settle is how long Follow waits for the rest of a change, patience how long
+// after a failure.
+const (
+	settle   = 200 * time.Millisecond
+	patience = time.Second
+)
 
 // Follow calls f with all definitions whenever some of them change, until ctx
 // ends, when it returns nil, or f fails. It begins with what is published now,
-// however little.
-func Follow(ctx context.Context, client *cluster.Client, f func(Published) error) error {
+// however little. Brokers that are away are waited for, and records that this
+// release cannot read are passed over; complain hears of both.
+func Follow(ctx context.Context, client *cluster.Client, f func(Published) error, complain func(error)) error {
 	reader, err := kgo.NewClient(append(client.Opts(),
 		kgo.ConsumeTopics(topologies.Definitions.Name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -195,39 +200,43 @@ func Follow(ctx context.Context, client *cluster.Client, f func(Published) error
 		return err
 	}
 	for {
-		news, err := poll(ctx, reader, &known)
-		for more := news; more && err == nil; { // the rest of the change, if it comes in parts
+		news := poll(ctx, reader, &known, complain)
+		for more := news; more; { // the rest of the change, if it comes in parts
 			short, cancel := context.WithTimeout(ctx, settle)
-			more, err = poll(short, reader, &known)
+			more = poll(short, reader, &known, complain)
 			cancel()
 		}
-		if err == nil && news {
-			err = f(known)
+		if ctx.Err() != nil {
+			return nil
 		}
-		if err != nil || ctx.Err() != nil {
-			return err
+		if news {
+			if err := f(known); err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // poll takes in what the reader has and reports whether any of it is news.
-func poll(ctx context.Context, reader *kgo.Client, known *Published) (bool, error) {
+func poll(ctx context.Context, reader *kgo.Client, known *Published, complain func(error)) (news bool) {
 	fetches := reader.PollFetches(ctx)
-	for _, e := range fetches.Errors() {
-		if ctx.Err() == nil {
-			return false, fmt.Errorf("follow definitions: %w", e.Err)
+	if err := fetches.Err(); err != nil && ctx.Err() == nil {
+		complain(fmt.Errorf("follow definitions: %w", err))
+		select {
+		case <-time.After(patience):
+		case <-ctx.Done():
 		}
 	}
-	news := false
 	for _, r := range fetches.Records() {
 		d, err := topologies.Definitions.Codec.Decode(r.Value)
 		if err != nil {
-			return false, fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err)
+			complain(fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err))
+			continue
 		}
 		i, found := slices.BinarySearchFunc(*known, *d, byName)
 		if !found || (*known)[i].Version < d.Version {
 			*known, news = known.with(*d), true
 		}
 	}
-	return news, nil
+	return news
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
@@ -142,8 +143,42 @@ func TestAFollowerIsToldOfEachChangeAtOnce(t *testing.T) {
 			stop()
 		}
 		return nil
-	})
+	}, func(err error) { t.Error(err) })
 	if err != nil || len(told) != 2 || len(told[0]) != 0 || !slices.Equal(told[1], []string{"buyers", "leavers"}) {
 		t.Errorf("told %v, %v", told, err)
+	}
+}
+
+func TestAFollowerPassesOverWhatItCannotRead(t *testing.T) {
+	client := embedded(t)
+	ctx, stop := context.WithCancel(t.Context())
+	complaints := 0
+	err := catalog.Follow(ctx, client, func(p catalog.Published) error {
+		if len(p) > 0 {
+			stop()
+			return nil
+		}
+		strange := &kgo.Record{Topic: topologies.Definitions.Name, Key: []byte("audience/strange"), Value: []byte("of another release")}
+		if err := client.ProduceSync(ctx, strange).FirstErr(); err != nil {
+			return err
+		}
+		publishAfter(t, client)
+		return nil
+	}, func(error) { complaints++ })
+	if err != nil || complaints != 1 {
+		t.Errorf("%d complaints, %v", complaints, err)
+	}
+}
+
+// publishAfter publishes without reading what is there, as a newer release may.
+func publishAfter(t *testing.T, client *cluster.Client) {
+	t.Helper()
+	value, err := topologies.Definitions.Codec.Append(nil, &schemas.Definition{Kind: "audience", Name: "buyers", Version: 1, Text: buyers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := &kgo.Record{Topic: topologies.Definitions.Name, Key: []byte("audience/buyers"), Value: value}
+	if err := client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -156,9 +156,9 @@ func (c *Client) backlog(ctx context.Context, t *topologies.Topology) (int64, er
 		for _, topic := range g.Inputs() {
 			inputs = append(inputs, topic.Name)
 		}
-		committed, err := c.admin.FetchOffsets(ctx, g.Name)
+		committed, err := c.committed(ctx, g.Name)
 		if err != nil {
-			return 0, fmt.Errorf("ask how far group %s is: %w", g.Name, err)
+			return 0, err
 		}
 		ends, err := c.admin.ListCommittedOffsets(ctx, inputs...)
 		if err != nil {

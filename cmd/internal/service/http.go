@@ -27,8 +27,9 @@ type AddressError struct {
 func (e *AddressError) Error() string { return e.Err.Error() }
 func (e *AddressError) Unwrap() error { return e.Err }
 
-// serve serves until ctx ends; then it lets requests finish.
-func serve(ctx context.Context, group *errgroup.Group, flag, address string, handler http.Handler) error {
+// serve serves until ctx ends; then it lets requests finish before it closes
+// what they need.
+func serve(ctx context.Context, group *errgroup.Group, flag, address string, handler http.Handler, closing func()) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return &AddressError{flag, err}
@@ -44,6 +45,7 @@ func serve(ctx context.Context, group *errgroup.Group, flag, address string, han
 		<-ctx.Done()
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
+		defer closing()
 		return server.Shutdown(last)
 	})
 	return nil
@@ -67,7 +69,7 @@ func (s *service) serveMetrics(ctx context.Context, group *errgroup.Group) error
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return serve(ctx, group, "metrics", s.Metrics, mux)
+	return serve(ctx, group, "metrics", s.Metrics, mux, func() {})
 }
 
 func (s *service) metrics(w http.ResponseWriter, r *http.Request) {

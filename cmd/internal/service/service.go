@@ -75,6 +75,8 @@ func Run(ctx context.Context, c Config) error {
 	if err := s.createTopics(ctx); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	if err := s.serveMetrics(ctx, group); err != nil {
 		return err
@@ -109,26 +111,28 @@ func (s *service) createTopics(ctx context.Context) error {
 // cannot be compiled by this release are reported, and the last good ones stay.
 func (s *service) follow(ctx context.Context) error {
 	return catalog.Follow(ctx, s.Client, func(published catalog.Published) error {
-		if published.Len() == 0 {
-			s.Logger.Warn("no definitions are published yet: waiting; publish some with `kairos apply -f DIR`")
-			return nil
-		}
-		plan, err := published.Plan()
-		if err != nil {
-			s.Logger.Error("the published definitions are not followed", "error", err)
-			return nil
-		}
-		s.plan.Store(plan)
-		if !s.Hosts {
-			return nil
-		}
+		return s.take(ctx, published)
+	}, func(err error) { s.Logger.Warn("definitions", "error", err) })
+}
+
+func (s *service) take(ctx context.Context, published catalog.Published) error {
+	if published.Len() == 0 {
+		s.Logger.Warn("no definitions are published yet: waiting; publish some with `kairos apply -f DIR`")
+		return nil
+	}
+	plan, err := published.Plan()
+	if err != nil {
+		s.Logger.Error("the published definitions are not followed", "error", err)
+		return nil
+	}
+	s.plan.Store(plan)
+	if s.Hosts {
 		select {
 		case s.changes <- published:
-			return nil
 		case <-ctx.Done():
-			return nil
 		}
-	})
+	}
+	return nil
 }
 
 // host runs one generation of hosts after the other.
@@ -196,6 +200,9 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	if err != nil {
 		return nil, err
 	}
+	if err := s.Client.Continues(ctx, t, groups); err != nil {
+		return nil, err
+	}
 	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination")}
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
@@ -247,8 +254,8 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		Rules:    func() definition.IdentityRules { return s.rules() },
 		Registry: s.registry,
 	})
-	context.AfterFunc(ctx, client.Close)
-	if err := serve(ctx, group, "door", s.Door, doorHandler(opened)); err != nil {
+	if err := serve(ctx, group, "door", s.Door, doorHandler(opened), client.Close); err != nil {
+		client.Close()
 		return err
 	}
 	s.Logger.Info("the door is open", "url", "http://"+s.Door+"/v1/events")
