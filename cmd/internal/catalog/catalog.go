@@ -86,16 +86,28 @@ func keyOf(d schemas.Definition) string { return d.Kind + "/" + d.Name }
 
 // Read returns what is published now.
 func Read(ctx context.Context, client *cluster.Client) (Published, error) {
+	return read(ctx, client, func(err error) error { return err })
+}
+
+func read(ctx context.Context, client *cluster.Client, unreadable func(error) error) (Published, error) {
 	var all Published
 	err := client.Scan(ctx, topologies.Definitions.Name, cluster.EveryPartition, func(r *kgo.Record) error {
-		d, err := topologies.Definitions.Codec.Decode(r.Value)
+		d, err := decode(r)
 		if err != nil {
-			return fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err)
+			return unreadable(err)
 		}
 		all = all.with(*d)
 		return nil
 	})
 	return all, err
+}
+
+func decode(r *kgo.Record) (*schemas.Definition, error) {
+	d, err := topologies.Definitions.Codec.Decode(r.Value)
+	if err != nil {
+		return nil, fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err)
+	}
+	return d, nil
 }
 
 // ErrOvertaken says that somebody else published at the same time.
@@ -192,7 +204,7 @@ func Follow(ctx context.Context, client *cluster.Client, f func(Published) error
 		return fmt.Errorf("follow definitions: %w", err)
 	}
 	defer reader.Close()
-	known, err := Read(ctx, client)
+	known, err := read(ctx, client, func(error) error { return nil }) // the reader will complain
 	if err != nil {
 		return err
 	}
@@ -228,9 +240,9 @@ func poll(ctx context.Context, reader *kgo.Client, known *Published, complain fu
 		}
 	}
 	for _, r := range fetches.Records() {
-		d, err := topologies.Definitions.Codec.Decode(r.Value)
+		d, err := decode(r)
 		if err != nil {
-			complain(fmt.Errorf("published definition %s at offset %d: %w", r.Key, r.Offset, err))
+			complain(err)
 			continue
 		}
 		i, found := slices.BinarySearchFunc(*known, *d, byName)

@@ -203,9 +203,6 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	if err := s.Client.Continues(ctx, t, groups); err != nil {
 		return nil, err
 	}
-	if err := s.Client.Continues(ctx, t, groups); err != nil {
-		return nil, err
-	}
 	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination")}
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
