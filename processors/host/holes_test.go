@@ -157,6 +157,23 @@ func TestABatchBehindAFailedOneIsUndoneWithIt(t *testing.T) {
 	}
 }
 
+// awaitPage waits until h shows a page.
+func (w *world) awaitPage(h *running, table topologies.Table[page], key string, want ...string) {
+	w.t.Helper()
+	ctx := w.ctx()
+	for {
+		changed := h.Changed()
+		if slices.Equal(h.page(table, key), want) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			w.t.Fatalf("page %s is %q, want %q; %+v", key, h.page(table, key), want, h.Status())
+		}
+	}
+}
+
 // awaitOpen waits until the only partition of h has n batches on their way.
 func (w *world) awaitOpen(h *running, n int) {
 	w.t.Helper()

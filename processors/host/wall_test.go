@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,20 +21,11 @@ func TestTheWallClockFiresTimersOnceTheDoorIsRead(t *testing.T) {
 	behind := w.start(w.config("reader"))
 	h := w.start(c)
 	w.write("a 500 wake=900000 then:pass=woken", "b 600 wake=99999999")
-	w.drain(h, behind)
-	equal(t, "page a before its time", h.page(writerTable, "a"), []string{"500 wake=900000 then:pass=woken"})
+	// No drain: this clock never rests.
+	w.awaitOwned(h, 2)
+	w.awaitOwned(behind, 2)
+	w.awaitPage(h, writerTable, "a", "500 wake=900000 then:pass=woken")
 	now.Store(1_000_000)
-	ctx := w.ctx()
-	for {
-		changed := behind.Changed()
-		if slices.Equal(behind.page(readerTable, "a"), []string{"900000 woken"}) {
-			break
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			t.Fatalf("the wake did not come: %+v", h.Status())
-		}
-	}
+	w.awaitPage(behind, readerTable, "a", "900000 woken")
 	equal(t, "page b", h.page(writerTable, "b"), []string{"600 wake=99999999"})
 }
