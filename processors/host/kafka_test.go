@@ -3,6 +3,7 @@ package host_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"kairos/loadtest/kafka"
 )
@@ -39,6 +40,7 @@ func TestOnRealKafkaRowsRecordsAndTimersComeOutAlike(t *testing.T) {
 func TestOnRealKafkaAKilledBrokerLosesAndRepeatsNothing(t *testing.T) {
 	broker := kafka.Start(t)
 	w := worldAt(t, toys(2, true), broker.Address)
+	w.patience = 2 * time.Minute
 	h := w.start(w.config("writer"))
 	for n := range 6 {
 		for m := range 50 {

@@ -24,6 +24,7 @@ import (
 // world is a broker in this process with the toys' topics.
 type world struct { // broker is nil for a real Kafka
 	t        testing.TB
+	patience time.Duration
 	topology *topologies.Topology
 	kafka    []kgo.Opt
 	broker   *kfake.Cluster
@@ -48,7 +49,7 @@ func newWorld(t testing.TB, topology *topologies.Topology) *world {
 // worldAt makes the toys' topics on a broker.
 func worldAt(t testing.TB, topology *topologies.Topology, addresses ...string) *world {
 	t.Helper()
-	w := &world{t: t, topology: topology, kafka: []kgo.Opt{kgo.SeedBrokers(addresses...)}}
+	w := &world{t: t, patience: 30 * time.Second, topology: topology, kafka: []kgo.Opt{kgo.SeedBrokers(addresses...)}}
 	var err error
 	w.client, err = kgo.NewClient(append(slices.Clone(w.kafka), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.ProducerLinger(0))...)
 	if err != nil {
@@ -82,7 +83,7 @@ func (w *world) createTopics() {
 
 // ctx ends before the test's patience does.
 func (w *world) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), w.patience)
 	w.t.Cleanup(cancel)
 	return ctx
 }
@@ -156,8 +157,7 @@ func (w *world) drain(hosts ...*running) {
 	for _, h := range hosts {
 		inner = append(inner, h.Host)
 	}
-	ctx, cancel := context.WithTimeout(w.ctx(), 20*time.Second)
-	defer cancel()
+	ctx := w.ctx()
 	watched := make(chan error, 1)
 	go func() { watched <- host.Drain(ctx, inner...) }()
 	for _, h := range hosts {
