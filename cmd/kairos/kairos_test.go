@@ -277,7 +277,7 @@ func TestAPersonIsFollowedFromTheDoorToTheExplanation(t *testing.T) {
 	}
 }
 
-func TestANewDestinationIsTakenUpWithoutARestart(t *testing.T) {
+func TestNewDefinitionsAreTakenUpWithoutARestart(t *testing.T) {
 	brokers, folder := embedded(t), t.TempDir()
 	write(t, filepath.Join(folder, "a.yaml"), "kind: audience\nname: buyers\nwhen: events(\"purchase\").any()\n")
 	expect(t, 0, "apply", "-f", folder, brokers, "--partitions=2")
@@ -289,6 +289,18 @@ func TestANewDestinationIsTakenUpWithoutARestart(t *testing.T) {
 	await(t, "the new destination knows who has bought", func() bool {
 		code, out, _ := kairos(t.Context(), "", "inspect", "person", brokers, "email=a@example.org")
 		return code == 0 && strings.Contains(out, "told to shop")
+	})
+
+	write(t, filepath.Join(folder, "c.yaml"), "kind: audience\nname: once\nwhen: events(\"purchase\").count() == 1\n")
+	expect(t, 0, "apply", "-f", folder, brokers)
+	await(t, "a new audience has whoever was there before it", func() bool {
+		code, out, _ := kairos(t.Context(), "", "explain", brokers, "email=a@example.org", "once")
+		return code == 0 && strings.Contains(out, "is in once")
+	})
+
+	await(t, "a history of 1997 is refused by a pipeline that lives today", func() bool {
+		code, _, complaints := kairos(t.Context(), "", "replay", "cdnow", brokers, "--to=1997-01-02")
+		return code == exitNo && strings.Contains(complaints, "it is 20")
 	})
 }
 

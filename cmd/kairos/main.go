@@ -36,6 +36,7 @@ type commands struct {
 	Send        sendCommand        `cmd:"" group:"Use it" help:"Send an event to the door."`
 	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
+	Identity    identityCommand    `cmd:"" group:"Use it" help:"Part what was joined, and join it again."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
 }

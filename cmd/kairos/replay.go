@@ -118,7 +118,7 @@ func notBefore(ctx context.Context, client *cluster.Client, start schemas.Instan
 	now, err := client.LogTime(ctx)
 	if err == nil && now >= start {
 		return &noError{fmt.Sprintf("on this cluster it is %s already, and the history begins at %s: "+
-			"use --from, or a new cluster (`make kafka-stop`, delete its folder, `make kafka`)", now, start)}
+			"use --from, or a new cluster (`make kafka-stop`, delete its folder, `make kafka`) with `kairos run --clock log`", now, start)}
 	}
 	return err
 }

@@ -93,8 +93,9 @@ func (c *Client) hostStates(ctx context.Context, table string) (map[int32]*schem
 	return states, err
 }
 
-// LogTime is the newest time in the door's topic: of its ticks, and of when its
-// events were accepted. 0: there is none.
+// LogTime is the newest time that the log has come to: of the ticks in the
+// door's topic, of when its events were accepted, and of the wall clock, if
+// hosts go by it. 0: there is none.
 func (c *Client) LogTime(ctx context.Context) (schemas.Instant, error) {
 	now := schemas.Instant(0)
 	err := c.tail(ctx, topologies.Events.Name, func(r *kgo.Record) error {
@@ -107,6 +108,17 @@ func (c *Client) LogTime(ctx context.Context) (schemas.Instant, error) {
 		}
 		return nil // what cannot be read will be a dead letter
 	})
+	if err != nil {
+		return 0, err
+	}
+	states, err := c.hostStates(ctx, topologies.IdentityTable.Name)
+	for _, state := range states {
+		for _, w := range state.Watermarks {
+			if w.Topic == topologies.Events.Name {
+				now = max(now, w.Tick.Time)
+			}
+		}
+	}
 	return now, err
 }
 

@@ -64,6 +64,9 @@ func (p *parser) event(raw json.RawMessage, e *schemas.Event) {
 		switch name {
 		case "name":
 			e.Name = p.text("/name", value)
+			if strings.HasPrefix(e.Name, "$") {
+				p.wrong("/name", "begins with $, as the commands of operators do: use another name, or `kairos identity`")
+			}
 		case "id":
 			e.ID = p.text("/id", value)
 		case "source":
