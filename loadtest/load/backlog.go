@@ -21,6 +21,7 @@ type Backlog struct {
 	BrokerMicrosPerEvent float64 `json:"broker_cpu_us_per_event"`
 	TopicBytesPerEvent   float64 `json:"topic_bytes_per_event"` // over all topics and tables, one replica
 	DiskBytesPerEvent    float64 `json:"disk_bytes_per_event"`  // written by kairos and broker
+	OthersCPUs           float64 `json:"others_cpus"`           // kept busy by what was not measured, the reader included
 }
 
 const (
@@ -205,6 +206,7 @@ func (w *world) pause(ctx context.Context) error {
 type sample struct {
 	at             time.Time
 	client, broker usage
+	machine        time.Duration
 	topics         int64
 	transitions    int
 }
@@ -216,6 +218,9 @@ func (w *world) sample(ctx context.Context) (sample, error) {
 		return s, err
 	}
 	if s.broker, err = usageOf(w.brokerPID); err != nil {
+		return s, err
+	}
+	if s.machine, err = machineCPU(); err != nil {
 		return s, err
 	}
 	s.topics, err = topicBytes(ctx, w.admin)
@@ -235,5 +240,6 @@ func (s sample) backlogSince(before sample, events int) Backlog {
 		BrokerMicrosPerEvent: per(float64(broker.cpu.Microseconds())),
 		TopicBytesPerEvent:   per(float64(s.topics - before.topics)),
 		DiskBytesPerEvent:    per(float64(client.written + broker.written)),
+		OthersCPUs:           (s.machine - before.machine - client.cpu - broker.cpu).Seconds() / took.Seconds(),
 	}
 }
