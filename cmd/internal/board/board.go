@@ -27,7 +27,12 @@ type State struct {
 	Before   []tally.Count // as shown a moment ago: what is different is marked
 }
 
-const barWidth = 28
+// The bars take what the other columns leave, within reason.
+const (
+	shortestBar = 6
+	longestBar  = 28
+	figureWidth = 46 // of the columns of figures, with the space before each
+)
 
 // Lines is the board, for a terminal of the given width.
 func Lines(s State, paint screen.Paint, width int) []string {
@@ -42,13 +47,15 @@ func Lines(s State, paint screen.Paint, width int) []string {
 	for _, c := range s.Counts {
 		name = max(name, len(c.Name))
 	}
-	lines = append(lines, paint.In(screen.Dim, fmt.Sprintf("  %s  %s  %10s  %12s  %12s", screen.Left("AUDIENCE", name), screen.Left("", barWidth), "PEOPLE", "ENTERED", "EXITED")))
+	bar := max(shortestBar, min(longestBar, width-name-figureWidth))
+	heading := fmt.Sprintf("  %s  %s  %10s  %12s  %12s", screen.Left("AUDIENCE", name), screen.Left("", bar), "PEOPLE", "ENTERED", "EXITED")
+	lines = append(lines, paint.In(screen.Dim, heading))
 	largest := 1
 	for _, c := range s.Counts {
 		largest = max(largest, c.Size)
 	}
 	for _, c := range s.Counts {
-		lines = append(lines, audience(c, before(s.Before, c.Name), name, largest, paint))
+		lines = append(lines, audience(c, before(s.Before, c.Name), name, bar, largest, paint))
 	}
 	return append(lines, "")
 }
@@ -76,10 +83,10 @@ func figures(s State) string {
 	return strings.Join(parts, " · ")
 }
 
-func audience(c, was tally.Count, name, largest int, paint screen.Paint) string {
-	bar := screen.Left(screen.Bar(float64(c.Size)/float64(largest), barWidth), barWidth)
+func audience(c, was tally.Count, name, width, largest int, paint screen.Paint) string {
+	bar := screen.Left(screen.Bar(float64(c.Size)/float64(largest), width), width)
 	if c.Size > 0 && strings.TrimSpace(bar) == "" {
-		bar = screen.Left("▏", barWidth) // somebody is there
+		bar = screen.Left("▏", width) // somebody is there
 	}
 	return fmt.Sprintf("  %s  %s  %s  %s  %s", screen.Left(c.Name, name), paint.In(screen.Blue, bar),
 		paint.In(screen.Bold, screen.Right(screen.Number(c.Size), 10)),

@@ -58,3 +58,13 @@ func TestColoursChangeNoWidthAndMarkOnlyWhatMoved(t *testing.T) {
 		}
 	}
 }
+
+func TestTheBoardFitsATerminalOfEightyColumns(t *testing.T) {
+	s := state()
+	s.Counts = append(s.Counts, tally.Count{Name: "second_purchase_30d", Size: 1234567, Entered: 1234567, Exited: 1234567})
+	for _, line := range board.Lines(s, true, 80) {
+		if screen.Width(line) > 80 {
+			t.Errorf("%d columns: %s", screen.Width(line), line)
+		}
+	}
+}

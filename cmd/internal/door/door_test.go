@@ -146,6 +146,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 		{"a list as property", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"items": [1]}}`, "/0/properties/items", "send an event for each"},
 		{"a huge number", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"amount": 1e999}}`, "/0/properties/amount", "too large a number"},
 		{"a control character", `{"name": "\u0000tick", "identifiers": {"email": "a@b"}}`, "/0/name", "printable"},
+		{"an operator's command", `{"name": "$unlink", "identifiers": {"email": "a@b", "crm_id": "7"}}`, "/0/name", "commands of operators"},
 		{"the second of two", `[{"name": "x", "identifiers": {"email": "a@b"}}, {"name": 1, "identifiers": {"email": "a@b"}}]`, "/1/name", "must be a text"},
 		{"a name twice", `{"name": "x", "identifiers": {"email": "a@b"}, "properties": {"a.b": 1, "a": {"b": 2}}}`, "/0/properties/a.b", "twice"},
 	} {
