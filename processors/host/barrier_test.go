@@ -20,6 +20,7 @@ func seed(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(s, 1))
 }
 
+// DESIGN, non-obvious 15.
 func TestNothingCausedBeforeATickComesBehindIt(t *testing.T) {
 	random := seed(t)
 	w := newWorld(t, toys(3, false))
@@ -76,6 +77,7 @@ func TestNothingCausedBeforeATickComesBehindIt(t *testing.T) {
 	}
 }
 
+// DESIGN, non-obvious 15.
 func TestAWakeWaitsForWhatIsUnderWayInTheLoop(t *testing.T) {
 	random := seed(t)
 	w := newWorld(t, toys(4, true))

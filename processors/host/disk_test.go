@@ -56,6 +56,7 @@ func TestRowsAndOffsetsComeBackFromDiskTogether(t *testing.T) {
 	}
 }
 
+// DESIGN, non-obvious 13.
 func TestRowsOfAnotherTopicOrAnotherPartitionAreNotUsed(t *testing.T) {
 	dir := t.TempDir()
 	d := testDisk(t, dir, 1)

@@ -9,7 +9,8 @@
 // often the host is restarted; a row's wakes before t come before a record of t.
 //
 // Use: New(Config), then Run(ctx) once; it returns nil after ctx ends. While it
-// runs: Status, Positions, Row, Scan, Redefine. Topics must exist.
+// runs: Status, Positions, Row, Scan, Redefine, Changed; and Drain for several
+// hosts. Topics must exist.
 //
 // Not here: what stages do (processors/<word>), what exists (topologies).
 // Before a change read DESIGN.md, its "Non-obvious" section first.

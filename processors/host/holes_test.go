@@ -67,6 +67,7 @@ func (w *world) watchCommits() {
 	})
 }
 
+// DESIGN, non-obvious 4 and 6.
 func TestNothingOfAnAbortedBatchIsSeen(t *testing.T) {
 	for _, fault := range []struct {
 		name string
@@ -125,6 +126,7 @@ func TestARowIsNotSeenBeforeItsTransactionIsCommitted(t *testing.T) {
 	equal(t, "page a", h.page(writerTable, "a"), []string{"1 first", "2 second"})
 }
 
+// DESIGN, non-obvious 5.
 func TestABatchBehindAFailedOneIsUndoneWithIt(t *testing.T) {
 	for _, broken := range []*kerr.Error{kerr.TransactionAbortable, kerr.UnknownServerError, nil} {
 		t.Run(fmt.Sprint(broken), func(t *testing.T) {
@@ -205,6 +207,7 @@ func (w *world) stable(topic string) []string {
 	return nil
 }
 
+// DESIGN, non-obvious 2 and 3.
 func TestAPausedOwnerThatWakesUpChangesNothing(t *testing.T) {
 	w := newWorld(t, toys(2, true))
 	c := w.config("writer")
@@ -294,6 +297,7 @@ func TestBadRecordsBecomeDeadLettersAndTheirPartitionGoesOn(t *testing.T) {
 	equal(t, "reasons", reasons, []string{"undecodable", "undecodable", "empty-key", "unknown-schema", "panic", "unwanted"})
 }
 
+// DESIGN, non-obvious 14 and 18.
 func TestWhatNoTopicTakesBecomesADeadLetter(t *testing.T) {
 	w := newWorld(t, toys(1, true))
 	limit := "3000000" // of the door's topic; the others take a million or so
@@ -331,6 +335,7 @@ func TestWhatNoTopicTakesBecomesADeadLetter(t *testing.T) {
 	}
 }
 
+// DESIGN, non-obvious 1.
 func TestRecoveryEndsAtMarkersAndPassesOverWhatWasAborted(t *testing.T) {
 	w := newWorld(t, toys(2, true))
 	h := w.start(w.config("writer"))
@@ -429,6 +434,7 @@ func TestDeletingTheStateDirOfARunningHostHarmsNothing(t *testing.T) {
 	equal(t, "page b", again.page(writerTable, "b"), []string{"1 one", "2 two"})
 }
 
+// DESIGN, non-obvious 10.
 func TestPartitionsAreWhatForeignProducersBelieve(t *testing.T) {
 	// From Kafka's own tests of murmur2: key, hash; the partition is the hash
 	// without its sign bit, modulo the number of partitions.

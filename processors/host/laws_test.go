@@ -144,6 +144,7 @@ func TestTheNumberOfPartitionsDoesNotShow(t *testing.T) {
 	equalOutcomes(t, withoutPlaces(newWorld(t, toys(5, true)).play(s)), one)
 }
 
+// DESIGN, non-obvious 4 to 7.
 func TestRestartsAndFaultsAnywhereDoNotShow(t *testing.T) {
 	random := seed(t)
 	s := tellStory(random, 8, 40)
@@ -225,6 +226,7 @@ func TestAMassOfWakesRunsInOrderAndInChunks(t *testing.T) {
 	equal(t, "order", slices.Delete(got, early, early+1), slices.Delete(want, 1, 2))
 }
 
+// DESIGN, non-obvious 12.
 func TestASweepGoesOnAfterARestartAndVisitsEachRowOnce(t *testing.T) {
 	w := newWorld(t, toys(2, true))
 	c := w.config("writer")
