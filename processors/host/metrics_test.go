@@ -40,7 +40,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 }
 
 // sum adds the values of a metric over its labels.
-func sum(t *testing.T, registry *prometheus.Registry, name string) (total float64, ok bool) {
+func sum(t testing.TB, registry *prometheus.Registry, name string) (total float64, ok bool) {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
