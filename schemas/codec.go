@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/twmb/avro"
 )
@@ -31,6 +32,7 @@ type Codec[T any] struct {
 	schema      *avro.Schema
 	fingerprint [8]byte
 	earlier     map[[8]byte]*avro.Schema // resolved to schema
+	rooms       sync.Pool                // of *[]byte, to encode in
 }
 
 // NewCodec derives the schema from T's fields and prepares the resolution of
@@ -75,8 +77,8 @@ type sized interface{ EncodedSize() int }
 
 // Append appends v to dst.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
-	if large, ok := any(v).(sized); ok && dst == nil {
-		dst = make([]byte, 0, large.EncodedSize())
+	if dst == nil {
+		return c.encode(v)
 	}
 	out, err := c.schema.AppendSingleObject(dst, v)
 	if err != nil {
@@ -84,6 +86,31 @@ func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// encode gives v's bytes in a slice of their size: rows stay in memory as they
+// are encoded.
+func (c *Codec[T]) encode(v *T) ([]byte, error) {
+	if large, ok := any(v).(sized); ok {
+		return c.Append(make([]byte, 0, large.EncodedSize()), v)
+	}
+	room, ok := c.rooms.Get().(*[]byte)
+	if !ok {
+		fresh := make([]byte, 0, 256)
+		room = &fresh
+	}
+	out, err := c.Append((*room)[:0], v)
+	if err != nil {
+		return nil, err
+	}
+	if cap(out) <= maxRoom {
+		*room = out
+		c.rooms.Put(room)
+	}
+	return append(make([]byte, 0, len(out)), out...), nil
+}
+
+// maxRoom is the most bytes that a codec keeps for the next record.
+const maxRoom = 64 << 10
 
 // Decode reads a record from b, which must hold it and nothing else. The
 // result shares no memory with b.

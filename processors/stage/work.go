@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"kairos/schemas"
@@ -31,6 +32,7 @@ type slot struct {
 	decoded bool
 	row     schemas.Row // belongs to the attempt at work
 	dirty   bool        // the attempt at work has changed it
+	fresh   []byte      // its bytes, while the attempt is being sealed
 }
 
 // trial is what is known of the attempt at work.
@@ -128,7 +130,7 @@ func (w *work) attempt(m Message, f func()) error {
 	}
 	for i := range w.slots { // what the attempt decoded, it may have changed
 		s := &w.slots[i]
-		s.row, s.decoded, s.dirty = nil, false, false
+		s.row, s.decoded, s.dirty, s.fresh = nil, false, false, nil
 	}
 	return w.deadLetter(m)
 }
@@ -322,7 +324,7 @@ func (w *work) route(e emission) {
 // seal encodes what the attempt did and makes it part of the work. Nothing of
 // it counts unless all can be encoded.
 func (w *work) seal() {
-	records := make([]Record, 0, len(w.out))
+	records := slices.Grow(w.done.Records, len(w.out))
 	for _, out := range w.out {
 		value, err := out.message.append(nil)
 		if err != nil {
@@ -330,21 +332,20 @@ func (w *work) seal() {
 		}
 		records = append(records, Record{out.topic.Name, out.key, out.partitionBy, value, out.message.At()})
 	}
-	encoded := make([][]byte, len(w.slots))
 	for i := range w.slots {
 		if s := &w.slots[i]; s.dirty && s.row != nil {
 			var err error
-			if encoded[i], err = w.runner.stages[i].encodeRow(s.row); err != nil {
+			if s.fresh, err = w.runner.stages[i].encodeRow(s.row); err != nil {
 				w.at = i
 				panic(fmt.Sprintf("the row cannot be encoded: %v", err))
 			}
 		}
 	}
-	for i := range w.slots {
+	for i := range w.slots { // nothing fails any more
 		if s := &w.slots[i]; s.dirty {
-			s.encoded, s.changed, s.dirty = encoded[i], true, false
+			s.encoded, s.changed, s.dirty, s.fresh = s.fresh, true, false, nil
 		}
 	}
-	w.done.Records = append(w.done.Records, records...)
+	w.done.Records = records
 	w.done.Drops = append(w.done.Drops, w.drops...)
 }
