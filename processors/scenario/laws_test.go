@@ -492,3 +492,28 @@ func TestAfterAnEditAllIsAsIfItHadAlwaysBeenSo(t *testing.T) {
 		sameState(t, "edited back here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
 	})
 }
+
+func TestRevisionsRiseByOneAndExitsFollowEntries(t *testing.T) {
+	plan := lawPlan(t)
+	rapid.Check(t, func(t *rapid.T) {
+		history := linking.draw(t)
+		w := world(4, rapid.Bool().Draw(t, "chained"), rapid.Uint64().Draw(t, "seed"))
+		rush(t, w, plan, history, prompt(history))
+		messages, err := w.Read(topologies.Transitions.Name)
+		do(t, err)
+		last := map[string]*schemas.Transition{}
+		for _, m := range messages {
+			x, err := schemas.TransitionCodec.Decode(m.Value)
+			do(t, err)
+			key := x.Person + "/" + x.Audience
+			before := last[key]
+			switch {
+			case before == nil && (x.Revision != 1 || !x.Entered):
+				t.Fatalf("%s begins with %s rev=%d", key, x.Word(), x.Revision)
+			case before != nil && (x.Revision != before.Revision+1 || x.Entered == before.Entered || x.Cause < before.Cause):
+				t.Fatalf("%s: %s rev=%d at %v after %s rev=%d at %v", key, x.Word(), x.Revision, x.Cause, before.Word(), before.Revision, before.Cause)
+			}
+			last[key] = x
+		}
+	})
+}
