@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -74,16 +75,25 @@ func (c *Client) hasOffsets(ctx context.Context, group string) (bool, error) {
 	return false, nil
 }
 
-// committed is how far a group is; one that has never been is nowhere.
+// committed is how far a group is; one that has never been is nowhere. On a
+// new cluster nobody coordinates groups for a moment.
 func (c *Client) committed(ctx context.Context, group string) (kadm.OffsetResponses, error) {
-	committed, err := c.admin.FetchOffsets(ctx, group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, nil
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		committed, err := c.admin.FetchOffsets(ctx, group)
+		switch {
+		case err == nil:
+			return committed, nil
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return nil, nil
+		case !passing(err):
+			return nil, fmt.Errorf("ask how far group %s is: %w", group, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ask how far group %s is: %w, last answer: %v", group, ctx.Err(), err)
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("ask how far group %s is: %w", group, err)
-	}
-	return committed, nil
 }
 
 // errFound ends a scan.

@@ -3,10 +3,13 @@ package cluster_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kairos/cmd/internal/cluster"
 	"kairos/schemas"
@@ -71,5 +74,28 @@ func TestAGroupWhoseOffsetsExpiredDoesNotStartOverItsRows(t *testing.T) {
 	offsets(t, client, "kairos.identity", topologies.Events.Topic)
 	if err := client.Continues(t.Context(), declared, declared.Groups); err != nil {
 		t.Errorf("with offsets again: %v", err)
+	}
+}
+
+func TestANewClusterWithoutACoordinatorIsWaitedFor(t *testing.T) {
+	broker, client := embedded(t)
+	declared := topology(t, nil)
+	apply(t, client, declared)
+	var asked atomic.Int32
+	broker.ControlKey(int16(kmsg.OffsetFetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		if asked.Add(1) > 3 {
+			return nil, nil, false
+		}
+		answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
+		for _, g := range request.(*kmsg.OffsetFetchRequest).Groups {
+			about := kmsg.NewOffsetFetchResponseGroup()
+			about.Group, about.ErrorCode = g.Group, kerr.CoordinatorNotAvailable.Code
+			answer.Groups = append(answer.Groups, about)
+		}
+		return answer, nil, true
+	})
+	if err := client.Continues(t.Context(), declared, declared.Groups); err != nil || asked.Load() <= 3 {
+		t.Errorf("asked %d times: %v", asked.Load(), err)
 	}
 }
