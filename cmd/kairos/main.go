@@ -115,15 +115,7 @@ func run(p *process, args []string) (code int) {
 			code = int(e)
 		}
 	}()
-	var c commands
-	parser, err := kong.New(&c,
-		kong.Name("kairos"), kong.Description(description),
-		kong.Writers(p.out, p.err),
-		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.DefaultEnvars("KAIROS"),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.UsageOnError(),
-	)
+	parser, err := newParser(p, &commands{})
 	if err != nil {
 		p.notef("kairos: %v\n", err)
 		return exitFailed
@@ -135,6 +127,17 @@ func run(p *process, args []string) (code int) {
 	}
 	chosen.Bind(p)
 	return p.outcome(chosen.Run())
+}
+
+func newParser(p *process, c *commands) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("kairos"), kong.Description(description),
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.DefaultEnvars("KAIROS"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.UsageOnError(),
+	)
 }
 
 func (p *process) outcome(err error) int {
