@@ -125,7 +125,7 @@ func (b *broker) fetch(pom string, out io.Writer) error {
 	fmt.Fprintln(out, "fetching Kafka with Maven, about 60 MB ...")
 	fetch := exec.Command(mvn, "-B", "-q", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+arriving)
 	if report, err := fetch.CombinedOutput(); err != nil {
-		return fmt.Errorf("Maven could not fetch the artifacts of %s: %w\n%s", pom, err, report)
+		return fmt.Errorf("let Maven fetch the artifacts of %s: %w\n%s", pom, err, report)
 	}
 	if err := os.Rename(arriving, b.jars); err != nil && !errors.Is(err, os.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		return err

@@ -14,8 +14,7 @@ import (
 func (d *document) place(node *yaml.Node, line, column int) (atLine, atColumn int) {
 	source := newCursor(d.text, node)
 	source.skipIndicator(node.Style)
-	target := []rune(valueUpTo(node.Value, line, column))
-	for _, want := range target {
+	for _, want := range valueUpTo(node.Value, line, column) {
 		if !unicode.IsSpace(want) {
 			source.find(want, node.Style)
 			source.advance()

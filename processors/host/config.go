@@ -75,13 +75,13 @@ func DefaultConfig() Config {
 // Validate says what is wrong with c and what to do about it.
 func (c Config) Validate() error {
 	if len(c.Kafka) == 0 {
-		return errors.New("Kafka is empty: give at least kgo.SeedBrokers")
+		return errors.New("no Kafka options: give at least kgo.SeedBrokers")
 	}
 	if c.Topology == nil || c.Runner == nil || len(c.Group.Stages) == 0 {
-		return errors.New("Group, Topology and Runner belong together: set all three")
+		return errors.New("config fields Group, Topology and Runner belong together: set all three")
 	}
 	if got := c.Runner.Group().Name; got != c.Group.Name {
-		return fmt.Errorf("Runner is of group %s, not %s", got, c.Group.Name)
+		return fmt.Errorf("the Runner is of group %s, not %s", got, c.Group.Name)
 	}
 	if len(c.Group.Stages) > maxTables {
 		return fmt.Errorf("group %s has %d stages, a host runs at most %d", c.Group.Name, len(c.Group.Stages), maxTables)
@@ -97,7 +97,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Now == nil || c.Logger == nil {
-		return errors.New("Now and Logger must be set: start from DefaultConfig")
+		return errors.New("config fields Now and Logger must be set: start from DefaultConfig")
 	}
 	return nil
 }

@@ -245,7 +245,8 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 // and not at all while there is other work.
 func (r *run) poll(ctx context.Context) kgo.Fetches {
 	if r.busy {
-		return r.client.PollRecords(nil, r.config.BatchRecords) //nolint:staticcheck // nil: what is buffered, now
+		//lint:ignore SA1012 nil is kgo's way to ask for what is buffered now
+		return r.client.PollRecords(nil, r.config.BatchRecords)
 	}
 	ctx, stop := context.WithTimeout(ctx, r.config.TickEvery)
 	defer stop()
