@@ -102,11 +102,12 @@ func (c *Codec[T]) encode(v *T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := append(make([]byte, 0, len(out)), out...) // before another goroutine may take the room
 	if cap(out) <= maxRoom {
 		*room = out
 		c.rooms.Put(room)
 	}
-	return append(make([]byte, 0, len(out)), out...), nil
+	return own, nil
 }
 
 // maxRoom is the most bytes that a codec keeps for the next record.
