@@ -216,13 +216,13 @@ func (r *replay) await(ctx context.Context) error {
 }
 
 func (r *replay) state(done bool) board.State {
-	_, newest := r.tally.Seen()
+	now := r.tally.Slowest()
 	if done {
-		newest = r.end
+		now = r.end
 	}
 	return board.State{
 		Title: "a CD shop's purchases, replayed in their own time, on " + strings.Join(r.client.SeedBrokers(), ", "),
-		From:  r.start, To: r.end, Now: newest, Events: r.fed,
+		From:  r.start, To: r.end, Now: now, Events: r.fed,
 		Seconds: time.Since(r.begin).Seconds(), Counts: r.tally.Counts(), Before: r.last,
 	}
 }

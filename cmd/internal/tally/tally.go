@@ -38,11 +38,14 @@ type Tally struct {
 	counts map[string]*Count
 	seen   int
 	newest schemas.Instant
-	next   map[int32]int64 // offset after the last record, per partition
+	next   map[int32]int64           // offset after the last record, per partition
+	at     map[int32]schemas.Instant // of the last cause, per partition
 }
 
 // New makes a tally of nothing.
-func New() *Tally { return &Tally{counts: map[string]*Count{}, next: map[int32]int64{}} }
+func New() *Tally {
+	return &Tally{counts: map[string]*Count{}, next: map[int32]int64{}, at: map[int32]schemas.Instant{}}
+}
 
 // Expect lists audiences, so that they count even while nobody has entered.
 func (t *Tally) Expect(audiences ...string) {
@@ -97,6 +100,20 @@ func (t *Tally) Seen() (int, schemas.Instant) {
 	return t.seen, t.newest
 }
 
+// Slowest is the time of the last cause in the partition that is furthest
+// behind: all others have come that far too.
+func (t *Tally) Slowest() schemas.Instant {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	var slowest schemas.Instant
+	for _, at := range t.at {
+		if slowest == 0 || at < slowest {
+			slowest = at
+		}
+	}
+	return slowest
+}
+
 // Listen adds every transition of a cluster, those of the past first, until
 // ctx ends; then it returns nil.
 func (t *Tally) Listen(ctx context.Context, client *cluster.Client) error {
@@ -127,8 +144,10 @@ func (t *Tally) Listen(ctx context.Context, client *cluster.Client) error {
 }
 
 func (t *Tally) take(r *kgo.Record) error {
+	var transition *schemas.Transition
 	if !r.Attrs.IsControl() && string(r.Key) != schemas.TickKey {
-		transition, err := topologies.Transitions.Codec.Decode(r.Value)
+		var err error
+		transition, err = topologies.Transitions.Codec.Decode(r.Value)
 		if err != nil {
 			return fmt.Errorf("transition at %d/%d: %w", r.Partition, r.Offset, err)
 		}
@@ -136,6 +155,9 @@ func (t *Tally) take(r *kgo.Record) error {
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	if transition != nil {
+		t.at[r.Partition] = transition.Cause
+	}
 	t.next[r.Partition] = r.Offset + 1
 	return nil
 }
