@@ -123,10 +123,11 @@ func (p *pipeline) command(args ...string) {
 	}
 }
 
-// start runs all stages in one process, without the door.
+// start runs all stages in one process, without the door. It has a name, so
+// that one that follows a killed one need not wait until that is given up.
 func (p *pipeline) start() {
 	p.t.Helper()
-	args := []string{"run", "--brokers", p.brokers, "--clock", "log", "--state", p.state, "--metrics", p.rim}
+	args := []string{"run", "--brokers", p.brokers, "--clock", "log", "--state", p.state, "--metrics", p.rim, "--instance", "chaos"}
 	for _, s := range p.topology.Stages() {
 		args = append(args, s.Word)
 	}
