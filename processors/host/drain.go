@@ -85,6 +85,9 @@ func same(a, b kadm.ListedOffsets) bool {
 // have read all of its inputs.
 func (h *Host) drained(hosts []*Host, ends kadm.ListedOffsets) bool {
 	v := h.view.Load()
+	if !h.follows(v) {
+		return false
+	}
 	for _, p := range v.status.Partitions {
 		if p.Due > 0 || p.Waiting > 0 || p.Open > 0 || p.Telling || p.Sweeping() {
 			return false

@@ -26,6 +26,7 @@ type Host struct {
 
 	redefining sync.Mutex
 	redefined  *redefinition // not yet taken by the owner goroutine
+	asked      int           // how often it was asked to redefine
 	wake       func()        // ends the owner's wait; nil until it runs
 }
 
@@ -33,6 +34,7 @@ type Host struct {
 type redefinition struct {
 	runner *stage.Runner
 	words  []string
+	number int
 }
 
 // New checks c and prepares a host. Nothing is connected before Run.
@@ -99,7 +101,8 @@ func (h *Host) Redefine(r *stage.Runner, sweepWords ...string) error {
 	}
 	h.redefining.Lock()
 	defer h.redefining.Unlock()
-	next := &redefinition{r, slices.Clone(sweepWords)}
+	h.asked++
+	next := &redefinition{r, slices.Clone(sweepWords), h.asked}
 	if h.redefined != nil { // not yet taken: its sweeps are still wanted
 		next.words = append(next.words, h.redefined.words...)
 	}
@@ -108,6 +111,13 @@ func (h *Host) Redefine(r *stage.Runner, sweepWords ...string) error {
 		h.wake()
 	}
 	return nil
+}
+
+// follows reports whether what v shows follows from the newest definitions.
+func (h *Host) follows(v *view) bool {
+	h.redefining.Lock()
+	defer h.redefining.Unlock()
+	return v.redefinition == h.asked
 }
 
 func (h *Host) takeRedefinition() *redefinition {

@@ -15,6 +15,8 @@ type view struct {
 	partitions map[int32]*rows
 	positions  map[string]map[int32]int64
 	status     Status
+
+	redefinition int // the number of the one that it follows from
 }
 
 // Status says how a host is doing.
@@ -39,7 +41,7 @@ type PartitionStatus struct {
 
 // publish shows the state after a turn to everybody else.
 func (r *run) publish() {
-	v := &view{partitions: map[int32]*rows{}, positions: map[string]map[int32]int64{}}
+	v := &view{partitions: map[int32]*rows{}, positions: map[string]map[int32]int64{}, redefinition: r.redefinition}
 	v.status.Group = r.config.Group.Name
 	for _, topic := range r.inputs {
 		v.positions[topic] = map[int32]int64{}

@@ -64,7 +64,9 @@ type run struct {
 	runner  *stage.Runner
 	asked   []string // stages to sweep, since the run began: for partitions that come later
 	busy    bool     // there is work without new records
-	wall    wallClock
+
+	redefinition int // the number of the one that runner came with
+	wall         wallClock
 }
 
 // source is who ticks in which topic.

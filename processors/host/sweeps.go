@@ -14,7 +14,7 @@ func (r *run) adopt(d *redefinition) {
 	if d == nil {
 		return
 	}
-	r.runner = d.runner
+	r.runner, r.redefinition = d.runner, d.number
 	r.asked = append(r.asked, d.words...)
 	for _, p := range r.owned {
 		r.beginSweeps(p, d.words)
