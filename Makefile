@@ -23,7 +23,8 @@ test: ## all tests, real Kafka included where Java is
 	go test ./...
 
 race: ## the tests of what is concurrent, under the race detector
-	go test -race -short ./processors/... ./cmd/... ./schemas/... ./topologies/...
+	go test -race -short ./processors/host ./processors/scenario ./processors/stage ./processors/flow/... ./cmd/... ./schemas
+	go test -race -short -run AtOnce ./processors/profile
 
 check: format-check vet lint drift race test ## what CI runs
 
