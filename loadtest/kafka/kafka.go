@@ -29,6 +29,8 @@ type Broker struct {
 
 	dir      string
 	settings []string
+	guardian *exec.Cmd // kills the broker if this process ends without a word
+	lifeline *os.File  // whose end the guardian waits for
 }
 
 // Open starts a broker in a folder, on free ports. Settings are KEY=VALUE, on
@@ -42,14 +44,41 @@ func Open(dir string, settings ...string) (*Broker, error) {
 			return nil, err
 		}
 		if err = b.command("start"); err == nil {
-			return b, nil
+			return b, b.guard()
 		}
 	}
 	return nil, fmt.Errorf("start Kafka: %w", err)
 }
 
 // Close stops the broker. Its folder stays.
-func (b *Broker) Close() error { return b.command("stop") }
+func (b *Broker) Close() error {
+	b.unguard()
+	return b.command("stop")
+}
+
+// guard sees to it that the broker does not outlive this process, whatever
+// ends it: a test that takes too long panics, and no cleanup runs.
+func (b *Broker) guard() error {
+	waits, lifeline, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer waits.Close()
+	b.guardian = exec.Command("sh", "-c", `read -r _; kill -9 "$0"`, strconv.Itoa(b.PID()))
+	b.guardian.Stdin, b.lifeline = waits, lifeline
+	b.guardian.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // or it would end with us
+	return b.guardian.Start()
+}
+
+func (b *Broker) unguard() {
+	if b.guardian == nil {
+		return
+	}
+	_ = b.guardian.Process.Kill() // it may have ended: just as well
+	_ = b.guardian.Wait()
+	_ = b.lifeline.Close()
+	b.guardian = nil
+}
 
 // Start runs a broker for the length of the test.
 func Start(t testing.TB, settings ...string) *Broker {
@@ -94,6 +123,7 @@ func (b *Broker) Kill(t testing.TB) {
 	if pid == 0 {
 		t.Fatalf("kill Kafka: no process id in %s", b.dir)
 	}
+	b.unguard()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill Kafka: %v", err)
 	}
@@ -109,6 +139,9 @@ func (b *Broker) Kill(t testing.TB) {
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
 	if err := b.command("start"); err != nil {
+		t.Fatalf("restart Kafka: %v", err)
+	}
+	if err := b.guard(); err != nil {
 		t.Fatalf("restart Kafka: %v", err)
 	}
 }
