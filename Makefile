@@ -20,6 +20,7 @@ build: ## bin/kairos
 	go build -o bin/kairos ./cmd/kairos
 
 test: ## all tests, real Kafka included where Java is
+	@go run ./deploy/kafka check || echo "tests on a real Kafka will be SKIPPED"
 	go test ./...
 
 race: ## the tests of what is concurrent, under the race detector

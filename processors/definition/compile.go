@@ -49,6 +49,7 @@ func (c *compilation) prepare() error {
 		for _, d := range events {
 			e.Events[d.name] = d.event()
 		}
+		c.plan.Events = e.Events
 	}
 	if d, there := c.find("identity", "identity"); there {
 		c.plan.Identity = d.identity()

@@ -11,12 +11,13 @@ import (
 type Plan struct {
 	Identity     IdentityRules
 	Profile      ProfileRules
-	Terms        []*expression.Term   // of all audiences, features and models, each once, by rising ID
-	Series       []*expression.Series // of all terms, each once, by rising ID
-	Features     []Feature            // named by people, sorted by name
-	Audiences    []Audience           // sorted so that each comes after those it refers to
-	Models       []Model              // sorted by name
-	Destinations []Destination        // sorted by name
+	Events       map[string]map[string]expression.Type // fields of the events that are defined, by name
+	Terms        []*expression.Term                    // of all audiences, features and models, each once, by rising ID
+	Series       []*expression.Series                  // of all terms, each once, by rising ID
+	Features     []Feature                             // named by people, sorted by name
+	Audiences    []Audience                            // sorted so that each comes after those it refers to
+	Models       []Model                               // sorted by name
+	Destinations []Destination                         // sorted by name
 }
 
 // IdentityRules say what links people.

@@ -114,6 +114,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 			s.read[record.Topic]++
 			messages = append(messages, &sarama.ConsumerMessage{
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
+				Timestamp: record.Timestamp,
 			})
 		}
 	}

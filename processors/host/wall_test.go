@@ -1,11 +1,14 @@
 package host_test
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"kairos/processors/host"
+	"kairos/processors/stage"
+	"kairos/topologies"
 )
 
 func TestTheWallClockFiresTimersOnceTheDoorIsRead(t *testing.T) {
@@ -28,4 +31,25 @@ func TestTheWallClockFiresTimersOnceTheDoorIsRead(t *testing.T) {
 	now.Store(1_000_000)
 	w.awaitPage(behind, readerTable, "a", "900000 woken")
 	equal(t, "page b", h.page(writerTable, "b"), []string{"600 wake=99999999"})
+}
+
+func TestARecordFromFarAheadOfTheBrokersClockIsADeadLetter(t *testing.T) {
+	w := newWorld(t, toys(1, false))
+	c := w.config("writer")
+	c.Clock = host.Wall
+	h := w.start(c)
+	now := time.Now().UnixMilli()
+	w.write(fmt.Sprintf("a %d from-next-year", now+365*24*time.Hour.Milliseconds()))
+	w.write(fmt.Sprintf("a %d from-today", now))
+	w.awaitOwned(h, 1)
+	w.awaitPage(h, writerTable, "a", fmt.Sprintf("%d from-today", now))
+	var letters []string
+	for _, record := range w.read(topologies.DeadLetters("writer").Name) {
+		letter, err := topologies.DeadLetters("writer").Codec.Decode(record.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		letters = append(letters, letter.Reason)
+	}
+	equal(t, "letters", letters, []string{"kairos-writer-" + stage.ReasonTime})
 }

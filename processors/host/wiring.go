@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/storage"
 
 	"kairos/processors/stage"
+	"kairos/schemas"
 	"kairos/topologies"
 )
 
@@ -90,8 +92,22 @@ func (r *run) effects(p *partition, ctx goka.Context, value []byte) (stage.Effec
 	}
 	return r.runner.Message(p, stage.Message{
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
-		Key: []byte(ctx.Key()), Value: value,
+		Key: []byte(ctx.Key()), Value: value, Latest: r.latestOf(ctx),
 	})
+}
+
+// aheadAtMost is how far a producer's clock may be ahead of the broker's. A
+// record from further ahead would drag its key's time there for good.
+const aheadAtMost = time.Hour
+
+// latestOf bounds the time of what came from outside by when the broker took
+// it, which is in the log and so the same whenever the record is processed.
+// Replays live in times of their own.
+func (r *run) latestOf(ctx goka.Context) schemas.Instant {
+	if r.config.Clock != Wall || !slices.Contains(r.doors, string(ctx.Topic())) {
+		return 0
+	}
+	return schemas.InstantOf(ctx.Timestamp()).Add(aheadAtMost)
 }
 
 func frameOf(p *partition, changes []stage.RowChange) rowsFrame {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"kairos/processors/expression"
 	"kairos/schemas"
 )
 
@@ -53,6 +54,9 @@ func (r *rules) admit(e *schemas.Event) (*schemas.Event, *fault) {
 	}
 	properties, f := checkProperties("properties", e.Properties)
 	if f != nil {
+		return nil, f
+	}
+	if f := r.checkFields(e.Name, properties); f != nil {
 		return nil, f
 	}
 	attributes, f := checkProperties("attributes", e.Attributes)
@@ -137,6 +141,36 @@ func checkProperties(where string, properties schemas.Properties) (schemas.Prope
 		mended = mended.Set(p.Name, canonical(p.Value))
 	}
 	return mended, nil
+}
+
+// checkFields holds a defined event to the types that its definition gives its
+// fields. Other fields, and null, pass: a producer may be ahead of definitions.
+func (r *rules) checkFields(event string, properties schemas.Properties) *fault {
+	fields := r.events[event]
+	if len(fields) == 0 {
+		return nil
+	}
+	for i := range properties {
+		p := &properties[i]
+		if want, got := fields[p.Name], typeOf(p.Value); want != got && want != expression.AnyType && got != expression.AnyType {
+			return faultf("wrong-type", "properties.%.60s is the %v %.60q, but the definition of event %.60s says %v: send a %v, or change the definition and send this letter again",
+				p.Name, got, p.Value.String(), event, want, want)
+		}
+	}
+	return nil
+}
+
+func typeOf(v schemas.Value) expression.Type {
+	switch v.Kind {
+	case schemas.Boolean:
+		return expression.BooleanType
+	case schemas.Number:
+		return expression.NumberType
+	case schemas.Text:
+		return expression.TextType
+	default:
+		return expression.AnyType
+	}
 }
 
 func checkProperty(where string, p *schemas.Property) *fault {

@@ -11,7 +11,7 @@ import (
 
 // New is the stage under the rules of a plan.
 func New(plan *definition.Plan) *stage.Stage {
-	return define(prepare(plan.Identity))
+	return define(prepare(plan.Identity, plan.Events))
 }
 
 func define(r *rules) *stage.Stage {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kairos/processors/definition"
+	"kairos/processors/expression"
 	"kairos/schemas"
 )
 
@@ -23,6 +24,7 @@ type rules struct {
 	maxIdentifiers int32
 	maxLinks       int
 	maxWeight      int64
+	events         map[string]map[string]expression.Type // what defined events may hold
 }
 
 type namespace struct {
@@ -40,8 +42,8 @@ type namespace struct {
 // they do, and it links.
 var unlisted = &namespace{priority: math.MinInt, slot: -1, links: true}
 
-func prepare(d definition.IdentityRules) *rules {
-	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks, maxWeight: maxWeight}
+func prepare(d definition.IdentityRules, events map[string]map[string]expression.Type) *rules {
+	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks, maxWeight: maxWeight, events: events}
 	if d.MaxIdentifiers > 0 {
 		r.maxIdentifiers = int32(min(d.MaxIdentifiers, math.MaxInt32))
 	}

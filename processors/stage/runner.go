@@ -15,6 +15,7 @@ type Message struct {
 	Offset    int64
 	Key       []byte
 	Value     []byte
+	Latest    schemas.Instant // a record of a later time is refused; 0: the end of the year 9999
 }
 
 // Rows gives the rows of the key that is being worked on, encoded; nil where
@@ -189,8 +190,12 @@ func (r *Runner) decode(m Message) ([]delivery, *refusal) {
 		if err != nil {
 			return nil, r.refusal(i, decodeReason(err), fmt.Sprintf("%v; the original bytes are in this dead letter: mend the producer, then send again", err))
 		}
-		if t := decoded.At(); t < 0 || t > latest {
-			return nil, r.refusal(i, ReasonTime, fmt.Sprintf("the record's time is %d ms since 1970; give one from 1970 to the year 9999", t))
+		end := latest
+		if m.Latest != 0 {
+			end = min(end, m.Latest)
+		}
+		if t := decoded.At(); t < 0 || t > end {
+			return nil, r.refusal(i, ReasonTime, fmt.Sprintf("the record's time is %d ms since 1970, which is not within 1970 and %v: set the producer's clock, then send again", t, end))
 		}
 		deliveries = append(deliveries, delivery{i, m.Topic, decoded})
 	}
