@@ -93,7 +93,9 @@ func TestACrowdOnABrokerIsWhatTheNaiveFoldSays(t *testing.T) {
 		end := interrupted(t, w, plan, history, seed)
 		got, want := stateOf(t, w, plan, end), naiveState(history, plan, end)
 		if !slices.Equal(got, want) {
-			t.Errorf("%d events; broker here, naive there: states differ%s", len(history), differences(got, want))
+			do(t, w.Restart()) // tells what is lost from what was only waited for too little
+			later := differences(stateOf(t, w, plan, end), want)
+			t.Errorf("%d events; broker here, naive there: states differ%s\nand after a restart:%s", len(history), differences(got, want), later)
 		}
 		told, commands := 0, 0
 		for _, e := range history {
