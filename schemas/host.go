@@ -37,6 +37,7 @@ type LoopState struct {
 // SweepDone is how far the sweep of one stage over one partition has come.
 type SweepDone struct {
 	Stage string  `avro:"stage"`
+	Rules int64   `avro:"rules"` // what it brings the rows up to, as the caller of Redefine numbers it; 0: not numbered
 	Time  Instant `avro:"at_ms"` // the partition time at which it began
 	Shard int64   `avro:"shard"` // of the store: the cursor, with After
 	After string  `avro:"after"` // the last key done

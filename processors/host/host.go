@@ -33,6 +33,7 @@ type Host struct {
 // redefinition is a runner that replaces the one in use, and what to sweep.
 type redefinition struct {
 	runner *stage.Runner
+	rules  int64
 	words  []string
 	number int
 }
@@ -89,8 +90,10 @@ func (h *Host) Run(ctx context.Context) error {
 
 // Redefine makes r the runner from the next batch on and lets the stages with
 // the given words sweep over all rows of the partitions that this host owns.
-// A sweep that is under way begins again.
-func (h *Host) Redefine(r *stage.Runner, sweepWords ...string) error {
+// Rules is the number of what the rows are to be brought up to: a partition
+// whose last sweep had the same one goes on with it, or has nothing to do, also
+// after a restart or under another owner. 0 sweeps in any case.
+func (h *Host) Redefine(r *stage.Runner, rules int64, sweepWords ...string) error {
 	if got := r.Group().Name; got != h.config.Group.Name {
 		return fmt.Errorf("host of %s: the runner is of group %s", h.config.Group.Name, got)
 	}
@@ -102,7 +105,7 @@ func (h *Host) Redefine(r *stage.Runner, sweepWords ...string) error {
 	h.redefining.Lock()
 	defer h.redefining.Unlock()
 	h.asked++
-	next := &redefinition{r, slices.Clone(sweepWords), h.asked}
+	next := &redefinition{r, rules, slices.Clone(sweepWords), h.asked}
 	if h.redefined != nil { // not yet taken: its sweeps are still wanted
 		next.words = append(next.words, h.redefined.words...)
 	}

@@ -238,9 +238,13 @@ func TestASweepGoesOnAfterARestartAndVisitsEachRowOnce(t *testing.T) {
 	}
 	w.write(lines...)
 	w.drain(h)
-	if err := h.Redefine(runnerOf(c.Group), "writer"); err != nil {
-		t.Fatal(err)
+	redefine := func(rules int64) {
+		t.Helper()
+		if err := h.Redefine(runnerOf(c.Group), rules, "writer"); err != nil {
+			t.Fatal(err)
+		}
 	}
+	redefine(7)
 	for restarts := 0; ; {
 		changed := h.Changed()
 		var done, total int64
@@ -253,6 +257,7 @@ func TestASweepGoesOnAfterARestartAndVisitsEachRowOnce(t *testing.T) {
 			restarts++
 			h.mustEnd()
 			h = w.start(c)
+			redefine(7) // as whoever starts a host does, who cannot know how far sweeps are
 			continue
 		}
 		if total == 60 && done == 60 && restarts > 0 {
@@ -265,6 +270,9 @@ func TestASweepGoesOnAfterARestartAndVisitsEachRowOnce(t *testing.T) {
 		key := fmt.Sprintf("k%d", n)
 		equal(t, "page "+key, h.page(writerTable, key), []string{"1 hello", "1 swept"})
 	}
+	redefine(8)
+	w.drain(h)
+	equal(t, "page k0 under other rules", h.page(writerTable, "k0"), []string{"1 hello", "1 swept", "1 swept"})
 }
 
 func TestASweepThatIsAskedForBeforePartitionsComeVisitsThemToo(t *testing.T) {
@@ -278,7 +286,7 @@ func TestASweepThatIsAskedForBeforePartitionsComeVisitsThemToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Redefine(runnerOf(c.Group), "writer"); err != nil {
+	if err := again.Redefine(runnerOf(c.Group), 0, "writer"); err != nil {
 		t.Fatal(err)
 	}
 	h = w.run(again)
@@ -286,7 +294,7 @@ func TestASweepThatIsAskedForBeforePartitionsComeVisitsThemToo(t *testing.T) {
 	for _, key := range []string{"a", "b", "c"} {
 		equal(t, "page "+key, h.page(writerTable, key), []string{"1 one", "1 swept"})
 	}
-	if err := h.Redefine(runnerOf(c.Group), "nobody"); err == nil {
+	if err := h.Redefine(runnerOf(c.Group), 0, "nobody"); err == nil {
 		t.Error("a stage that is not there was to be swept")
 	}
 }

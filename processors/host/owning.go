@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -70,7 +71,7 @@ func (r *run) own(ps []*partition) map[string]map[int32]kgo.Offset {
 		r.owned[p.number] = p
 		// Whoever had it may not have known of the new definitions. To sweep twice is
 		// no harm, not to sweep is.
-		r.beginSweeps(p, r.asked)
+		r.beginSweeps(p, slices.Collect(maps.Keys(r.asked)))
 		for topic, next := range p.next {
 			if starts[topic] == nil {
 				starts[topic] = map[int32]kgo.Offset{}

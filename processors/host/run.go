@@ -62,8 +62,8 @@ type run struct {
 	handler sarama.ConsumerGroupHandler
 	began   atomic.Bool // Goka has called Consume
 	runner  *stage.Runner
-	asked   []string // stages to sweep, since the run began: for partitions that come later
-	busy    bool     // there is work without new records
+	asked   map[string]int64 // stages to sweep, since the run began, and for which rules: partitions that come later need it too
+	busy    bool             // there is work without new records
 
 	redefinition int // the number of the one that runner came with
 	wall         wallClock
@@ -75,7 +75,7 @@ type source struct{ topic, name string }
 func newRun(ctx context.Context, h *Host) (*run, error) {
 	r := &run{
 		config: h.config, host: h, metrics: h.metrics, ctx: ctx,
-		owned: map[int32]*partition{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+		owned: map[int32]*partition{}, asked: map[string]int64{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
 		ready: make(chan struct{}),
 	}
 	r.describe()

@@ -15,7 +15,9 @@ func (r *run) adopt(d *redefinition) {
 		return
 	}
 	r.runner, r.redefinition = d.runner, d.number
-	r.asked = append(r.asked, d.words...)
+	for _, word := range d.words {
+		r.asked[word] = d.rules
+	}
 	for _, p := range r.owned {
 		r.beginSweeps(p, d.words)
 	}
@@ -25,10 +27,17 @@ func (r *run) adopt(d *redefinition) {
 // stages before it had to tell.
 func (r *run) beginSweeps(p *partition, words []string) {
 	for _, s := range r.config.Group.Stages {
-		if slices.Contains(words, s.Word) {
-			p.beginSweep(schemas.SweepDone{Stage: s.Word, Time: r.timeOf(p), Total: int64(p.rows.count)})
+		if rules := r.asked[s.Word]; slices.Contains(words, s.Word) && !p.sweptFor(s.Word, rules) {
+			p.beginSweep(schemas.SweepDone{Stage: s.Word, Rules: rules, Time: r.timeOf(p), Total: int64(p.rows.count)})
 		}
 	}
+}
+
+// sweptFor reports whether the last sweep of a stage was, or is, for the rules.
+func (p *partition) sweptFor(word string, rules int64) bool {
+	return rules != 0 && slices.ContainsFunc(p.state.Sweeps, func(s schemas.SweepDone) bool {
+		return s.Stage == word && s.Rules == rules
+	})
 }
 
 func (p *partition) beginSweep(fresh schemas.SweepDone) {

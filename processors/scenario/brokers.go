@@ -117,7 +117,7 @@ func (w *working) redefine(runners Runners, plan *definition.Plan, sweeping bool
 			words = append(words, s.Word)
 		}
 	}
-	return w.Redefine(runner, words...)
+	return w.Redefine(runner, 0, words...)
 }
 
 func (b *Brokers) createTopics() error {

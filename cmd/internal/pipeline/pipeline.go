@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
@@ -139,7 +140,7 @@ func (p *Pipeline) Redefine(published catalog.Published) error {
 		g := p.config.Groups[i]
 		runner, err := flow.Runner(g, plan)
 		if err == nil {
-			err = h.Redefine(runner, within(g, words)...)
+			err = h.Redefine(runner, number(published), within(g, words)...)
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("redefine group %s: %w", g.Name, err))
@@ -185,6 +186,16 @@ func sweptBy(kinds []string) []string {
 	return words
 }
 
+// number tells published definitions apart, by their versions: rows that were
+// swept under the same ones need it no second time.
+func number(published catalog.Published) int64 {
+	h := xxhash.New()
+	for _, d := range published {
+		fmt.Fprintf(h, "%q %q %d\n", d.Kind, d.Name, d.Version)
+	}
+	return int64(h.Sum64() | 1)
+}
+
 func within(g topologies.Group, words []string) []string {
 	var own []string
 	for _, s := range g.Stages {
@@ -206,7 +217,7 @@ func (p *Pipeline) Sweep() error {
 		g := p.config.Groups[i]
 		runner, err := flow.Runner(g, plan)
 		if err == nil {
-			err = h.Redefine(runner, within(g, flowOrder)...)
+			err = h.Redefine(runner, number(p.config.Published), within(g, flowOrder)...)
 		}
 		if err != nil {
 			return fmt.Errorf("sweep group %s: %w", g.Name, err)
