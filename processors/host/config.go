@@ -39,6 +39,7 @@ type Config struct {
 	Now       func() time.Time // for Wall; default time.Now
 	TickEvery time.Duration    // how often Wall ticks
 	TickGrace time.Duration    // how long an accepted event may take to its topic
+	Pace      time.Duration    // least time from one batch to the next under Wall, unless there is a backlog: a transaction costs the same for one record as for a hundred
 
 	BatchRecords int // most records of one transaction
 	BatchBytes   int // about the most bytes in of one transaction
@@ -60,6 +61,7 @@ func DefaultConfig() Config {
 		Now:                time.Now,
 		TickEvery:          time.Second,
 		TickGrace:          2 * time.Second,
+		Pace:               20 * time.Millisecond,
 		BatchRecords:       10_000,
 		BatchBytes:         16 << 20,
 		WakeChunk:          2_000,

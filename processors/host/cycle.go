@@ -143,6 +143,7 @@ func (r *run) errandFor(p *partition, i int, key string, e errand) *sarama.Consu
 // work lets Goka process a batch, then has it committed behind the next one.
 func (r *run) work(b *batch) error {
 	began := time.Now()
+	r.worked = began
 	if err := r.process(b); err != nil {
 		return err
 	}

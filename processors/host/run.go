@@ -62,6 +62,7 @@ type run struct {
 	handler sarama.ConsumerGroupHandler
 	began   atomic.Bool // Goka has called Consume
 	runner  *stage.Runner
+	worked  time.Time        // when the last batch began
 	asked   map[string]int64 // stages to sweep, since the run began, and for which rules: partitions that come later need it too
 	busy    bool             // there is work without new records
 
@@ -225,6 +226,7 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 	r.handler = handler
 	r.began.Store(true)
 	for ctx.Err() == nil {
+		r.gather(ctx)
 		fetches := r.poll(ctx)
 		err := r.turn(fetches)
 		r.client.AllowRebalance()
@@ -241,6 +243,22 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 	r.settleOpen(0)
 	r.mu.Unlock()
 	return r.finish()
+}
+
+// gather lets records come together that arrive close after each other. Without
+// it, live traffic makes a transaction of every few records, and the broker is
+// busy with transactions long before it is with records.
+func (r *run) gather(ctx context.Context) {
+	left := r.config.Pace - time.Since(r.worked)
+	if r.config.Clock != Wall || r.busy || left <= 0 {
+		return
+	}
+	rest := time.NewTimer(left)
+	defer rest.Stop()
+	select {
+	case <-ctx.Done():
+	case <-rest.C:
+	}
 }
 
 // poll waits for records, not longer than the next tick of the clock allows,
