@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"kairos/loadtest/cdnow"
 	"kairos/loadtest/kafka"
+	"kairos/topologies"
 )
 
 // seed of everything that is random here. A failure prints it with the moments
@@ -34,6 +36,8 @@ func skipShort(t *testing.T) {
 	}
 }
 
+// What three kills on a real Kafka leave is what the judge expects and, byte for
+// byte, what an embedded broker holds that nobody disturbed.
 func TestAKilledProcessLeavesNoTraceInTheTransitions(t *testing.T) {
 	skipShort(t)
 	p := newPipeline(t, kafka.Start(t).Address, 4)
@@ -55,6 +59,27 @@ func TestAKilledProcessLeavesNoTraceInTheTransitions(t *testing.T) {
 	}
 	p.fed(replay)
 	p.judged()
+
+	undisturbed := newPipeline(t, inProcess(t), 4)
+	undisturbed.start()
+	undisturbed.fed(undisturbed.replay(cdnow.Plain, 0))
+	undisturbed.judged()
+	for _, topic := range []string{topologies.Transitions.Name, topologies.Scores.Name, topologies.Activations("crm").Name} {
+		sameBytes(t, topic, undisturbed.said(topic), p.said(topic))
+	}
+}
+
+// sameBytes compares what two worlds said about each key, in order.
+func sameBytes(t *testing.T, topic string, want, got map[string][]string) {
+	t.Helper()
+	if len(want) == 0 || len(want) != len(got) {
+		t.Errorf("%s: the embedded broker has %d keys, the killed process on Kafka %d", topic, len(want), len(got))
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if !slices.Equal(want[key], got[key]) {
+			t.Fatalf("%s, key %s: the embedded broker has\n%q\nthe killed process on Kafka\n%q", topic, key, want[key], got[key])
+		}
+	}
 }
 
 // Each case bends the story in several ways at once: a replay takes its time,

@@ -28,6 +28,16 @@ func (p *pipeline) transitions() []*schemas.Transition {
 	return all
 }
 
+// said is what a topic holds about each key, in order.
+func (p *pipeline) said(topic string) map[string][]string {
+	p.t.Helper()
+	all := map[string][]string{}
+	for _, r := range p.committed(topic) {
+		all[string(r.Key)] = append(all[string(r.Key)], string(r.Value))
+	}
+	return all
+}
+
 // committed reads a topic from its start to where it ends, as a read-committed
 // consumer sees it, partition by partition. Nobody may write any more; open
 // transactions are waited for.
