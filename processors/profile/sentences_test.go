@@ -237,7 +237,7 @@ func TestAMergedPersonForwardsAndKeepsNothingElse(t *testing.T) {
 	}
 	w.deliver("new")
 	c := w.changes[3]
-	if c.Reason != "fragment arrived" || len(c.Identifiers) != 2 || c.Features[0].Value != schemas.NumberOf(2) {
+	if c.Reason != "merged" || len(c.Identifiers) != 2 || c.Features[0].Value != schemas.NumberOf(2) {
 		t.Errorf("the winning person said %+v", c)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // The reasons of a Change that is caused neither by an event, whose name is
 // the reason then, nor by a closing window.
 const (
-	ReasonArrived    = "fragment arrived"
-	ReasonLeft       = "fragment left"
+	ReasonArrived    = "merged"
+	ReasonLeft       = "parted"
 	ReasonDefinition = "definition"
 	ReasonCut        = "row cut" // see bound.go
 )
