@@ -91,13 +91,6 @@ func (r *run) idle(p *partition) bool {
 func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.ConsumerMessage {
 	var messages []*sarama.ConsumerMessage
 	s := p.share
-	if r.wall.now > r.wallOf(p) {
-		for _, door := range r.doors {
-			if r.wall.reaches(p, door) && p.observe(door, schemas.Tick{Source: "door", Time: r.wall.now}) {
-				s.stateful = true
-			}
-		}
-	}
 	for len(p.inbox) > 0 && *records > 0 && *bytes > 0 {
 		record := p.inbox[0]
 		p.inbox[0] = nil
@@ -116,6 +109,14 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
 				Timestamp: record.Timestamp,
 			})
+		}
+	}
+	// After the records: a partition whose inbox is never empty must hear the clock too.
+	if r.wall.now > r.wallOf(p) {
+		for _, door := range r.doors {
+			if r.wall.reaches(p, door) && p.observe(door, schemas.Tick{Source: "door", Time: r.wall.now}) {
+				s.stateful = true
+			}
 		}
 	}
 	if len(p.inbox) == 0 {

@@ -264,7 +264,11 @@ func (r *run) gather(ctx context.Context) {
 // poll waits for records, not longer than the next tick of the clock allows,
 // and not at all while there is other work.
 func (r *run) poll(ctx context.Context) kgo.Fetches {
-	if r.busy {
+	r.polling.Lock()
+	woken := r.woken
+	r.woken = false
+	r.polling.Unlock()
+	if r.busy || woken { // a wait that ends before it begins would give nothing, again and again
 		//lint:ignore SA1012 nil is kgo's way to ask for what is buffered now
 		return r.client.PollRecords(nil, r.config.BatchRecords)
 	}
