@@ -27,10 +27,11 @@ func (f file) at(n ast.Node) string {
 	return f.path + ":" + strconv.Itoa(f.fset.Position(n.Pos()).Line)
 }
 
+// imports lists what f imports; modules on GitHub as owner/name.
 func (f file) imports() []string {
 	var all []string
 	for _, spec := range f.ast.Imports {
-		all = append(all, strings.Trim(spec.Path.Value, `"`))
+		all = append(all, strings.TrimPrefix(strings.Trim(spec.Path.Value, `"`), "github.com/"))
 	}
 	return all
 }
@@ -84,13 +85,13 @@ type importRule struct {
 var importRules = []importRule{
 	{within: "schemas", tests: true, forbids: []string{"kairos/"},
 		because: "records are the ground that all stands on: a schema that knew its users could not be read without them"},
-	{within: "topologies", but: []string{"topologies/houserules"}, forbids: []string{"kairos/processors", "kairos/cmd", "kairos/loadtest", "github.com/twmb/franz-go", "github.com/lovoo/goka"},
+	{within: "topologies", but: []string{"topologies/houserules"}, forbids: []string{"kairos/processors", "kairos/cmd", "kairos/loadtest", "twmb/franz-go", "lovoo/goka"},
 		because: "the declaration is a value, so that everything can be derived from it without a cluster"},
-	{within: "processors/stage", forbids: []string{"kairos/processors/", "github.com/twmb/franz-go", "github.com/lovoo/goka"},
+	{within: "processors/stage", forbids: []string{"kairos/processors/", "twmb/franz-go", "lovoo/goka"},
 		because: "the runner is pure: every world runs it, so it may know none"},
-	{within: "processors/expression", forbids: []string{"kairos/processors/", "kairos/topologies", "github.com/twmb/franz-go"},
+	{within: "processors/expression", forbids: []string{"kairos/processors/", "kairos/topologies", "twmb/franz-go"},
 		because: "the language knows events and values, nothing of stages"},
-	{within: "processors/definition", forbids: []string{"kairos/processors/stage", "kairos/processors/host", "kairos/processors/identity", "kairos/processors/profile", "kairos/processors/segment", "kairos/processors/propensity", "kairos/processors/destination", "github.com/twmb/franz-go"},
+	{within: "processors/definition", forbids: []string{"kairos/processors/stage", "kairos/processors/host", "kairos/processors/identity", "kairos/processors/profile", "kairos/processors/segment", "kairos/processors/propensity", "kairos/processors/destination", "twmb/franz-go"},
 		because: "a plan is followed by stages and must not depend on how"},
 	{within: "processors/host", forbids: []string{"kairos/processors/identity", "kairos/processors/profile", "kairos/processors/segment", "kairos/processors/propensity", "kairos/processors/destination", "kairos/processors/definition", "kairos/cmd"},
 		because: "the host runs any stage: what it knows of one, it would owe to all"},
@@ -101,7 +102,7 @@ var importRules = []importRule{
 func TestImportsGoOneWay(t *testing.T) {
 	rules := slices.Clone(importRules)
 	for _, word := range stages {
-		forbids := []string{"kairos/processors/host", "kairos/processors/scenario", "kairos/processors/flow", "kairos/cmd", "github.com/twmb/franz-go", "github.com/lovoo/goka", "github.com/cockroachdb/pebble"}
+		forbids := []string{"kairos/processors/host", "kairos/processors/scenario", "kairos/processors/flow", "kairos/cmd", "twmb/franz-go", "lovoo/goka", "cockroachdb/pebble"}
 		for _, other := range stages {
 			if other != word {
 				forbids = append(forbids, "kairos/processors/"+other)
@@ -112,7 +113,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 	for _, f := range sources(t) {
 		for _, rule := range rules {
-			if !isWithin(f.dir(), rule.within) || slices.ContainsFunc(rule.but, func(b string) bool { return isWithin(f.dir(), b) }) {
+			if !isWithin(f.dir(), rule.within) || f.within(rule.but) {
 				continue
 			}
 			if f.isTest() && !rule.tests {
@@ -132,15 +133,34 @@ func TestImportsGoOneWay(t *testing.T) {
 func isWithin(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
 
 func TestOnlyTheHostAndTheRimSpeakToKafka(t *testing.T) {
-	free := []string{"processors/host", "processors/delivery", "processors/scenario", "cmd", "loadtest"}
+	rim := []string{"processors/host", "processors/delivery", "processors/scenario", "cmd", "loadtest"}
 	for _, f := range sources(t) {
-		if f.isTest() || slices.ContainsFunc(free, func(p string) bool { return isWithin(f.dir(), p) }) {
+		if !f.isTest() && !f.within(rim) {
+			f.mustNotImport(t, "twmb/franz-go", "effects live at the rim, so that everything else can be tested without them")
+		}
+	}
+}
+
+func TestOnlyTheHostKnowsGoka(t *testing.T) {
+	for _, f := range sources(t) {
+		if f.within([]string{"processors/host", "loadtest/peers"}) {
 			continue
 		}
-		for _, imported := range f.imports() {
-			if isWithin(imported, "github.com/twmb/franz-go") || isWithin(imported, "github.com/lovoo/goka") || isWithin(imported, "github.com/IBM/sarama") {
-				t.Errorf("%s imports %s: effects live at the rim, so that everything else can be tested without them", f.path, imported)
-			}
+		for _, module := range []string{"lovoo/goka", "IBM/sarama"} {
+			f.mustNotImport(t, module, "whoever runs stages through Goka itself runs them without transactions; the host is the one way")
+		}
+	}
+}
+
+func (f file) within(folders []string) bool {
+	return slices.ContainsFunc(folders, func(folder string) bool { return isWithin(f.dir(), folder) })
+}
+
+func (f file) mustNotImport(t *testing.T, module, because string) {
+	t.Helper()
+	for _, imported := range f.imports() {
+		if isWithin(imported, module) {
+			t.Errorf("%s imports %s: %s", f.path, imported, because)
 		}
 	}
 }
