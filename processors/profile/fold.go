@@ -116,13 +116,10 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 		}
 	}
 	if e != nil {
-		for _, places := range [...][]int{v.byEvent[e.Name], v.byAny} {
-			for _, place := range places {
-				if a := &v.asked[place]; a.Match == nil || a.Match(e) {
-					all, changed = v.profile.insert(v.room, all, a, e, at, f.Now), true
-					v.touched = append(v.touched, place)
-				}
-			}
+		from := len(v.touched)
+		v.touched = v.index.Find(e, v.touched)
+		for _, place := range v.touched[from:] {
+			all, changed = v.profile.insert(v.room, all, &v.asked[place], e, at, f.Now), true
 		}
 	}
 	if changed {

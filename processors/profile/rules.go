@@ -20,10 +20,9 @@ type profile struct {
 	rules   int64 // fingerprint of what rows depend on
 	keeping int64 // fingerprint of what fragments depend on
 	terms   []term
-	asked   []asked          // by rising series id
-	byEvent map[string][]int // places in asked
-	byAny   []int            // of those that look at all events
-	room    sync.Pool        // of *room
+	asked   []asked           // by rising series id
+	index   *expression.Index // places in asked, by event
+	room    sync.Pool         // of *room
 }
 
 // room is memory that steps use one after the other. Nothing in it outlives
@@ -56,7 +55,7 @@ type term struct {
 }
 
 func compile(plan *definition.Plan) *profile {
-	p := &profile{plan: plan, byEvent: map[string][]int{}}
+	p := &profile{plan: plan}
 	p.room.New = func() any { return &room{} }
 	byID := map[int64]*expression.Series{}
 	for _, s := range plan.Series {
@@ -67,16 +66,12 @@ func compile(plan *definition.Plan) *profile {
 		p.terms = append(p.terms, term{Term: t})
 	}
 	slices.SortFunc(p.terms, func(a, b term) int { return cmp.Compare(a.ID, b.ID) })
+	var series []*expression.Series
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
-		s := byID[id]
-		place := len(p.asked)
-		p.asked = append(p.asked, asked{Series: s})
-		if s.Event == "" {
-			p.byAny = append(p.byAny, place)
-		} else {
-			p.byEvent[s.Event] = append(p.byEvent[s.Event], place)
-		}
+		series = append(series, byID[id])
+		p.asked = append(p.asked, asked{Series: byID[id]})
 	}
+	p.index = expression.NewIndex(series)
 	for i := range p.terms {
 		p.attach(i)
 	}
