@@ -92,6 +92,19 @@ func (p Properties) Set(name string, v Value) Properties {
 	return slices.Insert(p, i, Property{name, v})
 }
 
+// Learn is Set for what is told about p: Null removes the name. It reports
+// whether that was news, and may change p.
+func (p Properties) Learn(q Property) (Properties, bool) {
+	switch i, ok := p.find(q.Name); {
+	case ok && q.Value.Kind == Null:
+		return slices.Delete(p, i, i+1), true
+	case ok && p[i].Value != q.Value, !ok && q.Value.Kind != Null:
+		return p.Set(q.Name, q.Value), true
+	default:
+		return p, false
+	}
+}
+
 func (p Properties) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(p, name, func(q Property, n string) int { return cmp.Compare(q.Name, n) })
 }

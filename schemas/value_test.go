@@ -34,6 +34,33 @@ func TestPropertiesStaySortedAndHoldEachNameOnce(t *testing.T) {
 	})
 }
 
+func TestLearningNothingForgetsAndOnlyNewsIsNews(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p schemas.Properties
+		want := map[string]schemas.Value{}
+		for range rapid.IntRange(0, 12).Draw(t, "told") {
+			name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name")
+			value := rapid.SampledFrom([]schemas.Value{{}, schemas.NumberOf(1), schemas.TextOf("1")}).Draw(t, "value")
+			before := want[name]
+			if want[name] = value; value.Kind == schemas.Null {
+				delete(want, name)
+			}
+			var news bool
+			if p, news = p.Learn(schemas.Property{Name: name, Value: value}); news != (before != value) {
+				t.Fatalf("%s was %v and is %v: news is %t", name, before, value, news)
+			}
+		}
+		if len(p) != len(want) || !slices.IsSortedFunc(p, func(a, b schemas.Property) int { return cmp.Compare(a.Name, b.Name) }) {
+			t.Fatalf("%v is not what was told: %v", p, want)
+		}
+		for name, value := range want {
+			if p.Get(name) != value {
+				t.Fatalf("%s is %v, want %v", name, p.Get(name), value)
+			}
+		}
+	})
+}
+
 func TestAnIdentifierSurvivesItsKey(t *testing.T) {
 	for _, id := range []schemas.Identifier{{Namespace: "email", Value: "a@b"}, {Namespace: "url", Value: "https://x:1"}, {}} {
 		if got := schemas.IdentifierOf(id.String()); got != id {

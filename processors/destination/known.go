@@ -45,8 +45,10 @@ func (s *settlement) learn(c *schemas.Change) bool {
 		}
 	}
 	for _, p := range c.Attributes {
-		if asked.attributes[p.Name] && known.Attributes.Get(p.Name) != p.Value {
-			known.Attributes, different = with(known.Attributes, p), true
+		if asked.attributes[p.Name] {
+			var news bool
+			known.Attributes, news = known.Attributes.Learn(p)
+			different = different || news
 		}
 	}
 	if different {
@@ -63,14 +65,6 @@ func (l *line) visible(identifiers []schemas.Identifier) []schemas.Identifier {
 		}
 	}
 	return visible
-}
-
-// with sets a property; Null removes it.
-func with(known schemas.Properties, p schemas.Property) schemas.Properties {
-	if p.Value.Kind != schemas.Null {
-		return known.Set(p.Name, p.Value)
-	}
-	return slices.DeleteFunc(known, func(q schemas.Property) bool { return q.Name == p.Name })
 }
 
 // enrol takes over the memberships that m tells of.

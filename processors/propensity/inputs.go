@@ -45,19 +45,6 @@ func setFeature(known *[]schemas.Feature, f schemas.Feature) bool {
 	return true
 }
 
-// set does the same for a named value.
-func set(known *schemas.Properties, p schemas.Property) bool {
-	switch {
-	case known.Get(p.Name) == p.Value:
-		return false
-	case p.Value.Kind == schemas.Null:
-		*known = slices.DeleteFunc(*known, func(q schemas.Property) bool { return q.Name == p.Name })
-	default:
-		*known = known.Set(p.Name, p.Value)
-	}
-	return true
-}
-
 // only is a copy of list with what keep lets pass.
 func only[T any, L ~[]T](list L, keep func(T) bool) L {
 	var kept L

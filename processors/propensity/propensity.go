@@ -111,9 +111,11 @@ func (w *word) learn(m *schemas.Membership) {
 	}
 	for _, p := range m.Change.Attributes {
 		in := w.rules.attributes[p.Name]
-		different := in != nil && set(&w.row.Attributes, p)
-		if different {
-			w.touch(in)
+		different := false
+		if in != nil {
+			if w.row.Attributes, different = w.row.Attributes.Learn(p); different {
+				w.touch(in)
+			}
 		}
 		if different && in.carried || w.rules.passed[p.Name] {
 			w.scored.Attributes = append(w.scored.Attributes, p)
@@ -129,12 +131,16 @@ func (w *word) learn(m *schemas.Membership) {
 
 func (w *word) learnMembership(audience string, member bool) {
 	in := w.rules.memberships[audience]
+	if in == nil {
+		return
+	}
 	p := schemas.Property{Name: audience, Value: schemas.BooleanOf(member)}
 	known := p
 	if !member {
 		known.Value = schemas.Value{} // not remembered
 	}
-	if in != nil && set(&w.row.Memberships, known) {
+	var news bool
+	if w.row.Memberships, news = w.row.Memberships.Learn(known); news {
 		w.touch(in)
 		if in.carried {
 			w.scored.Memberships = w.scored.Memberships.Set(p.Name, p.Value)

@@ -49,22 +49,16 @@ func (e *evaluation) learn(known *schemas.Properties, inputs map[string]*input, 
 	different := false
 	for _, p := range told {
 		in := inputs[p.Name]
-		if in == nil || known.Get(p.Name) == p.Value {
+		if in == nil {
 			continue
 		}
-		*known = with(*known, p)
-		e.touch(in)
-		different = true
+		var news bool
+		if *known, news = known.Learn(p); news {
+			e.touch(in)
+			different = true
+		}
 	}
 	return different
-}
-
-// with sets a property; Null removes it.
-func with(known schemas.Properties, p schemas.Property) schemas.Properties {
-	if p.Value.Kind != schemas.Null {
-		return known.Set(p.Name, p.Value)
-	}
-	return slices.DeleteFunc(known, func(q schemas.Property) bool { return q.Name == p.Name })
 }
 
 // prune forgets inputs that no audience uses any more.
