@@ -105,6 +105,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 			s.stateful = r.observeTick(p, record) || s.stateful
 		default:
 			s.read[record.Topic]++
+			s.stateful = r.hearRecords(p, record.Topic, record.Timestamp) || s.stateful
 			messages = append(messages, &sarama.ConsumerMessage{
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
 				Timestamp: record.Timestamp,

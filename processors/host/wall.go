@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -12,7 +13,8 @@ import (
 
 // wallClock ticks for the door. It asks Kafka where the door's topics end, and
 // when the host has read until there, everything accepted before the question
-// (less the grace) has been read. Asking goes on beside the work.
+// (less the grace) has been read. Asking goes on beside the work. A host that is
+// behind never gets there; it goes by the records, see hearRecords.
 type wallClock struct {
 	now     schemas.Instant // as of the last answer; 0: none
 	ends    kadm.ListedOffsets
@@ -55,6 +57,20 @@ func (r *run) ask(now time.Time, answers chan<- wallClock) {
 		r.wakeUp()
 	default:
 	}
+}
+
+// hearRecords ticks by when the broker took the last record that was read from a
+// door: what comes after it was taken later, so it was accepted later, less the
+// grace. So time goes on however far a host is behind.
+func (r *run) hearRecords(p *partition, door string, taken time.Time) bool {
+	if r.config.Clock != Wall || !slices.Contains(r.doors, door) {
+		return false
+	}
+	t := schemas.InstantOf(taken.Add(-r.config.TickGrace))
+	if t < p.watermark(source{door, "door"}).Time.Add(r.config.TickEvery) {
+		return false
+	}
+	return p.observe(door, schemas.Tick{Source: "door", Time: t})
 }
 
 // reaches reports whether p has read the door's topic up to where it ended when

@@ -53,3 +53,25 @@ func TestARecordFromFarAheadOfTheBrokersClockIsADeadLetter(t *testing.T) {
 	}
 	equal(t, "letters", letters, []string{"kairos-writer-" + stage.ReasonTime})
 }
+
+func TestAPartitionThatIsAlwaysBehindHearsTheWallClock(t *testing.T) {
+	w := newWorld(t, toys(1, false))
+	c := w.config("writer")
+	c.Clock, c.TickEvery, c.TickGrace, c.Pace = host.Wall, 100*time.Millisecond, time.Millisecond, 0
+	c.BatchRecords = 100
+	h := w.start(c)
+	w.awaitOwned(h, 1)
+	ctx, now := w.ctx(), time.Now().UnixMilli()
+	w.write(fmt.Sprintf("a %d wake=%d", now, now+50))
+	traffic := make([]string, 500) // faster than it is read
+	for i := range traffic {
+		traffic[i] = fmt.Sprintf("b%d %d delete", i%7, now)
+	}
+	for n := 0; len(h.page(writerTable, "a")) < 2; n++ {
+		if ctx.Err() != nil {
+			t.Fatalf("after %d rounds of traffic the wake has not run; %+v", n, h.Status())
+		}
+		w.write(traffic...)
+	}
+	equal(t, "page a", h.page(writerTable, "a"), []string{fmt.Sprintf("%d wake=%d", now, now+50), fmt.Sprintf("%d woken", now+50)})
+}
