@@ -254,9 +254,10 @@ func TestAPersonIsFollowedFromTheDoorToTheExplanation(t *testing.T) {
 
 	door := "--door=http://" + r.door
 	expect(t, 0, "send", door, "device_id=d1", "email=Sarah@Example.org", "login", "channel=app")
+	// With her login on it: before, what she does would be told with the merge.
 	await(t, "her device and her e-mail address are one person", func() bool {
 		code, out, _ := kairos(t.Context(), "", "inspect", "person", brokers, "device_id=d1")
-		return code == 0 && strings.Contains(out, "email:sarah@example.org") && strings.Contains(out, "device_id:d1")
+		return code == 0 && strings.Contains(out, "email:sarah@example.org") && strings.Contains(out, "device_id:d1") && strings.Contains(out, "login")
 	})
 	expect(t, 0, "send", door, `{"name": "cancel", "identifiers": {"email": "sarah@example.org"}, "attributes": {"first_name": "Sarah"}}`)
 	if said := expect(t, exitNo, "send", door, `{"name": "cancel"}`); !strings.Contains(said, "/0/identifiers") {
