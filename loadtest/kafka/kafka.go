@@ -12,6 +12,7 @@ package kafka
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -176,20 +177,23 @@ func (b *Broker) command(word string) error {
 }
 
 // freeAddress finds a port that is free together with the one above it, which
-// the controller takes.
+// the controller takes. Both are below those that systems hand out by themselves:
+// while a killed broker is away, somebody's outgoing connection could get its port.
 func freeAddress() (string, error) {
-	for {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", fmt.Errorf("find a free port: %w", err)
+	const first, last, tries = 20_000, 32_000, 1_000
+	for range tries {
+		port := first + 2*rand.IntN((last-first)/2)
+		if free(port) && free(port+1) {
+			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 		}
-		port := first.Addr().(*net.TCPAddr).Port
-		second, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1)))
-		first.Close()
-		if err != nil {
-			continue
-		}
-		second.Close()
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
 	}
+	return "", fmt.Errorf("no two neighbouring ports are free between %d and %d", first, last)
+}
+
+func free(port int) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }

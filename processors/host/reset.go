@@ -18,8 +18,9 @@ func (r *run) reset(failed []*pending) error {
 		return fmt.Errorf("%w (%w)", ErrFenced, cause)
 	}
 	r.config.Logger.Warn("a transaction failed; its batch is undone and done again", "error", cause, "open", len(failed))
+	ended, unstable := verdicts{}, 0
 	return retry(r.ctx, 0, func() error {
-		var err error
+		err := ended.ask(r.ctx, r.admin, failed)
 		for len(failed) > 0 && err == nil {
 			if err = r.producers.replace(r.ctx, failed[0].producer); err == nil {
 				failed = failed[1:]
@@ -28,12 +29,21 @@ func (r *run) reset(failed []*pending) error {
 		if err == nil {
 			err = r.restart()
 		}
+		if errors.Is(err, kerr.UnstableOffsetCommit) {
+			if unstable++; unstable >= patientTries {
+				err = errors.Join(err, r.mend(r.ctx, ended))
+			}
+		}
 		if err != nil && r.ctx.Err() == nil {
 			r.config.Logger.Warn("cannot yet tell how a transaction ended, asking again", "error", err)
 		}
 		return err
 	})
 }
+
+// patientTries is how often, a second apart in the end, offsets may be pending
+// before somebody must mend that: a broker that is well is faster.
+const patientTries = 12
 
 // restart brings all owned partitions to what is committed now.
 func (r *run) restart() error {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -75,6 +76,9 @@ func (w *world) createTopics() {
 			configs["max.message.bytes"] = kadm.StringPtr("16000000")
 		}
 		resp, err := w.admin.CreateTopic(w.ctx(), w.topology.PartitionsOf(topic), 1, configs, topic.Name)
+		if errors.Is(err, kerr.TopicAlreadyExists) { // the answer to the first try got lost
+			continue
+		}
 		if err = errors.Join(err, resp.Err); err != nil {
 			w.t.Fatal(err)
 		}
@@ -167,7 +171,7 @@ func (w *world) drain(hosts ...*running) {
 			w.t.Fatalf("a host ended: %v", err)
 		case err := <-watched:
 			if err != nil {
-				w.t.Fatal(err)
+				w.t.Fatalf("%v; %+v", err, h.Status())
 			}
 			return
 		}
