@@ -129,7 +129,8 @@ func (b *Broker) Kill(t testing.TB) {
 		t.Fatalf("kill Kafka: %v", err)
 	}
 	deadline := time.Now().Add(10 * time.Second)
-	for b.command("status") == nil {
+	// Threads of a dying process keep its sockets for a moment after its id is gone.
+	for b.command("status") == nil || !b.silent() {
 		if time.Now().After(deadline) {
 			t.Fatalf("Kafka (process %d) lives on after kill -9", pid)
 		}
@@ -188,6 +189,16 @@ func freeAddress() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no two neighbouring ports are free between %d and %d", first, last)
+}
+
+// silent reports whether both ports of the broker are free again.
+func (b *Broker) silent() bool {
+	_, text, err := net.SplitHostPort(b.Address)
+	if err != nil {
+		return false
+	}
+	port, err := strconv.Atoi(text)
+	return err == nil && free(port) && free(port+1)
 }
 
 func free(port int) bool {
