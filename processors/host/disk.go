@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // disk keeps committed rows over restarts, in Pebble without a write-ahead log:
@@ -85,12 +86,18 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 }
 
 func (d *disk) options() *pebble.Options {
-	return &pebble.Options{
-		DisableWAL:    true,
-		MemTableSize:  32 << 20,
-		Logger:        diskLogger{d},
-		EventListener: &pebble.EventListener{BackgroundError: d.giveUp},
+	o := &pebble.Options{
+		DisableWAL:            true,
+		MemTableSize:          64 << 20,
+		L0CompactionThreshold: 16, // nobody reads here but a starting host, and that reads all
+		L0StopWritesThreshold: 64,
+		Logger:                diskLogger{d},
+		EventListener:         &pebble.EventListener{BackgroundError: d.giveUp},
 	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
+		return pebble.UniformDBCompressionSettings(sstable.FastestCompression)
+	})
+	return o
 }
 
 // diskLogger keeps Pebble from ending the process when the directory vanishes.
