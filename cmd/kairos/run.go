@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"kairos/cmd/internal/collector"
 	"kairos/cmd/internal/pipeline"
 	"kairos/cmd/internal/service"
 	"kairos/processors/host"
@@ -18,6 +19,7 @@ type runCommand struct {
 	State    string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
 	Instance string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
 	Door     string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
+	Sources  string   `placeholder:"FILE" type:"existingfile" help:"Who may send with SDKs (POST /v1/batch and its kin): their names and hashed write keys. Without: everybody."`
 	Metrics  string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
 	Verbose  bool     `short:"v" help:"Log more."`
 }
@@ -57,6 +59,11 @@ func (c *runCommand) Run(p *process) error {
 	}
 	if len(c.Stages) == 0 || slices.Contains(c.Stages, "door") {
 		config.Door = c.Door
+	}
+	if c.Sources != "" {
+		if config.Sources, err = collector.ReadSources(c.Sources); err != nil {
+			return askedError{err}
+		}
 	}
 	err = service.Run(p, config)
 	var taken *service.AddressError

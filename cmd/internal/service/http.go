@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
+	"kairos/cmd/internal/collector"
 	"kairos/cmd/internal/door"
 	"kairos/processors/host"
 )
@@ -51,9 +52,10 @@ func serve(ctx context.Context, group *errgroup.Group, flag, address string, han
 	return nil
 }
 
-func doorHandler(d *door.Door) http.Handler {
+func doorHandler(d *door.Door, c *collector.Collector) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/events", d)
+	mux.Handle("/", c)
 	return mux
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/collector"
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/pipeline"
 	"kairos/processors/definition"
@@ -43,8 +44,9 @@ type Config struct {
 	Clock    host.Clock
 	StateDir string
 	Instance string
-	Door     string // address; "": no door
-	Metrics  string // address; "": none
+	Door     string             // address; "": no door
+	Sources  *collector.Sources // who may send with SDKs; nil: everybody
+	Metrics  string             // address; "": none
 	Logger   *slog.Logger
 }
 
@@ -249,12 +251,14 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 	if err != nil {
 		return fmt.Errorf("open the door: %w", err)
 	}
+	clock := func() schemas.Instant { return schemas.InstantOf(time.Now()) }
 	opened := door.New(client, door.Config{
-		Clock:    func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+		Clock:    clock,
 		Rules:    func() definition.IdentityRules { return s.rules() },
 		Registry: s.registry,
 	})
-	if err := serve(ctx, group, "door", s.Door, doorHandler(opened), client.Close); err != nil {
+	sdks := collector.New(collector.Config{Door: opened, Sources: s.Sources, Clock: clock})
+	if err := serve(ctx, group, "door", s.Door, doorHandler(opened, sdks), client.Close); err != nil {
 		client.Close()
 		return err
 	}

@@ -1,0 +1,122 @@
+package collector
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+
+	"kairos/schemas"
+)
+
+// Sources are who may send, by their write keys. nil lets everybody in.
+type Sources struct {
+	byKey map[[sha256.Size]byte]*source
+}
+
+type source struct {
+	name      string
+	perSecond float64 // calls; 0: no limit
+
+	lock  sync.Mutex
+	saved float64 // calls that may come at once
+	at    schemas.Instant
+}
+
+// burst is how many seconds' worth of calls a source may save up, and so send
+// at once.
+const burst = 10
+
+// spend takes n calls out of what the source has saved.
+func (s *source) spend(n int, now schemas.Instant) bool {
+	if s.perSecond == 0 {
+		return true
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.at != 0 {
+		s.saved += s.perSecond * max(0, float64(now-s.at)/1000)
+	}
+	if most := s.perSecond * burst; s.at == 0 || s.saved > most {
+		s.saved = most
+	}
+	s.at = now
+	if s.saved < float64(n) {
+		return false
+	}
+	s.saved -= float64(n)
+	return true
+}
+
+// file is a list of sources as it is written:
+//
+//	sources:
+//	  - name: web
+//	    write_keys: [sha256 of the key in hexadecimal, and of the one that follows it]
+//	    events_per_second: 500
+type file struct {
+	Sources []struct {
+		Name      string   `yaml:"name"`
+		WriteKeys []string `yaml:"write_keys"`
+		PerSecond float64  `yaml:"events_per_second"`
+	} `yaml:"sources"`
+}
+
+// ReadSources reads a file of sources. Two keys of one source are how a key is
+// changed without a gap: add the new one, change the senders, take the old one out.
+func ReadSources(path string) (*Sources, error) {
+	opened, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	var f file
+	decoder := yaml.NewDecoder(opened)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s := &Sources{map[[sha256.Size]byte]*source{}}
+	for i, entry := range f.Sources {
+		if entry.Name == "" || len(entry.WriteKeys) == 0 || entry.PerSecond < 0 {
+			return nil, fmt.Errorf("%s: source %d needs a name, write_keys, and events_per_second of 0 (no limit) or more", path, i+1)
+		}
+		one := &source{name: entry.Name, perSecond: entry.PerSecond}
+		for _, text := range entry.WriteKeys {
+			hash, err := hex.DecodeString(text)
+			if err != nil || len(hash) != sha256.Size {
+				return nil, fmt.Errorf("%s: a write key of source %s is not a SHA-256 in hexadecimal: `printf %%s KEY | sha256sum` makes one", path, entry.Name)
+			}
+			key := [sha256.Size]byte(hash)
+			if other := s.byKey[key]; other != nil {
+				return nil, fmt.Errorf("%s: sources %s and %s have the same write key: each needs its own", path, other.name, entry.Name)
+			}
+			s.byKey[key] = one
+		}
+	}
+	if len(s.byKey) == 0 {
+		return nil, fmt.Errorf("%s: there is no source in it", path)
+	}
+	return s, nil
+}
+
+// admit finds the source of a write key and lets n calls of it in.
+func (s *Sources) admit(key string, n int, now schemas.Instant) (string, error) {
+	if s == nil {
+		return "sdk", nil
+	}
+	one := s.byKey[sha256.Sum256([]byte(key))]
+	if one == nil {
+		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or as writeKey"}
+	}
+	if !one.spend(n, now) {
+		return "", &refusal{status: http.StatusTooManyRequests, say: "more calls than source " + one.name + " may send: slow down"}
+	}
+	return one.name, nil
+}
