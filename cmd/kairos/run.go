@@ -30,7 +30,8 @@ is interrupted; then it finishes the batch at work. Several processes share the 
 with some partitions. Examples:
   kairos run                       everything in one process
   kairos run door identity         these two; "kairos run person" in another process
-  kairos run --clock log           for "kairos replay cdnow"`
+  kairos run --clock log           for "kairos replay cdnow"
+  kairos run --sources FILE        FILE: {sources: [{name: web, write_keys: [SHA-256 in hexadecimal], events_per_second: 500}]}`
 }
 
 func (c *runCommand) Run(p *process) error {
