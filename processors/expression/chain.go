@@ -55,8 +55,6 @@ func resultOf(step string) (result, bool) {
 // unsupported says what the language will have one day and what to do until then.
 func unsupported(step string) (next string, ok bool) {
 	switch step {
-	case "then", "without":
-		return "sequences are not supported yet; ask for each event on its own and join them with &&", true
 	case "most_frequent":
 		return "use last(\"field\") for the newest value, or unique(\"field\") for how many there are", true
 	case "list", "streak", "recency":
@@ -113,6 +111,8 @@ func (w *work) term(at, e ast.Expr, comparison Comparison, bound float64) (node 
 		return e, true
 	case comparison != NoComparison && r.gives == BooleanType:
 		return nil, false
+	case isSequence(calls):
+		return w.sequence(at, calls, r, comparison, bound), true
 	}
 	c := &chain{work: w}
 	c.begin(calls[0])
@@ -124,9 +124,15 @@ func (w *work) term(at, e ast.Expr, comparison Comparison, bound float64) (node 
 	if c.failed {
 		return at, true
 	}
+	return w.stand(at, t, gives), true
+}
+
+// stand interns a term, whose aggregate is of type gives, and makes the node
+// that stands for it in place of at.
+func (w *work) stand(at ast.Expr, t *Term, gives Type) ast.Expr {
 	t = w.environment.Terms.intern(t)
 	w.terms[t.ID] = t
-	if comparison != NoComparison {
+	if t.Compare != NoComparison {
 		gives = BooleanType
 	}
 	id, empty := t.ID, t.Empty()
@@ -135,7 +141,7 @@ func (w *work) term(at, e ast.Expr, comparison Comparison, bound float64) (node 
 			return v
 		}
 		return empty
-	}), true
+	})
 }
 
 // refuseEnd refuses a chain that has no result at its end, at the first step
@@ -144,7 +150,7 @@ func (w *work) refuseEnd(calls []ast.Expr) {
 	const results = "any(), none(), count(), sum, avg, min, max, first, last, unique or ratio"
 	for _, e := range calls[1:] {
 		step := e.AsCall().FunctionName()
-		if slices.Contains(restrictions[:], step) {
+		if slices.Contains(restrictions[:], step) || isSequenceStep(step) {
 			continue
 		}
 		w.refuseStep(e, step)
@@ -168,7 +174,7 @@ func (w *work) refuseStep(e ast.Expr, step string) {
 		w.refuse(e, "`"+step+"` gives a result, so nothing can restrict it afterwards", "put where(...) and within(...) before it")
 		return
 	}
-	known := append(restrictions[:], "any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique", "ratio")
+	known := append(restrictions[:], "then", "without", "any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique", "ratio")
 	w.refuse(e, "unknown step `"+step+"` after events(...)", Suggest(step, known))
 }
 
@@ -189,9 +195,15 @@ func (c *chain) begin(e ast.Expr) {
 		c.refuse(e, "events takes one name as a constant text, or nothing for any event", "write events(\"purchase\")")
 		return
 	}
+	c.named(arguments[0], name)
+}
+
+// named looks an event up.
+func (c *chain) named(e ast.Expr, name string) {
+	ok := false
 	c.event = name
 	if c.fields, ok = c.environment.event(name); !ok {
-		c.refuse(arguments[0], "unknown event `"+name+"`", Suggest(name, keys(c.environment.Events)))
+		c.refuse(e, "unknown event `"+name+"`", Suggest(name, keys(c.environment.Events)))
 	}
 }
 
@@ -379,7 +391,11 @@ func quotedUnlessName(name string) string {
 // text is the term in normal form.
 func (t *Term) text() string {
 	var b strings.Builder
-	b.WriteString(t.Series.Canonical)
+	if t.Sequence != nil {
+		b.WriteString(t.Sequence.text(t.Series.Roles))
+	} else {
+		b.WriteString(t.Series.Canonical)
+	}
 	if t.Window > 0 {
 		b.WriteString(" within " + FormatDuration(t.Window))
 	}

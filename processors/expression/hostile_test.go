@@ -27,6 +27,11 @@ func hostile() map[string]string {
 		"long index":            "p" + r(`["a"]`, 3000),
 		"long chain":            `events("purchase")` + r(`.where(e, e.amount > 1)`, 500) + ".any()",
 		"endless chain":         `events("purchase")` + r(".x()", 3000),
+		"endless sequence":      `events("view")` + r(`.then("view", "1h")`, 50) + ".any()",
+		"endless negation":      `events("view")` + r(`.without("purchase")`, 5000) + ".any()",
+		"longest sequence":      `events("view").where(e, ` + doubled("e.a", 6) + ` == "")` + r(`.then("view", "1h", e, e.a == "b").without("purchase")`, 15) + ".any()",
+		"sequence in sequence":  r(`events("view").then("view", e, `, 40) + "true" + r(").any()", 40),
+		"conditions in a step":  `events("view").then("view", "1h", e, ` + r("e.a == 1 || ", 900) + `e.a == 2)` + ".any()",
 		"huge text":             `p.country == "` + r("a", 15_000) + `"`,
 		"huge number":           "p.age > " + r("9", 5000),
 		"overflowing number":    "p.age > 1e999",
@@ -96,6 +101,15 @@ func payloads(t testing.TB) []string {
 
 // bound is far above what any text takes, and far below a stall.
 const bound = 2 * time.Second
+
+func TestASequenceHasAtMost32Steps(t *testing.T) {
+	for steps, want := range map[int]string{31: "", 32: "1:", 50: "more than 32 steps"} {
+		_, err := Compile(`events("view")`+strings.Repeat(`.then("view")`, steps)+".any()", shop())
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d steps after the first: %v", steps, err)
+		}
+	}
+}
 
 func TestHostileTextsAreRefusedOrBounded(t *testing.T) {
 	for name, text := range hostile() {

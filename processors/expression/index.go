@@ -25,20 +25,46 @@ type Index struct {
 func NewIndex(series []*Series) *Index {
 	x := &Index{series: series, byName: map[string]*shelf{}, any: newShelf()}
 	for place, s := range series {
-		shelf := x.any
-		if s.Event != "" {
-			if x.byName[s.Event] == nil {
-				x.byName[s.Event] = newShelf()
-			}
-			shelf = x.byName[s.Event]
+		for name, needs := range s.asks() {
+			x.shelf(name).put(place, &needs)
 		}
-		shelf.put(place, s)
 	}
 	for _, shelf := range x.byName {
 		shelf.sort()
 	}
 	x.any.sort()
 	return x
+}
+
+func (x *Index) shelf(event string) *shelf {
+	if event == "" {
+		return x.any
+	}
+	if x.byName[event] == nil {
+		x.byName[event] = newShelf()
+	}
+	return x.byName[event]
+}
+
+// asks lists the names of the events that may belong to s, and what each needs
+// at least.
+func (s *Series) asks() map[string]need {
+	if len(s.Roles) == 0 {
+		return map[string]need{s.Event: s.needs}
+	}
+	asks := map[string]need{}
+	for i := range s.Roles {
+		r := &s.Roles[i]
+		if _, twice := asks[r.Event]; twice {
+			asks[r.Event] = need{} // either role will do
+		} else {
+			asks[r.Event] = r.needs
+		}
+	}
+	if _, there := asks[""]; there { // or it would be found under two names
+		return map[string]need{"": {}}
+	}
+	return asks
 }
 
 // Find appends the places of the series that e belongs to, in rising order.
@@ -109,8 +135,7 @@ type boundShelf struct {
 
 func newShelf() *shelf { return &shelf{bySource: map[string][]int{}} }
 
-func (s *shelf) put(place int, series *Series) {
-	n := &series.needs
+func (s *shelf) put(place int, n *need) {
 	switch {
 	case n.source != "":
 		s.bySource[n.source] = append(s.bySource[n.source], place)

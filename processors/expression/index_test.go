@@ -44,6 +44,10 @@ func TestTheIndexFindsWhatAskingEachSeriesFinds(t *testing.T) {
 			for range rapid.IntRange(0, 3).Draw(t, "conditions") {
 				text += ".where(e, " + conditionAbout(t) + ")"
 			}
+			for range rapid.IntRange(0, 2).Draw(t, "further steps") {
+				text += rapid.SampledFrom([]string{`.then("a"`, `.without("b"`}).Draw(t, "step")
+				text += rapid.SampledFrom([]string{")", ", e, " + conditionAbout(t) + ")", `).from("web")`}).Draw(t, "restricted")
+			}
 			if _, err := c.Compile(text + ".any()"); err != nil {
 				t.Fatal(err)
 			}

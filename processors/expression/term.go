@@ -15,6 +15,7 @@ type Series struct {
 	Match     func(*schemas.Event) bool          // nil: all. Total: an error is false
 	Value     func(*schemas.Event) schemas.Value // nil: no field is needed
 	Keep      time.Duration                      // the longest window of a term that looks at it; 0: for ever
+	Roles     []Role                             // what events may be to sequences, by Canonical; nil: no sequence looks at it. A value tells roles: see RolesOf
 	needs     need                               // what Match asks at least; see Index
 }
 
@@ -64,7 +65,8 @@ type Term struct {
 	Short     string // for people, such as `events(purchase)`
 	Series    *Series
 	Window    time.Duration // 0: for ever
-	Aggregate Aggregate
+	Sequence  *Sequence     // the points must make such a sequence; nil: each counts on its own
+	Aggregate Aggregate     // of a sequence Any, None or Count
 	Compare   Comparison
 	Operand   float64
 }

@@ -31,6 +31,10 @@ func TestTextsThatMeanTheSameByTheirFormAreOneTerm(t *testing.T) {
 		{`events("purchase").sum("amount") > 1`, `events("purchase").sum(e, e.amount) > 1`},
 		{`events("purchase").since("2026-01-01").any()`, `events("purchase").since("2025-01-01").since("2026-01-01T00:00:00Z").any()`},
 		{`events("purchase").within("1w").any()`, `events("purchase").within("7d").any()`},
+		{
+			`events("view").where(e, e.price > 5 && e.a).then("purchase", "1h", e, e.amount > 50).without("refund").without("cancel").within("30d").any()`,
+			`events("view").within("720h").where(x, x.a).where(y, 5 < y.price).then("purchase", "60m").where(z, z.amount > 50.0).without("cancel").without("refund").without("cancel").any()`,
+		},
 	} {
 		terms := NewTerms()
 		for _, source := range same {
@@ -71,6 +75,18 @@ func TestTextsThatMeanDifferentThingsAreDifferentTerms(t *testing.T) {
 		`events("view").count() >= 1`,
 		`events("view").sum("a") > 1`,
 		`events("view").count() == 1.5`,
+		`events("view").then("refund").any()`,
+		`events("refund").then("view").any()`,
+		`events("view").then("refund", "1h").any()`,
+		`events("view").then("refund", "1h").within("1h").any()`,
+		`events("view").then("refund", "1h").none()`,
+		`events("view").then("refund").then("refund").any()`,
+		`events("view").without("refund").any()`,
+		`events("view").without("refund", "1h").any()`,
+		`events("view").then("view").without("refund").any()`,
+		`events("view").without("refund").then("view").any()`,
+		`events("view").then("refund", e, e.amount > 1).any()`,
+		`events("view").where(e, e.amount > 1).then("refund").any()`,
 	}
 	for _, source := range sources {
 		env := shop()
@@ -86,14 +102,26 @@ func TestTextsThatMeanDifferentThingsAreDifferentTerms(t *testing.T) {
 // the wire.
 func TestIdsOfTermsNeverChange(t *testing.T) {
 	for source, want := range map[string][2]int64{
-		`events("purchase").where(e, e.amount > 50).within("30d").count() >= 3`: {-8836520825686246471, -4771020498799883941},
-		`events("purchase").within("180d").sum("amount") >= 200`:                {-8592723314416679595, 5180963375728531425},
-		`events().from("app").any()`:                                            {1852394980642169493, -659726370161207662},
+		`events("purchase").where(e, e.amount > 50).within("30d").count() >= 3`:                {-8836520825686246471, -4771020498799883941},
+		`events("purchase").within("180d").sum("amount") >= 200`:                               {-8592723314416679595, 5180963375728531425},
+		`events().from("app").any()`:                                                           {1852394980642169493, -659726370161207662},
+		`events("view").then("purchase", "1h", e, e.amount > 5).without("refund", "1d").any()`: {-900310013569571133, 8904083380060872961},
 	} {
 		term := compiled(t, source, shop()).Terms[0]
 		if term.ID != want[0] || term.Series.ID != want[1] {
 			t.Errorf("%s: term %d, series %d (%s)", source, term.ID, term.Series.ID, term.Canonical)
 		}
+	}
+}
+
+// Sequences over the same events, in whatever order, share one series.
+func TestSequencesOfTheSameEventsShareASeries(t *testing.T) {
+	env := shop()
+	env.Terms = NewTerms()
+	compiled(t, `events("view").then("purchase", "1h").any() && events("purchase").without("view", "1d").within("30d").any() &&
+		events("view").then("view").without("purchase").count() > 2`, env)
+	if terms, series := len(env.Terms.All()), len(env.Terms.AllSeries()); terms != 3 || series != 1 {
+		t.Errorf("%d terms over %d series", terms, series)
 	}
 }
 
@@ -128,6 +156,9 @@ func TestATermThatIsNotKnownCountsAsOneWithoutEvents(t *testing.T) {
 		`events("purchase").count() == 0`:                             schemas.BooleanOf(true),
 		`events("purchase").count() < 3`:                              schemas.BooleanOf(true),
 		`events("purchase").count() >= 3`:                             schemas.BooleanOf(false),
+		`events("purchase").then("view").any()`:                       schemas.BooleanOf(false),
+		`events("purchase").without("view", "1h").none()`:             schemas.BooleanOf(true),
+		`events("purchase").then("view").count() < 1`:                 schemas.BooleanOf(true),
 		`events("purchase").sum("amount") <= 0`:                       schemas.BooleanOf(true),
 		`events("purchase").unique("channel")`:                        schemas.NumberOf(0),
 		`events("purchase").avg("amount")`:                            {},

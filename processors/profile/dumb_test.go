@@ -104,6 +104,9 @@ func roundedUp(at schemas.Instant, window time.Duration) schemas.Instant {
 
 // value computes a term at time now.
 func (h *history) value(t *expression.Term, identifiers []string, now schemas.Instant) schemas.Value {
+	if t.Sequence != nil {
+		return h.sequence(t, identifiers, now)
+	}
 	var in []seen
 	for _, s := range h.sees(t, identifiers) {
 		if s.at <= now && (s.leaves == 0 || s.leaves > now) {
@@ -187,6 +190,14 @@ func endOfAll(a expression.Aggregate, valued []seen) schemas.Value {
 func (h *history) leavings(identifiers []string, t, until schemas.Instant) []schemas.Instant {
 	var all []schemas.Instant
 	for _, term := range h.plan.Terms {
+		if term.Sequence != nil {
+			for _, at := range h.sequenceBorders(term, identifiers) {
+				if at > t && at < until {
+					all = append(all, at)
+				}
+			}
+			continue
+		}
 		for _, s := range h.sees(term, identifiers) {
 			if s.leaves > t && s.leaves < until {
 				all = append(all, s.leaves)

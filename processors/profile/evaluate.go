@@ -14,6 +14,8 @@ type gathered struct {
 	points  []point  // oldest first
 	buckets []capped // in no order
 	places  []place  // room for order
+
+	following following // room for sequences
 }
 
 // capped is a bucket and when the oldest exact point of its fragment happened.
@@ -85,6 +87,9 @@ func (g *gathered) order(t *term) []place {
 // is the value that the term will have when the others have left; where the
 // last two of these differ, there is the next change.
 func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, due schemas.Instant) {
+	if t.Sequence != nil {
+		return t.follow(g, now)
+	}
 	var s total
 	value = t.empty
 	order := g.order(t)

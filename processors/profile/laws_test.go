@@ -17,8 +17,9 @@ import (
 )
 
 // everyTerm is a plan with all aggregates over several windows, some compared,
-// over all events, those of one name, and those that a filter lets pass.
-func everyTerm(exact int) *definition.Plan {
+// over all events, those of one name, and those that a filter lets pass; and
+// sequences.
+func everyTerm(t fatal, exact int) *definition.Plan {
 	buys, anything, dear := asking("buy", "amount"), asking("", "amount"), asking("buy", "amount")
 	dear.Canonical, dear.ID = "buy where amount > 2 take amount", dear.ID+1
 	dear.Match = func(e *schemas.Event) bool { return e.Properties.Get("amount").Number > 2 }
@@ -36,6 +37,7 @@ func everyTerm(exact int) *definition.Plan {
 			compared(about(s, expression.Avg, 0), expression.Less, 2))
 	}
 	terms = append(terms, about(buys, expression.Count, 2048*time.Second)) // 2^k: where rounding has its own bounds
+	terms = append(terms, inOrder(t, everySequence...)...)
 	plan := planOf(terms...)
 	plan.Profile.ExactPoints = exact
 	plan.Profile.Survivorship = map[string]definition.Survivorship{
@@ -133,7 +135,7 @@ func mustBeSame(t fatal, whose string, got, want []change) {
 func TestTermsChangeWhenANaiveRecountSaysSo(t *testing.T) {
 	for _, exact := range []int{64, 3, 0} {
 		t.Run(fmt.Sprint(exact, " exact points"), func(t *testing.T) {
-			plan := everyTerm(exact)
+			plan := everyTerm(t, exact)
 			rapid.Check(t, func(t *rapid.T) {
 				events := drawEvents(t, 14, mail, phone)
 				for i := range events { // now and then again
@@ -182,7 +184,7 @@ func mustEqual(t fatal, what string, got, want any) {
 func TestTheOrderOfArrivalDoesNotShow(t *testing.T) {
 	for _, exact := range []int{64, 3, 0} {
 		t.Run(fmt.Sprint(exact, " exact points"), func(t *testing.T) {
-			plan := everyTerm(exact)
+			plan := everyTerm(t, exact)
 			rapid.Check(t, func(t *rapid.T) {
 				events := drawEvents(t, 20, mail, phone)
 				until := events[len(events)-1].Cause + rapid.SampledFrom([]schemas.Instant{0, 1, hour, 2 * day}).Draw(t, "rest")
@@ -213,7 +215,7 @@ func TestTheOrderOfArrivalDoesNotShow(t *testing.T) {
 }
 
 func TestAttributesAreWhatANaiveRecountSays(t *testing.T) {
-	plan := everyTerm(64)
+	plan := everyTerm(t, 64)
 	rapid.Check(t, func(t *rapid.T) {
 		events := drawEvents(t, 12, mail, phone)
 		w, h := newWorld(t, plan), newHistory(plan)
@@ -278,7 +280,7 @@ func (i *identity) step(w *world, draw func(n int) int) bool {
 }
 
 func TestMovingAroundIsAsIfNobodyHadMoved(t *testing.T) {
-	plan := everyTerm(3)
+	plan := everyTerm(t, 3)
 	people, identifiers := []string{"A", "B", "C"}, []string{"a:1", "b:1", "c:1"}
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "way") }
@@ -329,7 +331,7 @@ func TestMovingAroundIsAsIfNobodyHadMoved(t *testing.T) {
 }
 
 func TestAMoveChangesTheTermsOfBothPeopleAtOnce(t *testing.T) {
-	plan := everyTerm(3)
+	plan := everyTerm(t, 3)
 	people, identifiers := []string{"A", "B", "C"}, []string{"a:1", "b:1", "c:1"}
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHistory(plan)
@@ -394,7 +396,7 @@ func TestAMoveChangesTheTermsOfBothPeopleAtOnce(t *testing.T) {
 }
 
 func TestNewDefinitionsSeeThePastThatTheTimelineHolds(t *testing.T) {
-	after := everyTerm(64)
+	after := everyTerm(t, 64)
 	before := planOf(slices.DeleteFunc(slices.Clone(after.Terms), func(t *expression.Term) bool { return t.Window != 0 })...)
 	for _, s := range after.Series { // planOf has set it to what the shorter plan needs
 		s.Keep = 0
@@ -434,7 +436,7 @@ func TestNewDefinitionsSeeThePastThatTheTimelineHolds(t *testing.T) {
 }
 
 func TestNoTimeHoweverOddBreaksAStep(t *testing.T) {
-	plan := everyTerm(2)
+	plan := everyTerm(t, 2)
 	odd := []schemas.Instant{0, 1, -1, start, start - day, math.MinInt64, math.MinInt64 + 1, math.MaxInt64, math.MaxInt64 - 1, -1 << 62, 1 << 62, 1 << 52}
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, plan)
@@ -455,7 +457,7 @@ func TestNoTimeHoweverOddBreaksAStep(t *testing.T) {
 }
 
 func TestOneStageServesManyPeopleAtOnce(t *testing.T) {
-	plan := everyTerm(3)
+	plan := everyTerm(t, 3)
 	live := func(w *world) string {
 		for i := range 60 {
 			at := start + schemas.Instant(i)*hour

@@ -43,6 +43,7 @@ type asked struct {
 	longest schemas.Instant // the longest window of the others
 	level   uint8           // levelOf(longest)
 	unique  bool            // some term counts different values
+	inOrder bool            // sequences look at it
 }
 
 // term is an expression.Term with what is derived from it.
@@ -100,6 +101,7 @@ func (p *profile) attach(i int) {
 	a.longest = max(a.longest, t.window)
 	a.forEver = a.forEver || t.window == 0
 	a.unique = a.unique || t.Aggregate == expression.Unique
+	a.inOrder = a.inOrder || t.Sequence != nil
 }
 
 // fingerprints tells apart what fragments depend on, and what rows do: that,

@@ -156,8 +156,9 @@ func (c *contents) insert(p point) {
 	c.fit()
 }
 
-// fit moves the oldest points to buckets until the others fit, and forgets
-// those that no window will ever see again.
+// fit moves the oldest points to buckets, or forgets them where sequences look
+// at them, until the others fit, and forgets those that no window will ever see
+// again.
 func (c *contents) fit() {
 	excess := max(len(c.points)-c.exact, 0)
 	for _, p := range c.points[:excess] {
@@ -186,6 +187,10 @@ func (c *contents) forgets(t schemas.Instant) bool {
 }
 
 func (c *contents) overflow(p point) {
+	if c.asked.inOrder { // a sum knows of no order
+		c.since = max(c.since, p.time)
+		return
+	}
 	b := bucket{start: startOf(p.time, 0), newest: p.time}
 	b.addPoint(p, c.asked.unique)
 	c.put(b)

@@ -42,6 +42,9 @@ func heard(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []
 
 // value computes a term at t by looking at every event.
 func value(term *expression.Term, events []told, t schemas.Instant) schemas.Value {
+	if term.Sequence != nil {
+		return sequence(term, events, t)
+	}
 	type point struct {
 		at    schemas.Instant
 		value schemas.Value

@@ -21,7 +21,7 @@ type Transition struct {
 // Transitions lists all entries and exits until t of a history in which nobody
 // ever merges or parts and nothing is told out of order: by person, audience
 // and revision. It looks at everybody after each of her events, and at each
-// instant at which an event leaves some window.
+// instant at which an event leaves some window, or has been waited for long enough.
 func Transitions(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []Transition {
 	byIdentifier := map[string][]told{}
 	for _, e := range heard(history, plan, t) {
@@ -62,14 +62,18 @@ func moments(events []told, plan *definition.Plan, t schemas.Instant) []moment {
 	for i, e := range events {
 		all = append(all, moment{e.event.Received, i + 1})
 		for _, term := range plan.Terms {
-			if leaves := e.at.Add(term.Window); term.Window > 0 && leaves > e.event.Received && leaves <= t {
+			for _, wait := range append(waits(term), term.Window) {
+				at := e.at.Add(wait)
+				if wait == 0 || at <= e.event.Received || at > t {
+					continue
+				}
 				known := 0
 				for _, f := range events {
-					if f.event.Received <= leaves {
+					if f.event.Received <= at {
 						known++
 					}
 				}
-				all = append(all, moment{leaves, known})
+				all = append(all, moment{at, known})
 			}
 		}
 	}
