@@ -88,3 +88,37 @@ func BenchmarkEventAmidManyTerms(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEventAmidSequences: an event that plays no role costs nothing more,
+// however many sequences there are; one that does costs them what they look at.
+func BenchmarkEventAmidSequences(b *testing.B) {
+	for _, many := range []int{0, 1000} {
+		for _, name := range []string{"purchase", "cart0"} {
+			b.Run(fmt.Sprint(many, " sequences, ", name), func(b *testing.B) {
+				terms := []*expression.Term{about(asking("purchase", ""), expression.Count, 0)}
+				var sources []string
+				for i := range many {
+					sources = append(sources, fmt.Sprintf(`events("cart%d").then("checkout%d", "%dh").without("pay%d", "1h").within("30d").any()`, i%100, i%100, 1+i/100, i%100))
+				}
+				terms = append(terms, inOrder(b, sources...)...)
+				w := newWorld(b, planOf(terms...))
+				for i := range 20 {
+					w.hear(event(sarah, mail, fmt.Sprint([]string{"cart", "checkout"}[i%2], i/2%5), fmt.Sprint("shop-", i), start+schemas.Instant(i)*minute))
+				}
+				m := event(sarah, mail, name, "now", start+hour)
+				value, err := schemas.PersonEventCodec.Append(nil, &m)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+					if _, err := w.runner.Message(w, message); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(len(w.rows[sarah])), "row-bytes")
+			})
+		}
+	}
+}
