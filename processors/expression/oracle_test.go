@@ -159,7 +159,7 @@ func TestTheNativeFormAgreesWithCEL(t *testing.T) {
 	compiled, decided := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		person := testInputs{attributes: drawFields(t)}
-		for range 20 { // most drawn texts are not well typed
+		for range 60 { // most drawn texts are not well typed
 			text := source("p.", 3).Draw(t, "source")
 			_, checked, _, err := compiler.analyse(text)
 			if err != nil {
