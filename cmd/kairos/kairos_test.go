@@ -74,18 +74,18 @@ func (l *lines) said() string {
 
 // running runs `kairos run` until the test ends.
 type running struct {
-	door, metrics string
-	log           *lines
+	door, metrics, api string
+	log                *lines
 }
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{door: free(t), metrics: free(t), log: &lines{more: make(chan struct{}, 1)}}
+	r := &running{door: free(t), metrics: free(t), api: free(t), log: &lines{more: make(chan struct{}, 1)}}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go func() {
 		p := &process{Context: ctx, in: strings.NewReader(""), out: r.log, err: r.log, width: func() int { return 100 }}
-		ended <- run(p, append([]string{"run", "--door=" + r.door, "--metrics=" + r.metrics}, args...))
+		ended <- run(p, append([]string{"run", "--door=" + r.door, "--metrics=" + r.metrics, "--api=" + r.api}, args...))
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -201,7 +201,7 @@ func TestStagesThatHaveWorkedInAChainDoNotStartApart(t *testing.T) {
 			return code == 0 && strings.Contains(out, "told to app")
 		})
 	})
-	said := expect(t, exitFailed, "run", "--unchained", "--door="+free(t), "--metrics="+free(t), brokers)
+	said := expect(t, exitFailed, "run", "--unchained", "--door="+free(t), "--metrics="+free(t), "--api=", brokers)
 	if !strings.Contains(said, "count twice") || !strings.Contains(said, "--unchained always or never") {
 		t.Errorf("it says %q", said)
 	}

@@ -3,10 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"slices"
+	"strings"
 
 	"kairos/cmd/internal/collector"
 	"kairos/cmd/internal/pipeline"
+	"kairos/cmd/internal/profileapi"
 	"kairos/cmd/internal/service"
 	"kairos/processors/host"
 )
@@ -14,14 +18,18 @@ import (
 type runCommand struct {
 	connection
 	size
-	Stages   []string `arg:"" optional:"" name:"stage" help:"door, identity, profile, segment, propensity, destination; person for all that are keyed by person. Without: all."`
-	Clock    string   `enum:"wall,log" default:"wall" help:"wall: time goes on by itself. log: only with the ticks of a replay."`
-	State    string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
-	Instance string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
-	Door     string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
-	Sources  string   `placeholder:"FILE" type:"existingfile" help:"Who may send with SDKs (POST /v1/batch and its kin): their names and hashed write keys. Without: everybody."`
-	Metrics  string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
-	Verbose  bool     `short:"v" help:"Log more."`
+	Stages    []string `arg:"" optional:"" name:"stage" help:"door, identity, profile, segment, propensity, destination; person for all that are keyed by person. Without: all."`
+	Clock     string   `enum:"wall,log" default:"wall" help:"wall: time goes on by itself. log: only with the ticks of a replay."`
+	State     string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
+	Instance  string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
+	Door      string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
+	Sources   string   `placeholder:"FILE" type:"existingfile" help:"Who may send with SDKs (POST /v1/batch and its kin): their names and hashed write keys. Without: everybody."`
+	API       string   `name:"api" default:"127.0.0.1:8081" help:"Where profiles are told, GET /v1/profiles/email/sarah@example.org (${default}); empty: nowhere."`
+	Tokens    string   `placeholder:"FILE" type:"existingfile" help:"Who may ask the API for what: hashed tokens and their scopes. Without: everybody, on loopback only."`
+	Peers     []string `placeholder:"URL" help:"The APIs of other processes, which have the other partitions."`
+	PeerToken string   `placeholder:"FILE" type:"existingfile" help:"The token for the peers, with the scope rows."`
+	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
+	Verbose   bool     `short:"v" help:"Log more."`
 }
 
 func (c *runCommand) Help() string {
@@ -45,6 +53,10 @@ func (c *runCommand) Run(p *process) error {
 			return askedError{err}
 		}
 	}
+	api, err := c.api()
+	if err != nil {
+		return askedError{err}
+	}
 	client, err := c.connect(p)
 	if err != nil {
 		return err
@@ -52,7 +64,7 @@ func (c *runCommand) Run(p *process) error {
 	defer client.Close()
 	config := service.Config{
 		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
-		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics,
+		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics, API: api,
 		Logger: newLogger(p.err, c.Verbose),
 	}
 	if c.Clock == "log" {
@@ -72,4 +84,26 @@ func (c *runCommand) Run(p *process) error {
 		return fmt.Errorf("%w: choose another with --%s", err, taken.Flag)
 	}
 	return err
+}
+
+func (c *runCommand) api() (api service.API, err error) {
+	api = service.API{Address: c.API}
+	for _, peer := range c.Peers {
+		api.Peers = append(api.Peers, strings.TrimSuffix(peer, "/"))
+	}
+	if c.PeerToken != "" {
+		text, err := os.ReadFile(c.PeerToken)
+		if err != nil {
+			return api, err
+		}
+		api.PeerToken = strings.TrimSpace(string(text))
+	}
+	if c.Tokens != "" {
+		api.Tokens, err = profileapi.ReadTokens(c.Tokens)
+		return api, err
+	}
+	if name, _, err := net.SplitHostPort(c.API); c.API != "" && err == nil && name != "localhost" && !net.ParseIP(name).IsLoopback() {
+		return api, fmt.Errorf("--api=%s can be reached from elsewhere: say with --tokens who may ask, or listen on 127.0.0.1", c.API)
+	}
+	return api, nil
 }

@@ -127,7 +127,7 @@ func (p *pipeline) command(args ...string) {
 // that one that follows a killed one need not wait until that is given up.
 func (p *pipeline) start() {
 	p.t.Helper()
-	args := []string{"run", "--brokers", p.brokers, "--clock", "log", "--state", p.state, "--metrics", p.rim, "--instance", "chaos"}
+	args := []string{"run", "--brokers", p.brokers, "--clock", "log", "--state", p.state, "--metrics", p.rim, "--api=", "--instance", "chaos"}
 	for _, s := range p.topology.Stages() {
 		args = append(args, s.Word)
 	}

@@ -124,7 +124,7 @@ func (w *world) start() error {
 		if r.rim, err = binary.FreeAddress(); err != nil {
 			return err
 		}
-		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim}
+		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim, "--api="}
 		args = append(append(args, w.chaining()...), stages...)
 		if r.Process, err = w.binary.Start(filepath.Join(w.dir, r.name+".log"), args...); err != nil {
 			return err

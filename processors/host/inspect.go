@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -77,8 +78,11 @@ func (h *Host) Status() Status { return h.view.Load().status }
 // it equals the end of a partition, nothing of it is left to do.
 func (h *Host) Positions() map[string]map[int32]int64 { return h.view.Load().positions }
 
+// ErrElsewhere says that a key's partition is not this host's.
+var ErrElsewhere = errors.New("the key's partition is not this host's")
+
 // Row is the committed row of key in a table, encoded; nil if there is none. It
-// fails if no owned partition can have it.
+// fails with ErrElsewhere if no owned partition can have it.
 func (h *Host) Row(table, key string) ([]byte, error) {
 	place := h.place(table)
 	if place < 0 {
@@ -88,7 +92,7 @@ func (h *Host) Row(table, key string) ([]byte, error) {
 	number := newPartitioner()([]byte(key), h.config.Topology.Config.Partitions)
 	r := v.partitions[number]
 	if r == nil {
-		return nil, fmt.Errorf("host of %s: key %q is in partition %d, which this host does not own", h.config.Group.Name, key, number)
+		return nil, fmt.Errorf("host of %s, key %q, partition %d: %w", h.config.Group.Name, key, number, ErrElsewhere)
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -15,3 +15,6 @@ func newPartitioner() func(key []byte, partitions int32) int32 {
 		return int32(p.Partition(&kgo.Record{Key: key}, int(partitions)))
 	}
 }
+
+// PartitionOf is the partition of a key, of so many.
+func PartitionOf(key string, partitions int32) int32 { return newPartitioner()([]byte(key), partitions) }

@@ -1,23 +1,17 @@
 package collector
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"sync"
 
-	"go.yaml.in/yaml/v3"
-
+	"kairos/cmd/internal/credential"
 	"kairos/schemas"
 )
 
 // Sources are who may send, by their write keys. nil lets everybody in.
 type Sources struct {
-	byKey map[[sha256.Size]byte]*source
+	byKey map[credential.Hash]*source
 }
 
 type source struct {
@@ -71,29 +65,21 @@ type file struct {
 // ReadSources reads a file of sources. Two keys of one source are how a key is
 // changed without a gap: add the new one, change the senders, take the old one out.
 func ReadSources(path string) (*Sources, error) {
-	opened, err := os.Open(path)
-	if err != nil {
+	var f file
+	if err := credential.Read(path, &f); err != nil {
 		return nil, err
 	}
-	defer opened.Close()
-	var f file
-	decoder := yaml.NewDecoder(opened)
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	s := &Sources{map[[sha256.Size]byte]*source{}}
+	s := &Sources{map[credential.Hash]*source{}}
 	for i, entry := range f.Sources {
 		if entry.Name == "" || len(entry.WriteKeys) == 0 || entry.PerSecond < 0 {
 			return nil, fmt.Errorf("%s: source %d needs a name, write_keys, and events_per_second of 0 (no limit) or more", path, i+1)
 		}
 		one := &source{name: entry.Name, perSecond: entry.PerSecond}
 		for _, text := range entry.WriteKeys {
-			hash, err := hex.DecodeString(text)
-			if err != nil || len(hash) != sha256.Size {
-				return nil, fmt.Errorf("%s: a write key of source %s is not a SHA-256 in hexadecimal: `printf %%s KEY | sha256sum` makes one", path, entry.Name)
+			key, err := credential.Parse(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: a write key of source %s %w", path, entry.Name, err)
 			}
-			key := [sha256.Size]byte(hash)
 			if other := s.byKey[key]; other != nil {
 				return nil, fmt.Errorf("%s: sources %s and %s have the same write key: each needs its own", path, other.name, entry.Name)
 			}
@@ -111,7 +97,7 @@ func (s *Sources) admit(key string, n int, now schemas.Instant) (string, error) 
 	if s == nil {
 		return "sdk", nil
 	}
-	one := s.byKey[sha256.Sum256([]byte(key))]
+	one := s.byKey[credential.Of(key)]
 	if one == nil {
 		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or as writeKey"}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -125,5 +126,22 @@ func (p *Pipeline) Row(_ context.Context, table topologies.Topic, key string) ([
 			}
 		}
 	}
-	return nil, fmt.Errorf("no host of this process has the table %s", table.Name)
+	return nil, fmt.Errorf("no host of this process has the table %s: %w", table.Name, host.ErrElsewhere)
+}
+
+// TimeOf is the time until which everything that concerns a key of a table has
+// been dealt with; 0: not known here.
+func (p *Pipeline) TimeOf(table, key string) schemas.Instant {
+	for i, h := range p.hosts {
+		if !slices.ContainsFunc(p.config.Groups[i].Stages, func(s topologies.Stage) bool { return s.Table.Name == table }) {
+			continue
+		}
+		number := host.PartitionOf(key, p.config.Topology.Config.Partitions)
+		for _, partition := range h.Status().Partitions {
+			if partition.Number == number {
+				return partition.Time
+			}
+		}
+	}
+	return 0
 }

@@ -28,6 +28,7 @@ import (
 	"kairos/cmd/internal/collector"
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/pipeline"
+	"kairos/cmd/internal/profileapi"
 	"kairos/processors/definition"
 	"kairos/processors/host"
 	"kairos/schemas"
@@ -47,7 +48,16 @@ type Config struct {
 	Door     string             // address; "": no door
 	Sources  *collector.Sources // who may send with SDKs; nil: everybody
 	Metrics  string             // address; "": none
+	API      API
 	Logger   *slog.Logger
+}
+
+// API says where and to whom profiles are told.
+type API struct {
+	Address   string             // "": nowhere
+	Tokens    *profileapi.Tokens // nil: everybody
+	Peers     []string           // base URLs of other processes' APIs
+	PeerToken string
 }
 
 // service is one run.
@@ -84,6 +94,9 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	if err := s.openDoor(ctx, group); err != nil {
+		return err
+	}
+	if err := s.serveProfiles(ctx, group); err != nil {
 		return err
 	}
 	group.Go(func() error { return s.follow(ctx) })
@@ -263,6 +276,32 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		return err
 	}
 	s.Logger.Info("the door is open", "url", "http://"+s.Door+"/v1/events")
+	return nil
+}
+
+// serveProfiles answers who people are.
+func (s *service) serveProfiles(ctx context.Context, group *errgroup.Group) error {
+	if s.API.Address == "" {
+		return nil
+	}
+	t, err := s.Topology(ctx, s.Client)
+	if err != nil {
+		return err
+	}
+	api := profileapi.New(profileapi.Config{
+		Plan: s.plan.Load, Peers: s.API.Peers, PeerToken: s.API.PeerToken, Tokens: s.API.Tokens,
+		Partitions: t.Config.Partitions, Now: time.Now, Kafka: s.Kafka, Logger: s.Logger,
+		Local: func() profileapi.Local {
+			if g := s.current.Load(); g != nil {
+				return g.pipeline
+			}
+			return nil
+		},
+	})
+	if err := serve(ctx, group, "api", s.API.Address, api, func() {}); err != nil {
+		return err
+	}
+	group.Go(func() error { return api.Run(ctx) })
 	return nil
 }
 

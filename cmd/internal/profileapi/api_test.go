@@ -1,0 +1,138 @@
+package profileapi_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kairos/cmd/internal/profileapi"
+	"kairos/processors/definition"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// nobody is a process in which there are no rows.
+type nobody struct{}
+
+func (nobody) Row(context.Context, topologies.Topic, string) ([]byte, error) { return nil, nil }
+func (nobody) TimeOf(string, string) schemas.Instant                         { return 0 }
+
+func open(tokens *profileapi.Tokens) *profileapi.API {
+	return profileapi.New(profileapi.Config{
+		Plan: func() *definition.Plan { return &definition.Plan{} }, Local: func() profileapi.Local { return nobody{} },
+		Tokens: tokens, Partitions: 1, Now: time.Now,
+	})
+}
+
+var scopes = []string{"profiles", "transitions", "audiences", "rows"}
+
+func hashed(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}
+
+func tokensFile(t *testing.T, text string) (*profileapi.Tokens, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return profileapi.ReadTokens(file)
+}
+
+func ask(api *profileapi.API, method, path, token, body string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, path, strings.NewReader(body))
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, request)
+	return answer
+}
+
+// The document says which scope a route needs; here every route is asked with
+// every scope, without a token, and with a wrong one.
+func TestEveryRouteAnswersItsScopeAndNoOther(t *testing.T) {
+	var list strings.Builder
+	list.WriteString("tokens:\n")
+	for _, scope := range scopes {
+		list.WriteString("- {name: " + scope + ", token: " + hashed(scope+"-token") + ", scopes: [" + scope + "]}\n")
+	}
+	tokens, err := tokensFile(t, list.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := open(tokens)
+	var document struct {
+		Paths map[string]map[string]struct {
+			Security []map[string][]string `json:"security"`
+		} `json:"paths"`
+	}
+	if err := json.Unmarshal(ask(api, "GET", "/v1/openapi.json", "", "").Body.Bytes(), &document); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for path, methods := range document.Paths {
+		path = strings.NewReplacer("{namespace}", "email", "{value}", "a@b", "{table}", topologies.ProfileTable.Name).Replace(path)
+		for method, operation := range methods {
+			seen++
+			method = strings.ToUpper(method)
+			for token, want := range map[string]int{"": http.StatusUnauthorized, "guess": http.StatusUnauthorized, hashed("rows-token"): http.StatusUnauthorized} {
+				if got := ask(api, method, path, token, "").Code; got != want {
+					t.Errorf("%s %s with token %q: %d, want %d", method, path, token, got, want)
+				}
+			}
+			for _, scope := range scopes {
+				got := ask(api, method, path, scope+"-token", `{"identifiers":[{"namespace":"email","value":"a@b"}]}`).Code
+				if needed := operation.Security[0]["token"][0]; (needed == scope) == (got == http.StatusForbidden || got == http.StatusUnauthorized) {
+					t.Errorf("%s %s needs %s; with %s it answers %d", method, path, needed, scope, got)
+				}
+			}
+		}
+	}
+	if seen != 5 {
+		t.Errorf("the document has %d routes", seen)
+	}
+}
+
+func TestWrongQuestionsAreRefused(t *testing.T) {
+	api := open(nil)
+	for _, c := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"GET", "/v1/profiles/email/nobody@example.org", "", http.StatusNotFound},
+		{"GET", "/v1/profiles/E-Mail/nobody", "", http.StatusBadRequest},
+		{"GET", "/v1/profiles/email/%00", "", http.StatusBadRequest},
+		{"GET", "/v1/profiles/email/nobody/transitions", "", http.StatusNotFound},
+		{"POST", "/v1/profiles", "{", http.StatusBadRequest},
+		{"POST", "/v1/profiles", `{"identifiers":[]}`, http.StatusBadRequest},
+		{"POST", "/v1/profiles", `{"identifiers":[` + strings.Repeat(`{},`, 100) + `{}]}`, http.StatusBadRequest},
+		{"POST", "/v1/profiles", `{"identifiers":[{"namespace":"email","value":"a@b"}]}`, http.StatusOK},
+		{"DELETE", "/v1/profiles", "", http.StatusMethodNotAllowed},
+		{"GET", "/v1/rows/other?key=a", "", http.StatusNoContent},
+	} {
+		if got := ask(api, c.method, c.path, "", c.body); got.Code != c.want {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, got.Code, got.Body, c.want)
+		}
+	}
+}
+
+func TestWrongTokenFilesAreRefused(t *testing.T) {
+	for text, part := range map[string]string{
+		"": "no token", "tokens: [{name: a, token: plain}]": "SHA-256", "tokens: [{name: a, token: " + hashed("x") + ", scopes: [all]}]": `scope "all"`,
+		"tokens: [{name: a, token: " + hashed("x") + "}, {name: b, token: " + hashed("x") + "}]": "twice", "token: a": "token",
+	} {
+		if _, err := tokensFile(t, text); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q gives %v, want %q", text, err, part)
+		}
+	}
+}
