@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"kairos/cmd/internal/door"
+	"kairos/cmd/internal/profileapi"
 	"kairos/processors/definition"
 )
 
@@ -65,7 +68,11 @@ func TestEveryCommandInTheReadmeExists(t *testing.T) {
 		case "bin/kairos":
 			parses(t, words[1:])
 		case "curl":
-			_, body, _ := strings.Cut(command, " -d '")
+			_, body, posts := strings.Cut(command, " -d '")
+			if !posts {
+				routed(t, command)
+				continue
+			}
 			if _, err := door.Parse([]byte(strings.TrimSuffix(body, "'"))); err != nil {
 				t.Errorf("%s: the door refuses it: %v", command, err)
 			}
@@ -75,6 +82,18 @@ func TestEveryCommandInTheReadmeExists(t *testing.T) {
 	}
 	if seen["make"] < 2 || seen["bin/kairos"] < 5 || seen["curl"] < 1 {
 		t.Errorf("found only %v", seen)
+	}
+}
+
+// routed checks that the API has what a command asks for.
+func routed(t *testing.T, command string) {
+	t.Helper()
+	_, path, _ := strings.Cut(command, "localhost:8081")
+	api := profileapi.New(profileapi.Config{Plan: func() *definition.Plan { return nil }})
+	answer := httptest.NewRecorder()
+	api.ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
+	if answer.Code != http.StatusServiceUnavailable { // it has no definitions, and says so
+		t.Errorf("%s: the API answers %d %s", command, answer.Code, answer.Body)
 	}
 }
 
