@@ -20,6 +20,7 @@ type applyCommand struct {
 	size
 	File  string `short:"f" required:"" placeholder:"DIR" help:"Folder with definitions (*.yaml): all that there shall be. Or one file, which leaves the others alone."`
 	Check bool   `help:"Only check them. Needs no Kafka."`
+	Diff  bool   `help:"Only show what would change and what depends on it; exit code 3 if anything would."`
 	JSON  bool   `name:"json" help:"For machines."`
 }
 
@@ -40,6 +41,9 @@ func (c *applyCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	if c.Diff {
+		return c.diff(p, client, set)
+	}
 	if err := c.ensure(p, client); err != nil {
 		return err
 	}
@@ -117,15 +121,24 @@ func (c *applyCommand) refused(err error) error {
 	return askedError{fmt.Errorf("nothing was published, %d problem(s):\n%s", len(lines), strings.Join(lines, "\n"))}
 }
 
-// after computes what shall be published. One file alone is completed by what
-// is published already.
+// whole completes one file by what is published already.
+func (c *applyCommand) whole(set *definition.Set, before catalog.Published) (*definition.Set, error) {
+	info, err := os.Stat(c.File)
+	if err != nil || info.IsDir() {
+		return set, nil
+	}
+	published, err := definition.FromRecords(before)
+	if err != nil {
+		return nil, err
+	}
+	return published.With(set), nil
+}
+
+// after computes what shall be published.
 func (c *applyCommand) after(set *definition.Set, before catalog.Published) ([]schemas.Definition, error) {
-	if info, err := os.Stat(c.File); err == nil && !info.IsDir() {
-		published, err := definition.FromRecords(before)
-		if err != nil {
-			return nil, err
-		}
-		set = published.With(set)
+	set, err := c.whole(set, before)
+	if err != nil {
+		return nil, err
 	}
 	plan, err := set.Compile()
 	if err != nil {

@@ -22,6 +22,9 @@ func (p *Plan) Fingerprint() int64 {
 	for i := range p.Audiences {
 		a := &p.Audiences[i]
 		fmt.Fprintf(h, "audience %q %d %t\n", a.Name, a.Version, a.UsesScores)
+		if a.State != Published || a.From != 0 || a.Until != 0 {
+			fmt.Fprintf(h, "%s %d %d\n", a.State, a.From, a.Until)
+		}
 		writeExpression(h, a.Expression)
 	}
 	for i := range p.Models {

@@ -36,7 +36,9 @@ type compilation struct {
 	plan        *Plan
 	environment expression.Environment
 	compiler    *expression.Compiler
-	byScores    map[string]bool // audiences that use scores
+	drafts      *expression.Compiler // its terms are nobody's business yet
+	states      map[string]State     // of audiences
+	byScores    map[string]bool      // audiences that use scores
 }
 
 // prepare reads the rules and what expressions may speak of.
@@ -57,8 +59,14 @@ func (c *compilation) prepare() error {
 	if d, there := c.find("profile", "profile"); there {
 		c.plan.Profile, e.Attributes = d.profile()
 	}
-	compiler, err := expression.NewCompiler(*e)
-	c.compiler = compiler
+	c.readStates()
+	var err error
+	if c.compiler, err = expression.NewCompiler(*e); err != nil {
+		return err
+	}
+	draft := *e
+	draft.Terms = expression.NewTerms()
+	c.drafts, err = expression.NewCompiler(draft)
 	return err
 }
 
@@ -67,10 +75,15 @@ func (c *compilation) compile(d *document, node *yaml.Node) *expression.Expressi
 	if node == nil {
 		return nil
 	}
-	compiled, err := c.compiler.Compile(node.Value)
+	compiler := c.compiler
+	if d.kind == "audience" && c.states[d.name] == Draft {
+		compiler = c.drafts
+	}
+	compiled, err := compiler.Compile(node.Value)
 	var problems expression.Problems
 	switch {
 	case err == nil:
+		c.refuseIdle(d, node, compiled)
 		return compiled
 	case errors.As(err, &problems):
 		for _, p := range problems {
@@ -97,7 +110,7 @@ func (c *compilation) features() {
 	for _, name := range order {
 		d, _ := c.find("feature", name)
 		f := d.fields
-		description, _ := d.describe(&f)
+		description := d.describe(&f).description
 		node := f.required("value", `events("purchase").sum("amount")`)
 		f.done("a feature")
 		if compiled := c.compile(d, node); compiled != nil {
@@ -106,43 +119,6 @@ func (c *compilation) features() {
 		}
 	}
 	slices.SortFunc(c.plan.Features, func(a, b Feature) int { return strings.Compare(a.Name, b.Name) })
-}
-
-// audiences compiles the audiences and sorts them so that each comes after
-// those it refers to.
-func (c *compilation) audiences() {
-	compiled := map[string]Audience{}
-	uses := map[string][]string{}
-	for _, d := range c.of("audience") {
-		f := d.fields
-		a := Audience{Name: d.name, Version: d.version}
-		a.Description, a.Owner = d.describe(&f)
-		node := f.required("when", `events("purchase").any()`)
-		f.done("an audience")
-		if a.Expression = c.compile(d, node); a.Expression == nil {
-			continue
-		}
-		if t := a.Expression.Type; t != expression.BooleanType && t != expression.AnyType {
-			d.refuse(node, fmt.Sprintf("the condition is a %s, not a boolean", t), "compare it with something")
-		}
-		compiled[d.name], uses[d.name] = a, a.Expression.Audiences
-	}
-	order, cycle := sorted(c.names("audience"), uses)
-	c.refuseCycle("audience", "when", cycle)
-	c.byScores = map[string]bool{}
-	for _, name := range order {
-		a, ok := compiled[name]
-		if !ok {
-			continue
-		}
-		a.UsesScores = len(a.Expression.Scores) > 0
-		for _, other := range a.Expression.Audiences {
-			a.UsesScores = a.UsesScores || c.byScores[other]
-		}
-		c.byScores[name] = a.UsesScores
-		c.plan.Audiences = append(c.plan.Audiences, a)
-	}
-	c.refuseModelsOfScores()
 }
 
 // refuseModelsOfScores refuses models that look at audiences which look at
@@ -209,7 +185,7 @@ func (c *compilation) destinations() {
 	for _, d := range c.of("destination") {
 		f := d.fields
 		t := Destination{Name: d.name, Version: d.version}
-		t.Description, _ = d.describe(&f)
+		t.Description = d.describe(&f).description
 		audiences := f.texts("audiences")
 		c.known(d, audiences, "audience", c.names("audience"))
 		identifiers := f.texts("identifiers")

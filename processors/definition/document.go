@@ -21,6 +21,7 @@ type document struct {
 	name    string
 	version int64
 	fields  fields
+	release bool // a draft is to be taken as if it were published
 	set     *Set // where problems go
 }
 

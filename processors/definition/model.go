@@ -13,7 +13,7 @@ func (c *compilation) models() {
 	for _, d := range c.of("model") {
 		f := d.fields
 		m := Model{Name: d.name, Version: d.version}
-		m.Description, _ = d.describe(&f)
+		m.Description = d.describe(&f).description
 		m.Inputs = c.inputs(d, &f)
 		m.Intercept = f.number("intercept", 0)
 		m.Calibration = Calibration{A: 1}

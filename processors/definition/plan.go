@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"kairos/processors/expression"
+	"kairos/schemas"
 )
 
 // Plan is everything that the stages follow: the definitions, checked and
@@ -15,7 +16,9 @@ type Plan struct {
 	Terms        []*expression.Term                    // of all audiences, features and models, each once, by rising ID
 	Series       []*expression.Series                  // of all terms, each once, by rising ID
 	Features     []Feature                             // named by people, sorted by name
-	Audiences    []Audience                            // sorted so that each comes after those it refers to
+	Audiences    []Audience                            // published and paused ones, sorted so that each comes after those it refers to
+	Drafts       []Audience                            // checked, and evaluated for nobody; sorted as Audiences
+	Retired      []Audience                            // by name, without their expressions: everybody has exited
 	Models       []Model                               // sorted by name
 	Destinations []Destination                         // sorted by name
 }
@@ -70,10 +73,36 @@ type Audience struct {
 	Name        string
 	Description string
 	Owner       string
+	Tags        []string
+	Labels      map[string]string
 	Version     int64
 	Expression  *expression.Expression
 	UsesScores  bool // itself or through an audience it refers to
+	State       State
+	From        schemas.Instant // nobody is a member before; 0: no such bound
+	Until       schemas.Instant // nobody is a member from then on; 0: no such bound
 }
+
+// Open reports whether the schedule lets anybody be a member at t.
+func (a *Audience) Open(t schemas.Instant) bool {
+	return t >= a.From && (a.Until == 0 || t < a.Until)
+}
+
+// State is where an audience is in its life.
+type State uint8
+
+// The states of audiences.
+const (
+	Published State = iota
+	Paused          // nobody enters and nobody exits, save who ceases to be a person of their own
+	Draft           // checked, and evaluated for nobody
+	Retired         // everybody exits; the name stays taken
+)
+
+var stateWords = []string{"published", "paused", "draft", "retired"}
+
+// String is the word for s in definitions.
+func (s State) String() string { return stateWords[s] }
 
 // Model scores people: logistic regression, or trees read from LightGBM's text
 // model, over inputs in the expression language.

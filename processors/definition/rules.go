@@ -158,12 +158,25 @@ func (d *document) event() map[string]expression.Type {
 	return types
 }
 
-// describe reads the fields that every definition may have, and returns its
-// description and owner.
-func (d *document) describe(f *fields) (description, owner string) {
+// about is what every definition may say of itself.
+type about struct {
+	description string
+	owner       string
+	tags        []string
+	labels      map[string]string
+}
+
+// describe reads the fields that every definition may have.
+func (d *document) describe(f *fields) about {
 	for _, name := range []string{"kind", "name"} {
 		f.used[name] = true
 	}
-	f.texts("tags") // for people and their tools only
-	return strings.TrimSpace(f.text("description")), strings.TrimSpace(f.text("owner"))
+	a := about{strings.TrimSpace(f.text("description")), strings.TrimSpace(f.text("owner")), values(f.texts("tags")), nil}
+	if labels, there := f.pairs("labels"); there {
+		a.labels = map[string]string{}
+		for _, key := range labels.order {
+			a.labels[key.Value] = labels.text(key.Value)
+		}
+	}
+	return a
 }

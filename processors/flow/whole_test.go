@@ -40,6 +40,20 @@ kind: audience
 name: safe
 when: '!in("at-risk")'
 ---
+kind: audience
+name: spring
+when: 'events("visit").any()'
+schedule: {from: 2023-11-18, until: 2023-11-27T12:00Z}
+---
+kind: audience
+name: spring-risk
+when: 'scores.churn > 0.5 || in("spring")'
+schedule: {from: 2023-11-18, until: 2023-11-27T12:00Z}
+---
+kind: audience
+name: no-risk
+when: '!in("spring-risk")'
+---
 kind: model
 name: churn
 inputs:
@@ -49,7 +63,7 @@ inputs:
 ---
 kind: destination
 name: mail
-audiences: [at-risk, quiet, safe, winback]
+audiences: [at-risk, no-risk, quiet, safe, spring, spring-risk, winback]
 identifiers: [email]
 hash: [email]
 attributes: [country]
@@ -117,6 +131,9 @@ func TestTheWholeChainIsSeparateWithCompiledDefinitions(t *testing.T) {
 		together.Wake(end)
 		for ready := apart.Ready(); len(ready) > 0; ready = apart.Ready() {
 			apart.Deliver(rapid.SampledFrom(ready).Draw(t, "next"))
+			if len(apart.Ready()) == 0 {
+				apart.Wake(end, "profile")
+			}
 			if len(apart.Ready()) == 0 {
 				apart.Wake(end)
 			}

@@ -59,6 +59,7 @@ func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership]) (
 		rules: r, row: row, rescore: make([]bool, len(r.models)),
 		scored: &schemas.Scored{Person: c.Person, Cause: c.Cause, Reason: c.Reason, EventID: c.EventID},
 	}
+	w.said = r.turns[c.Cause]
 	w.learn(m)
 	w.pass(c)
 	if row.Rules != r.fingerprint {

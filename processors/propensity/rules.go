@@ -3,6 +3,7 @@ package propensity
 import (
 	"kairos/processors/definition"
 	"kairos/processors/expression"
+	"kairos/schemas"
 )
 
 // rules is a plan as propensity follows it: indexed by what may change.
@@ -13,8 +14,9 @@ type rules struct {
 	terms       map[int64]*input
 	attributes  map[string]*input
 	memberships map[string]*input
-	passed      map[string]bool // attributes that destinations of score audiences ask for
-	identified  bool            // such a destination asks for identifiers
+	passed      map[string]bool          // attributes that destinations of score audiences ask for
+	identified  bool                     // such a destination asks for identifiers
+	turns       map[schemas.Instant]bool // when audiences that look at scores begin or end: they hear of it from here only
 }
 
 // input is something that may change.
@@ -32,6 +34,7 @@ func newRules(plan *definition.Plan) *rules {
 		attributes:  map[string]*input{},
 		memberships: map[string]*input{},
 		passed:      map[string]bool{},
+		turns:       map[schemas.Instant]bool{},
 	}
 	for i := range plan.Models {
 		for _, in := range plan.Models[i].Inputs {
@@ -46,9 +49,11 @@ func newRules(plan *definition.Plan) *rules {
 	for i := range plan.Audiences {
 		if a := &plan.Audiences[i]; a.UsesScores {
 			r.idle, scored[a.Name] = false, true
+			r.turns[a.From], r.turns[a.Until] = true, true
 			r.uses(a.Expression, func(used *input) { used.carried = true })
 		}
 	}
+	delete(r.turns, 0)
 	for i := range plan.Destinations {
 		r.passTo(&plan.Destinations[i], scored)
 	}

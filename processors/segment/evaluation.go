@@ -15,6 +15,7 @@ const (
 	reasonDefinition = "definition"
 	reasonMerged     = "merged"
 	reasonGone       = "gone"
+	reasonSchedule   = "schedule"
 )
 
 // cause is why a person is looked at again.
@@ -29,6 +30,7 @@ type cause struct {
 type evaluation struct {
 	rules       *rules
 	cause       cause
+	now         schemas.Instant // of the row: not before the cause
 	row         *schemas.SegmentRow
 	person      expression.Inputs
 	touched     []touch // sorted by audience from sort on
@@ -71,7 +73,7 @@ func (e *evaluation) run() {
 	for i := 0; i < len(e.touched); i++ {
 		t := e.touched[i]
 		a := &e.rules.audiences[t.audience]
-		member := a.expression.Eval(e.person).True()
+		member := e.holds(a)
 		flipped := e.stand(a.name, member, a.version, t) || e.first && member != a.nobody
 		if !flipped || a.referred == nil {
 			continue
@@ -84,6 +86,15 @@ func (e *evaluation) run() {
 		}
 	}
 	e.exitsFirst()
+}
+
+// holds reports whether the person is to be a member of a. Of a paused audience
+// they are what they were.
+func (e *evaluation) holds(a *audience) bool {
+	if a.paused {
+		return isMember(e.row.Standings, a.name)
+	}
+	return a.open(e.cause.at) && a.expression.Eval(e.person).True()
 }
 
 func (e *evaluation) exitsFirst() {

@@ -42,6 +42,11 @@ func (n *naive) score(s *schemas.Scored) []schemas.Transition {
 	return n.evaluate(&n.scored, true, schemas.Transition{Person: s.Person, Cause: s.Cause, EventID: s.EventID})
 }
 
+// pass looks at everything at t, when a schedule may begin or end.
+func (n *naive) pass(person string, t schemas.Instant) []schemas.Transition {
+	return n.evaluate(&n.plain, false, schemas.Transition{Person: person, Cause: t})
+}
+
 func (n *naive) evaluate(person *flowtest.View, scored bool, t schemas.Transition) (transitions []schemas.Transition) {
 	var entries []schemas.Transition
 	for i := range n.plan.Audiences {
@@ -49,7 +54,10 @@ func (n *naive) evaluate(person *flowtest.View, scored bool, t schemas.Transitio
 		if a.UsesScores != scored {
 			continue
 		}
-		is := person.Alive && a.Expression.Eval(person).True()
+		is := person.Alive && a.Open(t.Cause) && a.Expression.Eval(person).True()
+		if a.State == definition.Paused {
+			is = person.Alive && n.members[a.Name]
+		}
 		person.Members[a.Name] = is
 		if n.members[a.Name] == is {
 			continue

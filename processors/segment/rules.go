@@ -16,6 +16,7 @@ type rules struct {
 	plain       line             // audiences that follow the profile
 	scored      line             // audiences that look at scores, and those that refer to them
 	behind      behind
+	schedules
 }
 
 type audience struct {
@@ -25,6 +26,9 @@ type audience struct {
 	scored     bool
 	referred   *input // by audiences of the same line; nil: by none
 	nobody     bool   // holds for somebody of whom nothing is known
+	paused     bool
+	from       schemas.Instant // of the schedule; 0: always
+	until      schemas.Instant // 0: for ever
 }
 
 // line is one of the two lines of evaluation.
@@ -34,6 +38,7 @@ type line struct {
 	scores      map[string]*input
 	memberships map[string]*input // of the other line
 	all         []int32
+	scheduled   []int32 // those that begin or end some time, paused ones aside
 	unprompted  []int32 // those that somebody of whom nothing is known may be in
 }
 
@@ -54,10 +59,14 @@ func newRules(plan *definition.Plan) *rules {
 	}
 	for i := range plan.Audiences {
 		a := &plan.Audiences[i]
-		r.audiences[i] = audience{name: a.Name, version: a.Version, expression: a.Expression, scored: a.UsesScores}
+		r.audiences[i] = audience{
+			name: a.Name, version: a.Version, expression: a.Expression, scored: a.UsesScores,
+			paused: a.State == definition.Paused, from: a.From, until: a.Until,
+		}
 		r.position[a.Name] = int32(i)
 		r.index(int32(i))
 	}
+	r.readSchedules()
 	r.findUnprompted()
 	r.behind = newBehind(plan)
 	return r

@@ -15,6 +15,7 @@ func New(plan *definition.Plan) *stage.Stage {
 	return stage.Define(topologies.Segment, topologies.SegmentTable,
 		stage.On(topologies.Changes, r.follow),
 		stage.On(topologies.Scores, r.followScores),
+		stage.OnWake(r.wake),
 		stage.OnSweep(r.sweep),
 	)
 }
@@ -32,7 +33,7 @@ type out = stage.Out[schemas.SegmentRow]
 func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) {
 	c := in.Message
 	row := rowOf(in.Row)
-	e := r.evaluation(row, cause{c.Person, c.Cause, c.Reason, c.EventID}, false)
+	e := r.evaluation(row, cause{c.Person, c.Cause, c.Reason, c.EventID}, false, in.Time)
 	switch {
 	case c.Person != in.Key:
 		refuseForeign(&o, in.Key, c.Person)
@@ -62,7 +63,7 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o out) {
 	s := in.Message
 	row := rowOf(in.Row)
-	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true)
+	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true, in.Time)
 	switch {
 	case s.Person != in.Key:
 		refuseForeign(&o, in.Key, s.Person)
@@ -73,6 +74,8 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	case s.Gone && row.Scored == nil:
 		o.Drop(dropUnknown)
 		return o
+	case due(in.Row, in.Time):
+		r.pass(&o, in.Key, in.Row, in.Time)
 	}
 	m := &schemas.Membership{Scored: true, Change: schemas.Change{
 		Person: s.Person, Cause: s.Cause, Reason: s.Reason, EventID: s.EventID, Gone: s.Gone, MergedInto: s.MergedInto,
@@ -93,6 +96,7 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	different = e.learn(&known.Attributes, r.scored.attributes, s.Attributes) || different
 	different = e.learn(&known.Scores, r.scored.scores, scoresOf(s)) || different
 	different = e.learn(&known.Memberships, r.scored.memberships, s.Memberships) || different
+	e.touchScheduled(&r.scored, s.Cause)
 	e.look(&o, m, different)
 	return o
 }
@@ -106,18 +110,22 @@ func rowOf(row *schemas.SegmentRow) *schemas.SegmentRow {
 
 // look evaluates what changed inputs touch, and says what came of it.
 func (e *evaluation) look(o *out, m *schemas.Membership, different bool) {
+	turning := !m.Scored && due(e.row, e.now)
 	anew := e.catchUp(m.Scored)
+	if turning { // with what changed at the same instant, so that nobody enters only to exit
+		e.touchScheduled(&e.rules.plain, e.now)
+	}
 	e.run()
 	if anew {
 		m.Members = e.members(m.Scored)
 	}
-	if anew || different || len(e.transitions) > 0 {
+	if anew || different || turning || len(e.transitions) > 0 {
 		e.keep(o)
 	}
 	switch {
-	case anew && !m.Scored, len(e.transitions) > 0, len(m.Members) > 0, asks(&m.Change):
+	case anew && !m.Scored, turning && e.rules.scored.turns(e.rules, e.now), len(e.transitions) > 0, len(m.Members) > 0, asks(&m.Change):
 		e.tell(o, m)
-	case !anew && !different:
+	case !anew && !different && !turning:
 		o.Drop(dropUnused)
 	}
 }
@@ -127,6 +135,9 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 	row := in.Row
 	if row == nil {
 		return o
+	}
+	if due(row, in.Time) {
+		r.pass(&o, in.Key, row, in.Time)
 	}
 	if row.Rules != 0 && row.Rules != r.fingerprint {
 		r.sweepLine(&o, in, false)
@@ -138,7 +149,7 @@ func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
 }
 
 func (r *rules) sweepLine(o *out, in stage.In[schemas.SegmentRow, stage.Sweep], scored bool) {
-	e := r.evaluation(in.Row, cause{person: in.Key, at: in.Time, reason: reasonDefinition}, scored)
+	e := r.evaluation(in.Row, cause{person: in.Key, at: in.Time, reason: reasonDefinition}, scored, in.Time)
 	e.catchUp(scored)
 	e.run()
 	if scored && len(r.scored.all) == 0 {
@@ -150,8 +161,8 @@ func (r *rules) sweepLine(o *out, in stage.In[schemas.SegmentRow, stage.Sweep], 
 	e.keep(o)
 }
 
-func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool) *evaluation {
-	e := &evaluation{rules: r, cause: why, row: row, person: &plainPerson{why.person, row}}
+func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool, now schemas.Instant) *evaluation {
+	e := &evaluation{rules: r, cause: why, now: now, row: row, person: &plainPerson{why.person, row}}
 	if scored {
 		e.person = &scoredPerson{why.person, row, r}
 	}
@@ -205,6 +216,7 @@ func (e *evaluation) tell(o *out, m *schemas.Membership) {
 // keep stores the row while there is anything to remember: at the end the
 // revisions, so that they rise further if the person comes back.
 func (e *evaluation) keep(o *out) {
+	e.row.WakeAt = e.rules.next(e.row, e.now)
 	if e.row.Rules == 0 && e.row.Scored == nil && len(e.row.Standings) == 0 {
 		o.Delete()
 		return

@@ -114,10 +114,15 @@ func (w *World) Sweep(word string, t schemas.Instant) {
 	}
 }
 
-// Wake runs all wakes up to a time, key by key.
-func (w *World) Wake(until schemas.Instant) {
+// Wake runs all wakes up to a time, key by key: of all stages, or of those
+// named. Nobody may be woken before what stages in front of it have to say
+// until then has been delivered.
+func (w *World) Wake(until schemas.Instant, words ...string) {
 	for _, r := range w.runners {
 		for _, s := range r.Group().Stages {
+			if len(words) > 0 && !slices.Contains(words, s.Word) {
+				continue
+			}
 			for _, key := range w.keys(s.Table.Name) {
 				if wake := schemas.WakeOf(w.Rows[RowKey{s.Table.Name, key}]); wake != 0 && wake <= until {
 					w.apply(r.Wake(w, key, until))
