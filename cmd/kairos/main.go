@@ -37,6 +37,7 @@ type commands struct {
 	Status      statusCommand      `cmd:"" group:"Run it" help:"How everything is doing: who runs what, how far behind, what was refused."`
 	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
+	Audience    audienceCommand    `cmd:"" group:"Use it" help:"How large audiences are, who is in them, what a draft would do."`
 	Identity    identityCommand    `cmd:"" group:"Use it" help:"Part what was joined, and join it again."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`

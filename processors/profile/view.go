@@ -58,25 +58,15 @@ func View(person string, row *schemas.ProfileRow, plan *definition.Plan, at sche
 	if row == nil {
 		return view
 	}
-	p := compile(plan)
-	shown := *row
-	shown.Fragments = slices.Clone(row.Fragments)
-	v := &visit{profile: p, person: person, row: &shown, now: at, room: &room{}, columns: make([][]series, len(row.Fragments))}
-	for i := range shown.Fragments {
-		if shown.Fragments[i].Rules != p.keeping {
-			p.refit(v.room, &shown.Fragments[i])
-		}
-	}
-	view.ForwardTo, view.Waiting = row.ForwardTo, len(row.Parked)
-	for _, c := range p.survivors(shown.Fragments, func(string) bool { return true }) {
-		view.Attributes = append(view.Attributes, Attribute{c.name, c.value, c.time, c.source})
-	}
+	look := NewReader(plan).Look(person, row, at)
+	shown := look.v.row
+	view.ForwardTo, view.Waiting, view.Attributes = row.ForwardTo, len(row.Parked), look.attributes
 	for i := range shown.Fragments {
 		view.addFragment(&shown.Fragments[i])
 	}
 	view.cutTimeline(plan.Profile.TimelineEvents)
 	for i := range plan.Features {
-		asks := &inputs{v: v, attributes: view.Attributes}
+		asks := &inputs{v: look.v, attributes: look.attributes}
 		value := plan.Features[i].Expression.Eval(asks)
 		view.Features = append(view.Features, NamedFeature{plan.Features[i].Name, value, asks.since})
 	}

@@ -17,23 +17,10 @@ func (t *text) title(s string) { fmt.Fprintf(t, "\n  %s\n", t.paint.In(screen.Bo
 
 func (t *text) dim(s string) string { return t.paint.In(screen.Dim, s) }
 
-// rows writes lines of columns, aligned, without trailing spaces.
+// rows writes lines of columns, aligned.
 func (t *text) rows(rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], screen.Width(cell))
-		}
-	}
-	for _, row := range rows {
-		line := "   "
-		for i, cell := range row {
-			line += " " + screen.Left(cell, widths[i]) + " "
-		}
-		t.WriteString(strings.TrimRight(line, " ") + "\n")
+	for _, line := range screen.Columns(rows) {
+		t.WriteString(strings.TrimRight("    "+line, " ") + "\n")
 	}
 }
 

@@ -136,6 +136,29 @@ func Left(s string, width int) string { return s + strings.Repeat(" ", max(0, wi
 // Right pads s on the left to a number of columns.
 func Right(s string, width int) string { return strings.Repeat(" ", max(0, width-Width(s))) + s }
 
+// Columns aligns cells under each other, two spaces apart and without
+// trailing ones.
+func Columns(rows [][]string) []string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], Width(cell))
+		}
+	}
+	lines := make([]string, len(rows))
+	for n, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = Left(cell, widths[i])
+		}
+		lines[n] = strings.TrimRight(strings.Join(cells, "  "), " ")
+	}
+	return lines
+}
+
 // Bar is a bar of a number of columns, of which part (0 to 1) is filled, to an
 // eighth of a column.
 func Bar(part float64, width int) string {
