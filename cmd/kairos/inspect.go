@@ -88,7 +88,8 @@ func (c *explainCommand) Run(p *process) error {
 	}
 	explained, err := portrait.Explain(person, plan, c.Audience)
 	var unknown *portrait.UnknownAudienceError
-	if errors.As(err, &unknown) {
+	var idle *portrait.IdleAudienceError
+	if errors.As(err, &unknown) || errors.As(err, &idle) {
 		return askedError{err}
 	}
 	if err != nil {

@@ -53,6 +53,19 @@ type Config struct {
 
 	Logger     *slog.Logger          // default: none
 	Registerer prometheus.Registerer // default: none
+	Watcher    Watcher               // default: nobody
+}
+
+// Watcher keeps count of something that rows hold and records change. It hears
+// of a partition from one goroutine at a time, must not keep what it is given,
+// and must be quick: work waits.
+type Watcher interface {
+	// Recovered begins anew with a partition: scan calls f for its committed rows of a table.
+	Recovered(partition int32, scan func(table string, f func(key string, row []byte)))
+	// Committed tells a record that the partition has added to a topic since.
+	Committed(partition int32, topic string, value []byte)
+	// Lost: the partition is somebody else's.
+	Lost(partition int32)
 }
 
 // DefaultConfig is what production starts from.

@@ -59,7 +59,25 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 		return nil, err
 	}
 	r.metrics.recovery.Observe(time.Since(began).Seconds())
+	r.showRecovered(ps)
 	return r.own(ps), nil
+}
+
+// showRecovered lets the watcher begin with rows that nothing changes yet.
+func (r *run) showRecovered(ps []*partition) {
+	if r.config.Watcher == nil {
+		return
+	}
+	for _, p := range ps {
+		r.config.Watcher.Recovered(p.number, func(table string, f func(string, []byte)) {
+			if place, ok := p.tables[table]; ok {
+				p.rows.scan(place, "", func(key string, row []byte) bool {
+					f(key, row)
+					return true
+				})
+			}
+		})
+	}
 }
 
 // own makes recovered partitions ready, and says where to read on.
@@ -97,6 +115,9 @@ func (r *run) lose(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 			if r.owned[number] != nil {
 				delete(r.owned, number)
 				r.changed = true
+				if r.config.Watcher != nil {
+					r.config.Watcher.Lost(number)
+				}
 			}
 		}
 	}

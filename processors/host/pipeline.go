@@ -143,4 +143,11 @@ func (r *run) show(p *pending) {
 		maps.Copy(s.partition.settled, s.in)
 	}
 	r.metrics.count(p)
+	if w := r.config.Watcher; w != nil {
+		for _, out := range p.outputs {
+			if out.table < 0 {
+				w.Committed(out.record.Partition, out.record.Topic, out.record.Value)
+			}
+		}
+	}
 }

@@ -60,6 +60,7 @@ func (r *run) restart() error {
 	if err := r.recover(r.ctx, ps); err != nil {
 		return err
 	}
+	r.showRecovered(ps)
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range ps {
 		for topic, next := range p.next {

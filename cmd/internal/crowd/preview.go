@@ -24,8 +24,9 @@ type Preview struct {
 	Exit     int           `json:"exit"`   // who is in it now and would not be
 	From     portrait.When `json:"from,omitzero"`
 	Until    portrait.When `json:"until,omitzero"`
-	Members  []Member      `json:"members"` // some of them, by person
-	Unknown  []Unknown     `json:"unknown"` // what the tables cannot tell
+	Members  []Member      `json:"members"`  // some of them, by person
+	Doubtful int           `json:"doubtful"` // people of whom events would count that were not all kept
+	Unknown  []Unknown     `json:"unknown"`  // what the tables cannot tell, and of whom
 }
 
 // Unknown is a part of the condition that the tables hold too little for.
@@ -41,7 +42,6 @@ func PreviewOf(ctx context.Context, tables Tables, plan, running *definition.Pla
 	a := plan.Audience(audience)
 	view := Preview{Audience: audience, From: portrait.When(a.From), Until: portrait.When(a.Until), Members: []Member{}}
 	wanted := inQuestion(plan, running, a)
-	view.Unknown = unknown(wanted, running)
 	reader := profile.NewReader(plan)
 	err := each(ctx, tables, want{profile: true, propensity: true}, func(p *part) error {
 		for _, person := range people(p.profile) {
@@ -59,6 +59,7 @@ func PreviewOf(ctx context.Context, tables Tables, plan, running *definition.Pla
 		return nil
 	})
 	view.cut(most)
+	view.Unknown = unknown(wanted, running, view.Doubtful, plan.Profile.TimelineEvents)
 	return view, err
 }
 
@@ -73,6 +74,9 @@ func (view *Preview) count(c *candidate, wanted []*definition.Audience, most int
 	c.decided = map[string]bool{}
 	for _, a := range wanted {
 		c.decided[a.Name] = a.Expression.Eval(c).True()
+	}
+	if c.Since() != 0 {
+		view.Doubtful++
 	}
 	switch is := c.decided[view.Audience]; {
 	case is:
@@ -114,7 +118,7 @@ func inQuestion(plan, running *definition.Plan, a *definition.Audience) []*defin
 }
 
 // unknown lists what rows that running made cannot tell.
-func unknown(wanted []*definition.Audience, running *definition.Plan) []Unknown {
+func unknown(wanted []*definition.Audience, running *definition.Plan, doubtful, timeline int) []Unknown {
 	all := []Unknown{}
 	kept := map[int64]*expression.Series{}
 	for _, s := range running.Series {
@@ -128,10 +132,11 @@ func unknown(wanted []*definition.Audience, running *definition.Plan) []Unknown 
 	for _, a := range wanted {
 		for _, t := range a.Expression.Terms {
 			switch s := kept[t.Series.ID]; {
+			case doubtful == 0:
 			case s == nil:
-				note(Unknown{t.Canonical, "nothing that runs asks for these events, so none are kept yet"})
+				note(Unknown{t.Canonical, fmt.Sprintf("nothing that runs asks for these events yet, so only those among somebody's newest %d are known", timeline)})
 			case s.Keep != 0 && (t.Window == 0 || t.Window > s.Keep):
-				note(Unknown{t.Canonical, fmt.Sprintf("such events are kept for %s only so far", days(s.Keep.Hours()))})
+				note(Unknown{t.Canonical, fmt.Sprintf("such events are kept for %s only so far, older ones if they are among somebody's newest %d", days(s.Keep.Hours()), timeline)})
 			}
 		}
 		for _, model := range a.Expression.Scores {

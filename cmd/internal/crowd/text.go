@@ -174,6 +174,9 @@ func (view Preview) Text(paint screen.Paint) string {
 		}
 		text += t.String()
 	}
+	if view.Doubtful > 0 {
+		text += fmt.Sprintf("of %s people older events may count that were not kept\n", number(view.Doubtful))
+	}
 	for _, u := range view.Unknown {
 		text += fmt.Sprintf("%s %s: %s\n", paint.In(screen.Yellow, "not known in full:"), u.Asks, u.Why)
 	}

@@ -102,6 +102,11 @@ func New(c Config) (*Pipeline, error) {
 		config := host.DefaultConfig()
 		config.Kafka, config.Group, config.Topology, config.Runner = c.Kafka, g, c.Topology, runner
 		config.Clock, config.Logger, config.Registerer = c.Clock, c.Logger.With("group", g.Name), c.Registry
+		if slices.ContainsFunc(g.Stages, func(s topologies.Stage) bool { return s.Word == topologies.Segment.Word }) {
+			if config.Watcher, err = watchSizes(c); err != nil {
+				return nil, err
+			}
+		}
 		if c.StateDir != "" {
 			config.StateDir = filepath.Join(c.StateDir, shortName(g))
 		}

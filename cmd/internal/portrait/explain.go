@@ -40,9 +40,26 @@ func (e *UnknownAudienceError) Error() string {
 	return fmt.Sprintf("there is no audience %q; %s", e.Name, expression.Suggest(e.Name, e.Known))
 }
 
+// IdleAudienceError says that an audience is evaluated for nobody.
+type IdleAudienceError struct {
+	Name  string
+	State definition.State
+}
+
+func (e *IdleAudienceError) Error() string {
+	next := ""
+	if e.State == definition.Draft {
+		next = "; `kairos audience preview " + e.Name + "` says who would be in it"
+	}
+	return fmt.Sprintf("audience %q is %s: it is evaluated for nobody%s", e.Name, e.State, next)
+}
+
 // Explain explains a person's standing in one audience.
 func Explain(p *lookup.Person, plan *definition.Plan, audience string) (Explanation, error) {
 	i := slices.IndexFunc(plan.Audiences, func(a definition.Audience) bool { return a.Name == audience })
+	if a := plan.Audience(audience); i < 0 && a != nil {
+		return Explanation{}, &IdleAudienceError{a.Name, a.State}
+	}
 	if i < 0 {
 		var known []string
 		for _, a := range plan.Audiences {

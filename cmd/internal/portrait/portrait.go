@@ -40,6 +40,13 @@ type When schemas.Instant
 // MarshalText writes w in RFC 3339.
 func (w When) MarshalText() ([]byte, error) { return []byte(schemas.Instant(w).String()), nil }
 
+// UnmarshalText reads what MarshalText wrote.
+func (w *When) UnmarshalText(text []byte) error {
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	*w = When(schemas.InstantOf(t))
+	return err
+}
+
 // String is w for people, in UTC, as exact as it needs to be.
 func (w When) String() string {
 	t := schemas.Instant(w).Time()
