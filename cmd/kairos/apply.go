@@ -33,6 +33,9 @@ func (c *applyCommand) Run(p *process) error {
 		if _, err := set.Compile(); err != nil {
 			return c.refused(err)
 		}
+		if err := mustPass(set); err != nil {
+			return c.refused(err)
+		}
 		p.notef("all definitions are good\n")
 		return nil
 	}
@@ -109,16 +112,19 @@ func (c *applyCommand) refused(err error) error {
 		}
 		return err
 	}
-	folder := c.File
-	if info, err := os.Stat(c.File); err == nil && !info.IsDir() {
-		folder = filepath.Dir(c.File)
-	}
 	lines := make([]string, len(problems))
 	for i, problem := range problems {
-		problem.File = filepath.Join(folder, filepath.FromSlash(problem.File))
+		problem.File = c.path(problem.File)
 		lines[i] = problem.String()
 	}
 	return askedError{fmt.Errorf("nothing was published, %d problem(s):\n%s", len(lines), strings.Join(lines, "\n"))}
+}
+
+func (c *applyCommand) folder() string {
+	if info, err := os.Stat(c.File); err == nil && !info.IsDir() {
+		return filepath.Dir(c.File)
+	}
+	return c.File
 }
 
 // whole completes one file by what is published already.
@@ -141,6 +147,9 @@ func (c *applyCommand) after(set *definition.Set, before catalog.Published) ([]s
 		return nil, err
 	}
 	plan, err := set.Compile()
+	if err == nil {
+		err = mustPass(set)
+	}
 	if err != nil {
 		return nil, c.refused(err)
 	}

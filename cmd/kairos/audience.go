@@ -17,6 +17,7 @@ type audienceCommand struct {
 	Size        audienceSize        `cmd:"" help:"How many people are in audiences, counted in the tables."`
 	Members     audienceMembers     `cmd:"" help:"Who is in an audience, page by page."`
 	Preview     audiencePreview     `cmd:"" help:"Who would be in a draft, or after an edit, if it were published now."`
+	Test        audienceTest        `cmd:"" help:"Play the tests that audiences carry."`
 	Overlap     audienceOverlap     `cmd:"" help:"How many people audiences share."`
 	Explain     explainCommand      `cmd:"" help:"Say why a person is in an audience, or not."`
 	Churn       audienceChurn       `cmd:"" help:"Entries and exits, hour by hour."`

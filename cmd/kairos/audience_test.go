@@ -244,3 +244,34 @@ changed    audience  buyers  used by destination shop
 		}
 	}
 }
+
+func TestDefinitionsWhoseOwnTestsFailAreRefusedWithTheirPlace(t *testing.T) {
+	brokers, folder := embedded(t), t.TempDir()
+	file := filepath.Join(folder, "shop.yaml")
+	const text = "kind: audience\nname: buyers\nwhen: events(\"purchase\").within(\"30d\").any()\ntests:\n  - name: a month\n    steps:\n      - 2026-03-01 purchase\n      - +29d in\n      - +%dd out\n"
+	write(t, file, fmt.Sprintf(text, 0))
+	if said := expect(t, exitAsked, "audience", "test", "-f", folder); !strings.Contains(said, file+":9:9: ") {
+		t.Errorf("a step without a time: %s", said)
+	}
+	write(t, file, strings.Replace(fmt.Sprintf(text, 1), "+1d out", "+1d in", 1))
+	want := file + `:9:9: at 2026-03-31T00:00:00Z somebody@example.org is out of buyers, but must be in: exited at 2026-03-31T00:00:00Z because window of events(purchase) closed`
+	if said := expect(t, exitNo, "audience", "test", "-f", folder); !strings.Contains(said, want) || !strings.Contains(said, "1 of 1 tests failed") {
+		t.Errorf("test says %s", said)
+	}
+	for _, args := range [][]string{{"apply", "-f", folder, brokers, "--partitions=1"}, {"apply", "-f", file, brokers}, {"apply", "--check", "-f", folder}} {
+		if said := expect(t, exitAsked, args...); !strings.Contains(said, file+`:9:9: test "a month": `) || !strings.Contains(said, "nothing was published") {
+			t.Errorf("kairos %s says %s", strings.Join(args, " "), said)
+		}
+	}
+	if names := asked[[]crowd.Audience](t, "audience", "list", brokers); len(names) != 0 {
+		t.Errorf("published all the same: %v", names)
+	}
+	write(t, file, fmt.Sprintf(text, 1))
+	expect(t, 0, "apply", "-f", folder, brokers)
+	if results := asked[[]testResult](t, "audience", "test", "-f", folder); len(results) != 1 || !results[0].Passed {
+		t.Errorf("then %+v", results)
+	}
+	if said := expect(t, 0, "audience", "test", "-f", "demo/definitions"); !strings.Contains(said, "passed  win_back  is won back") {
+		t.Errorf("the demo's: %s", said)
+	}
+}

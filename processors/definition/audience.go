@@ -26,7 +26,7 @@ func (c *compilation) readStates() {
 		switch {
 		case i < 0:
 			d.refuse(node, fmt.Sprintf("unknown state %q", node.Value), suggest(node.Value, stateWords))
-		case d.release && State(i) == Draft:
+		case d.release && State(i) != Retired:
 		default:
 			c.states[d.name] = State(i)
 		}
@@ -105,6 +105,7 @@ func (c *compilation) audience(d *document) (Audience, bool) {
 			d.refuse(schedule.nodes["until"], "the schedule ends before it begins", "write a later time")
 		}
 	}
+	a.Tests = d.tests(&f)
 	f.done("an audience")
 	if a.State == Retired {
 		return a, true
@@ -124,14 +125,23 @@ func (f *fields) instant(name string) schemas.Instant {
 	if node == nil {
 		return 0
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly} {
-		if t, err := time.Parse(layout, strings.TrimSpace(node.Value)); err == nil && t.UnixMilli() > 0 {
-			return schemas.InstantOf(t)
-		}
+	if t, ok := parseInstant(node.Value); ok {
+		return t
 	}
 	f.document.refuse(node, fmt.Sprintf("field %q is not a time: %q", name, node.Value),
-		"write it as 2026-12-01 (midnight UTC), 2026-12-01T09:00Z or 2026-12-01T09:00+01:00")
+		howToWriteTimes)
 	return 0
+}
+
+const howToWriteTimes = "write it as 2026-12-01 (midnight UTC), 2026-12-01T09:00Z or 2026-12-01T09:00+01:00"
+
+func parseInstant(text string) (schemas.Instant, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly} {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.UnixMilli() > 0 {
+			return schemas.InstantOf(t), true
+		}
+	}
+	return 0, false
 }
 
 // Audience finds an audience in whatever state it is; nil if there is none.

@@ -21,7 +21,7 @@ type document struct {
 	name    string
 	version int64
 	fields  fields
-	release bool // a draft is to be taken as if it were published
+	release bool // it is to be taken as if it were published, unless it is retired
 	set     *Set // where problems go
 }
 

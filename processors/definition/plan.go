@@ -81,6 +81,7 @@ type Audience struct {
 	State       State
 	From        schemas.Instant // nobody is a member before; 0: no such bound
 	Until       schemas.Instant // nobody is a member from then on; 0: no such bound
+	Tests       []Test          // its author's
 }
 
 // Open reports whether the schedule lets anybody be a member at t.
