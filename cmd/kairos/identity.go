@@ -17,6 +17,8 @@ import (
 type identityCommand struct {
 	Unlink identityUnlink `cmd:"" help:"Say that two identifiers are not one person's. Reversible by relink."`
 	Relink identityRelink `cmd:"" help:"Take an unlink back."`
+
+	Precision identityPrecision `cmd:"" help:"Measure how often people found are right, on invented people of whom it is known."`
 }
 
 // pair is an operator's word about two identifiers. It goes to Kafka, whose

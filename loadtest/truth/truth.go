@@ -41,10 +41,13 @@ type Told struct {
 	Owns   []bool // per identifier of the event: it is the person's own
 }
 
-// Days is how long it all takes.
+// Days is how long it all takes, End when it is over.
 const Days = 365
 
-var start = schemas.InstantOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+const (
+	start schemas.Instant = 1_767_225_600_000 // 2026-01-01
+	End                   = start + Days*schemas.Instant(24*time.Hour/time.Millisecond)
+)
 
 // Population is invented people. It is safe for concurrent use.
 type Population struct {
