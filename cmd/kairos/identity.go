@@ -18,6 +18,7 @@ type identityCommand struct {
 	Unlink identityUnlink `cmd:"" help:"Say that two identifiers are not one person's. Reversible by relink."`
 	Relink identityRelink `cmd:"" help:"Take an unlink back."`
 
+	WhatIf    identityWhatIf    `cmd:"" name:"what-if" help:"Say what changed definitions would do to people and audiences, before they are published."`
 	Precision identityPrecision `cmd:"" help:"Measure how often people found are right, on invented people of whom it is known."`
 }
 

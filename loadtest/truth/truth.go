@@ -62,7 +62,7 @@ func New(c Config) (*Population, error) {
 	if c.People < 1 || c.Events < 1 {
 		return nil, fmt.Errorf("a population of %d people with %d events: it needs at least one of each", c.People, c.Events)
 	}
-	p := &Population{config: c, people: make([]person, c.People), taken: map[string]bool{}, kiosks: 1 + c.People/2000}
+	p := &Population{config: c, people: make([]person, c.People), taken: map[string]bool{}, kiosks: 1 + c.People/20_000}
 	p.settle(rand.New(rand.NewPCG(c.Seed, Days)))
 	return p, nil
 }
@@ -134,7 +134,7 @@ func (d *diary) moment() schemas.Instant {
 func (d *diary) visit() {
 	who := &d.people[d.person]
 	with := who.devices[d.random.IntN(len(who.devices))]
-	if d.random.Float64() < 0.01 {
+	if d.random.Float64() < 0.005 {
 		with = kiosk(d.random.IntN(d.kiosks))
 	}
 	names := []name{with.name(), with.browser(d.day)}

@@ -116,6 +116,17 @@ func (c *Client) extent(ctx context.Context, topic string, partition int32) (end
 	return ends, starts, nil
 }
 
+// Extent is about how many records a topic holds, markers of transactions
+// included; 0 if it does not exist.
+func (c *Client) Extent(ctx context.Context, topic string) (int64, error) {
+	ends, starts, err := c.extent(ctx, topic, EveryPartition)
+	n := int64(0)
+	for p, end := range ends {
+		n += end - starts[p].EpochOffset().Offset
+	}
+	return n, err
+}
+
 func firstOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

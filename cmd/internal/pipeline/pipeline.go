@@ -139,7 +139,7 @@ func (p *Pipeline) Redefine(published catalog.Published) error {
 	if err != nil {
 		return err
 	}
-	words := sweptBy(changedKinds(p.config.Published, published))
+	words := Swept(p.config.Published, published)
 	var failed []error
 	for i, h := range p.hosts {
 		g := p.config.Groups[i]
@@ -154,6 +154,10 @@ func (p *Pipeline) Redefine(published catalog.Published) error {
 	p.config.Published = published
 	return errors.Join(failed...)
 }
+
+// Swept lists the stages that recompute their rows when definitions change, in
+// the order of the flow.
+func Swept(before, after catalog.Published) []string { return sweptBy(changedKinds(before, after)) }
 
 func changedKinds(before, after catalog.Published) []string {
 	var kinds []string

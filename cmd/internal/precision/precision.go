@@ -59,7 +59,7 @@ func judge(ctx context.Context, p *truth.Population, t *Truth, trials []Trial, p
 	if err != nil {
 		return nil, err
 	}
-	if err := live(ctx, r, p, progress); err != nil {
+	if err := live(ctx, r, p, t, progress); err != nil {
 		return nil, err
 	}
 	scores := make([]Score, len(trials))
@@ -79,8 +79,8 @@ func judge(ctx context.Context, p *truth.Population, t *Truth, trials []Trial, p
 }
 
 // live feeds all events.
-func live(ctx context.Context, r *rehearsal.Rehearsal, p *truth.Population, progress func(n int)) error {
-	n, news := 0, novelty{}
+func live(ctx context.Context, r *rehearsal.Rehearsal, p *truth.Population, t *Truth, progress func(n int)) error {
+	n, news := 0, novelty{t.newest, map[string]bool{}}
 	for told := range p.Events() {
 		if n++; n%every == 0 {
 			if progress(every); ctx.Err() != nil {
@@ -103,7 +103,7 @@ func reconsider(ctx context.Context, rows rehearsal.Tables, rules definition.Ide
 	if err != nil {
 		return nil, err
 	}
-	for i, key := range r.Keys(topologies.IdentityTable.Name) {
+	for i, key := range r.Swept(topologies.Identity.Word) {
 		if i%every == every-1 {
 			if progress(every); ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -124,24 +124,37 @@ func take(r *rehearsal.Rehearsal, e *schemas.Event) error {
 	return r.Take(stage.Message{Topic: topologies.Events.Name, Key: []byte(e.Identifiers[0].String()), Value: value})
 }
 
-// novelty knows what events have said. One that names what another one named
-// before on the same day is no evidence, whatever the rules: links are known
-// by their newest day, sightings by the first. Leaving these out saves most of
-// the time, and a test shows that it changes no score.
-type novelty map[string]int64
+// novelty knows which events are evidence, whatever the rules: links are known
+// by their newest day and first mention, sightings by the first. So of all
+// events that name the same identifiers the first one counts, and the first of
+// the newest day. Leaving the others out saves most of the time, and a test
+// shows that it changes no score.
+type novelty struct {
+	newest map[string]int64
+	before map[string]bool // named, or even on the newest day
+}
 
 func (n novelty) in(e *schemas.Event) bool {
-	key, day := "", int64(e.Time)/86_400_000
+	key := namesOf(e)
+	fresh := !n.before[key]
+	n.before[key] = true
+	if len(e.Identifiers) == 1 || dayOf(e) != n.newest[key] {
+		return fresh
+	}
+	last := !n.before["newest "+key]
+	n.before["newest "+key] = true
+	return last
+}
+
+func namesOf(e *schemas.Event) string {
+	key := ""
 	for _, id := range e.Identifiers {
 		key += id.String() + "\n"
 	}
-	before, known := n[key]
-	if known && (before == day || len(e.Identifiers) == 1) {
-		return false
-	}
-	n[key] = day
-	return true
+	return key
 }
+
+func dayOf(e *schemas.Event) int64 { return int64(e.Time) / 86_400_000 }
 
 // judge scores the people that rows make.
 func (t *Truth) judge(r *rehearsal.Rehearsal) (Score, error) {

@@ -12,12 +12,13 @@ type Truth struct {
 	number map[string]int32 // of an identifier, by its key
 	owners [][]int32        // by number: people, sorted; none: it is nobody's
 	pairs  int64            // that are true
+	newest map[string]int64 // day on which the same identifiers were named together
 }
 
 // TruthOf gathers what a population knows about its identifiers. Progress
 // hears of events.
 func TruthOf(ctx context.Context, p *truth.Population, progress func(n int)) (*Truth, error) {
-	t := &Truth{number: map[string]int32{}}
+	t := &Truth{number: map[string]int32{}, newest: map[string]int64{}}
 	events := 0
 	for told := range p.Events() {
 		if events++; events%every == 0 {
@@ -25,6 +26,7 @@ func TruthOf(ctx context.Context, p *truth.Population, progress func(n int)) (*T
 				return nil, ctx.Err()
 			}
 		}
+		t.newest[namesOf(told.Event)] = dayOf(told.Event)
 		for i, id := range told.Event.Identifiers {
 			t.note(id.String(), int32(told.Person), told.Owns[i])
 		}

@@ -92,8 +92,17 @@ func (r *Rehearsal) All(table string) iter.Seq2[string, []byte] {
 	}
 }
 
-// Keys lists the keys of a table's rows before, sorted.
-func (r *Rehearsal) Keys(table string) []string { return slices.Sorted(maps.Keys(r.Before[table])) }
+// Rows lists the keys of a table's rows, before and now, sorted.
+func (r *Rehearsal) Rows(table string) []string {
+	keys := slices.Collect(maps.Keys(r.Before[table]))
+	for key := range r.Changed[table] {
+		if _, was := r.Before[table][key]; !was {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
 
 // Take deals with a record and all that it causes.
 func (r *Rehearsal) Take(m stage.Message) error {
@@ -104,17 +113,33 @@ func (r *Rehearsal) Take(m stage.Message) error {
 // Sweep lets the stage called word look at a row anew at time t, and deals
 // with all that it causes.
 func (r *Rehearsal) Sweep(word, key string, t schemas.Instant) error {
-	for _, runner := range r.runners {
-		if !slices.ContainsFunc(runner.Group().Stages, func(s topologies.Stage) bool { return s.Word == word }) {
-			continue
-		}
-		effects, err := runner.Sweep(r, word, key, t)
-		if err != nil {
-			return fmt.Errorf("rehearse the sweep of %q by %s: %w", key, word, err)
-		}
-		r.apply(effects)
+	effects, err := r.runnerOf(word).Sweep(r, word, key, t)
+	if err != nil {
+		return fmt.Errorf("rehearse the sweep of %q by %s: %w", key, word, err)
 	}
+	r.apply(effects)
 	return r.settle()
+}
+
+// Swept lists the keys that a sweep of a stage visits: those under which any
+// stage of its group had a row, sorted.
+func (r *Rehearsal) Swept(word string) []string {
+	keys := map[string]bool{}
+	for _, s := range r.runnerOf(word).Group().Stages {
+		for key := range r.Before[s.Table.Name] {
+			keys[key] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// runnerOf is the runner of the stage called word, which must be among those
+// that New was asked for.
+func (r *Rehearsal) runnerOf(word string) *stage.Runner {
+	i := slices.IndexFunc(r.runners, func(runner *stage.Runner) bool {
+		return slices.ContainsFunc(runner.Group().Stages, func(s topologies.Stage) bool { return s.Word == word })
+	})
+	return r.runners[i]
 }
 
 func (r *Rehearsal) settle() error {
