@@ -12,10 +12,11 @@ import (
 )
 
 type identityPrecision struct {
-	People int    `default:"10000" help:"How many people (${default})."`
-	Events int    `default:"500000" help:"What they do in a year (${default})."`
-	Seed   uint64 `default:"1" help:"Of the population (${default})."`
-	JSON   bool   `name:"json" help:"For machines."`
+	People int      `default:"10000" help:"How many people (${default})."`
+	Events int      `default:"500000" help:"What they do in a year (${default})."`
+	Seed   uint64   `default:"1" help:"Of the population (${default})."`
+	Rules  []string `placeholder:"NAME" sep:"none" help:"Try only these of the table's rules. Again for more."`
+	JSON   bool     `name:"json" help:"For machines."`
 }
 
 func (c *identityPrecision) Help() string {
@@ -31,8 +32,12 @@ func (c *identityPrecision) Run(p *process) error {
 	if c.People < 1 || c.Events < 1 {
 		return askedError{fmt.Errorf("%d people with %d events: ask for at least one of each", c.People, c.Events)}
 	}
+	trials, err := precision.Trials(precision.Protected()).Named(c.Rules)
+	if err != nil {
+		return askedError{err}
+	}
 	bar := p.bar("measuring")
-	result, err := precision.Run(p, config, precision.Trials(precision.Protected()), runtime.GOMAXPROCS(0), bar.show)
+	result, err := precision.Run(p, config, trials, runtime.GOMAXPROCS(0), bar.show)
 	bar.done()
 	if err != nil {
 		return err

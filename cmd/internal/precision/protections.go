@@ -1,6 +1,7 @@
 package precision
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -60,7 +61,7 @@ var protections = []protection{
 
 // Trials tell what rules are worth: no protection; each of them alone; all; all
 // but each.
-func Trials(all definition.IdentityRules) []Trial {
+func Trials(all definition.IdentityRules) TrialList {
 	trial := func(name string, kept func(name string) bool) Trial {
 		t := Trial{Name: name, Rules: all}
 		for _, p := range protections {
@@ -82,6 +83,26 @@ func Trials(all definition.IdentityRules) []Trial {
 		trials = append(trials, trial(AllBut+p.name, func(name string) bool { return name != p.name }))
 	}
 	return trials
+}
+
+// TrialList is trials in the order in which they are shown.
+type TrialList []Trial
+
+// Named leaves the trials of these names, all if there is none.
+func (l TrialList) Named(names []string) (TrialList, error) {
+	if len(names) == 0 {
+		return l, nil
+	}
+	known := []string{}
+	for _, t := range l {
+		known = append(known, t.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there are no rules %q: choose some of %q", name, known)
+		}
+	}
+	return slices.DeleteFunc(l, func(t Trial) bool { return !slices.Contains(names, t.Name) }), nil
 }
 
 // The names of trials.

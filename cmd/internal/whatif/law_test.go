@@ -1,19 +1,15 @@
 package whatif
 
 import (
-	"cmp"
+	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"kairos/cmd/internal/catalog"
-	"kairos/cmd/internal/rehearsal"
 	"kairos/processors/definition"
-	"kairos/processors/expression"
 	"kairos/processors/flow"
 	"kairos/processors/scenario"
 	"kairos/schemas"
@@ -119,9 +115,17 @@ func event(t *rapid.T, n int) *schemas.Event {
 	return e
 }
 
-func live(t *rapid.T, w *scenario.Pure) {
-	for n := range rapid.IntRange(1, 40).Draw(t, "events") {
-		e := event(t, n)
+// lives draws a history.
+func lives(t *rapid.T) []*schemas.Event {
+	all := make([]*schemas.Event, rapid.IntRange(1, 40).Draw(t, "events"))
+	for n := range all {
+		all[n] = event(t, n)
+	}
+	return all
+}
+
+func send(t fataler, w scenario.World, events []*schemas.Event) {
+	for _, e := range events {
 		value, err := schemas.EventCodec.Append(nil, e)
 		if err != nil {
 			t.Fatal(err)
@@ -132,16 +136,47 @@ func live(t *rapid.T, w *scenario.Pure) {
 	}
 }
 
-func tablesOf(t fataler, w scenario.World) rehearsal.Tables {
-	all := rehearsal.Tables{}
-	for _, table := range tables() {
-		rows, err := w.Rows(table.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[table.Name] = rows
+// predictAndSee lets a world live, asks what a change would do, makes the
+// change, and compares.
+func predictAndSee(t fataler, w scenario.World, events []*schemas.Event, change string) Report {
+	before := records(t, nil, published)
+	after := records(t, before, change)
+	if err := w.Follow(plan(t, before)); err != nil {
+		t.Fatal(err)
 	}
-	return all
+	send(t, w, events)
+	a, err := rehearse(context.Background(), Question{Tables: tablesOf(t, w), Before: before, After: after, At: first, Examples: 3}, func(float64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Follow(plan(t, after)); err != nil {
+		t.Fatal(err)
+	}
+	happened := tablesOf(t, w)
+	same(t, rowsOf(t, predicted(a), a.after), rowsOf(t, happened, a.after))
+	compare(t, r, summaryOf(t, a.Tables), summaryOf(t, happened))
+	checkGroups(t, r)
+	return r
+}
+
+// compare holds a report to what was and what came of it.
+func compare(t fataler, r Report, was, is summary) {
+	if want := (Count{len(was.people), len(is.people)}); r.People != want {
+		t.Fatal(fmt.Sprintf("reports %+v people, it is %+v", r.People, want))
+	}
+	for _, a := range r.Audiences {
+		enter, leave := is.without(was, a.Name), was.without(is, a.Name)
+		if a.Enter != enter || a.Leave != leave || len(a.Entering) != min(3, enter) || len(a.Leaving) != min(3, leave) {
+			t.Fatal(fmt.Sprintf("reports %+v, %d entered and %d left", a, enter, leave))
+		}
+	}
+	if r.UnderWay != 0 {
+		t.Fatal(fmt.Sprintf("%d rows are under way in a world at rest", r.UnderWay))
+	}
 }
 
 // LAW: what is predicted is what happens, in every table, for any history and
@@ -149,189 +184,64 @@ func tablesOf(t fataler, w scenario.World) rehearsal.Tables {
 func TestWhatIsPredictedIsWhatHappens(t *testing.T) {
 	merges, splits, entered := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		before := records(t, nil, published)
-		after := records(t, before, rapid.SampledFrom(changes).Draw(t, "change"))
-		w := scenario.NewPure(scenario.Shape{Partitions: 2, Chained: rapid.Bool().Draw(t, "chained")}, flow.Runner, rapid.Uint64Range(0, 9).Draw(t, "shuffle"))
-		if err := w.Follow(plan(t, before)); err != nil {
-			t.Fatal(err)
-		}
-		live(t, w)
-		a, err := rehearse(t.Context(), Question{Tables: tablesOf(t, w), Before: before, After: after, At: first, Examples: 3}, func(float64) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := a.report()
-		if err != nil {
-			t.Fatal(err)
-		}
-		was := summaryOf(t, a.Tables)
-		if err := w.Follow(plan(t, after)); err != nil {
-			t.Fatal(err)
-		}
-		happened := tablesOf(t, w)
-		same(t, rowsOf(t, predicted(a), a.after), rowsOf(t, happened, a.after))
-		is := summaryOf(t, happened)
-		if got, want := fmt.Sprint(r.People, r.Audiences), fmt.Sprint(Count{len(was.people), len(is.people)}, r.Audiences); got != want {
-			t.Fatalf("reports %s, it was %s", got, want)
-		}
-		for _, audience := range r.Audiences {
-			if enter, leave := is.without(was, audience.Name), was.without(is, audience.Name); audience.Enter != enter || audience.Leave != leave {
-				t.Fatalf("reports %+v, %d entered and %d left", audience, enter, leave)
-			}
-			entered += audience.Enter
-		}
-		if r.UnderWay != 0 {
-			t.Fatalf("%d rows are under way in a world at rest", r.UnderWay)
-		}
+		shape := scenario.Shape{Partitions: 2, Chained: rapid.Bool().Draw(t, "chained")}
+		w := scenario.NewPure(shape, flow.Runner, rapid.Uint64Range(0, 9).Draw(t, "shuffle"))
+		r := predictAndSee(t, w, lives(t), rapid.SampledFrom(changes).Draw(t, "change"))
 		merges, splits = merges+r.Merges.Count, splits+r.Splits.Count
-		checkGroups(t, r)
+		for _, a := range r.Audiences {
+			entered += a.Enter
+		}
 	})
 	if merges == 0 || splits == 0 || entered == 0 {
 		t.Errorf("in all histories %d merges, %d splits and %d entries: the law was hardly tried", merges, splits, entered)
 	}
 }
 
-// checkGroups holds examples to what they claim: every merge and split has a
-// link that is decided otherwise.
-func checkGroups(t *rapid.T, r Report) {
-	for _, g := range r.Merges.Examples {
-		if !slices.ContainsFunc(g.Because, func(d Decision) bool { return d.After == taken }) {
-			t.Fatalf("a merge without a link that is taken now: %+v", g)
+// The same on the real host and an embedded broker.
+func TestWhatIsPredictedIsWhatHappensOnABroker(t *testing.T) {
+	moved := 0
+	for i, change := range changes {
+		if testing.Short() && i > 2 {
+			break
 		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			w, err := scenario.NewEmbedded(scenario.Shape{Partitions: 2, Chained: i%2 == 0}, flow.Runner, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := w.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			moved += predictAndSee(t, w, rapid.Custom(long).Example(i), change).Moved
+		})
 	}
-	for _, g := range r.Splits.Examples {
-		if !slices.ContainsFunc(g.Because, func(d Decision) bool { return d.Before == taken }) {
-			t.Fatalf("a split without a link that was taken before: %+v", g)
-		}
+	if moved == 0 {
+		t.Error("nobody moved: the law was not tried")
 	}
 }
 
-func predicted(a *answer) rehearsal.Tables {
-	all := rehearsal.Tables{}
-	for _, table := range tables() {
-		all[table.Name] = maps.Collect(a.rehearsal.All(table.Name))
+// long draws a history in which much happens.
+func long(t *rapid.T) []*schemas.Event {
+	all := make([]*schemas.Event, 40)
+	for n := range all {
+		all[n] = event(t, n)
 	}
 	return all
 }
 
-// summary is who there is and who is in what, counted from the tables by
-// itself.
-type summary struct {
-	people  map[string]bool
-	members map[string]bool // audience and person
-}
-
-func summaryOf(t fataler, all rehearsal.Tables) summary {
-	s := summary{map[string]bool{}, map[string]bool{}}
-	for _, encoded := range all[topologies.IdentityTable.Name] {
-		if r := must(row(topologies.IdentityTable, encoded))(t); r.Arrived {
-			s.people[r.Person] = true
+// checkGroups holds examples to what they claim: every merge and split has a
+// link that is decided otherwise.
+func checkGroups(t fataler, r Report) {
+	for _, g := range r.Merges.Examples {
+		if !slices.ContainsFunc(g.Because, func(d Decision) bool { return d.After == taken }) {
+			t.Fatal(fmt.Sprintf("a merge without a link that is taken now: %+v", g))
 		}
 	}
-	for person, encoded := range all[topologies.SegmentTable.Name] {
-		for _, standing := range must(row(topologies.SegmentTable, encoded))(t).Standings {
-			if standing.Member {
-				s.members[standing.Audience+" "+person] = true
-			}
-		}
-	}
-	return s
-}
-
-// without counts who is in an audience here and not there.
-func (s summary) without(other summary, audience string) (n int) {
-	for m := range s.members {
-		if strings.HasPrefix(m, audience+" ") && !other.members[m] {
-			n++
-		}
-	}
-	return n
-}
-
-func must[T any](v T, err error) func(fataler) T {
-	return func(t fataler) T {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-// rowsOf writes down what rows say. When it came to that, how often somebody
-// moved, which way leads to the evidence, and what was for a moment only are not
-// part of it: they depend on the order in which stages come to rows.
-func rowsOf(t fataler, all rehearsal.Tables, followed *definition.Plan) map[string]string {
-	said := map[string]string{}
-	// What has the value that it has without any event may never have been told.
-	known := func(features []schemas.Feature) []schemas.Feature {
-		return slices.DeleteFunc(features, func(f schemas.Feature) bool {
-			return slices.ContainsFunc(followed.Terms, func(t *expression.Term) bool { return t.ID == f.ID && t.Empty() == f.Value })
-		})
-	}
-	for key, encoded := range all[topologies.IdentityTable.Name] {
-		r := must(row(topologies.IdentityTable, encoded))(t)
-		c := &schemas.Component{}
-		if len(r.Component) > 0 {
-			c = must(schemas.ComponentCodec.Decode(r.Component))(t)
-		}
-		r.Clock, r.Epoch, r.Version, r.Root, r.Component, c.Version = schemas.Clock{}, 0, 0, "", nil, 0
-		said["identity "+key] = fmt.Sprintf("%+v %+v", *r, *c)
-	}
-	for key, encoded := range all[topologies.ProfileTable.Name] {
-		r := must(row(topologies.ProfileTable, encoded))(t)
-		r.Now = 0
-		for i := range r.Fragments {
-			r.Fragments[i].Epoch = 0
-		}
-		if len(r.Fragments) > 0 { // else a row that forwards, or was for a moment only
-			r.Rules = 0
-			said["profile "+key] = fmt.Sprintf("%+v", *r)
-		}
-	}
-	for key, encoded := range all[topologies.SegmentTable.Name] {
-		r := must(row(topologies.SegmentTable, encoded))(t)
-		members := ""
-		for _, s := range r.Standings {
-			if s.Member {
-				members += s.Audience + " "
-			}
-		}
-		if r.Rules != 0 || members != "" {
-			said["segment "+key] = fmt.Sprint(members, known(r.Features), r.Attributes)
-		}
-		if s := r.Scored; s != nil {
-			said["scored "+key] = fmt.Sprint(s.Scores, known(s.Features), s.Attributes, s.Memberships)
-		}
-	}
-	for key, encoded := range all[topologies.PropensityTable.Name] {
-		r := must(row(topologies.PropensityTable, encoded))(t)
-		said["propensity "+key] = fmt.Sprintf("%v %v %v %+v", known(r.Features), r.Attributes, r.Memberships, r.Scores)
-	}
-	for key, encoded := range all[topologies.DestinationTable.Name] {
-		r := must(row(topologies.DestinationTable, encoded))(t)
-		if text := toldOf(r); text != "" {
-			said["destination "+key] = text
-		}
-	}
-	return said
-}
-
-func toldOf(r *schemas.DestinationRow) (text string) {
-	for _, s := range r.Said {
-		text += fmt.Sprintf("%s %s; ", s.Destination, s.Audience)
-	}
-	if text != "" && r.Profile != nil {
-		text += fmt.Sprintf("%+v", *r.Profile)
-	}
-	return text
-}
-
-func same(t fataler, predicted, happened map[string]string) {
-	keys := slices.Concat(slices.Collect(maps.Keys(predicted)), slices.Collect(maps.Keys(happened)))
-	slices.SortFunc(keys, cmp.Compare)
-	for _, key := range slices.Compact(keys) {
-		if predicted[key] != happened[key] {
-			t.Fatal(fmt.Sprintf("%s:\npredicted %s\nhappened  %s", key, predicted[key], happened[key]))
+	for _, g := range r.Splits.Examples {
+		if !slices.ContainsFunc(g.Because, func(d Decision) bool { return d.Before == taken }) {
+			t.Fatal(fmt.Sprintf("a split without a link that was taken before: %+v", g))
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (r Report) Text(paint screen.Paint) string {
 		{"identifiers", number(r.Identifiers), "of which move", number(r.Moved)},
 		{"merges", number(r.Merges.Count), "of so many people", number(r.Merges.People)},
 		{"splits", number(r.Splits.Count), "into so many people", number(r.Splits.People)},
-		{"renamed", number(r.Renamed), "else unchanged", ""},
+		{"renamed", number(r.Renamed), "else unchanged"},
 	})
 	t.groups("Largest merges", "would be made of", r.Merges.Examples)
 	t.groups("Largest splits", "would become", r.Splits.Examples)
