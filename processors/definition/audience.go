@@ -39,7 +39,7 @@ func (c *compilation) refuseIdle(d *document, node *yaml.Node, e *expression.Exp
 	if d.kind == "audience" && c.states[d.name] == Draft {
 		return
 	}
-	for _, name := range e.Audiences {
+	for _, name := range references(e) {
 		switch c.states[name] {
 		case Draft:
 			d.refuse(node, fmt.Sprintf("%s %q refers to audience %q, which is a draft", d.kind, d.name, name), "publish that one too, or take the reference out")
@@ -47,6 +47,17 @@ func (c *compilation) refuseIdle(d *document, node *yaml.Node, e *expression.Exp
 			d.refuse(node, fmt.Sprintf("%s %q refers to audience %q, which is retired", d.kind, d.name, name), "take the reference out")
 		}
 	}
+}
+
+// references lists the audiences that e speaks of.
+func references(e *expression.Expression) []string {
+	names := slices.Clip(e.Audiences)
+	for _, t := range e.Terms {
+		if t.Dwell != nil {
+			names = append(names, t.Dwell.Audience)
+		}
+	}
+	return names
 }
 
 // audiences compiles the audiences and sorts them so that each comes after
@@ -58,7 +69,7 @@ func (c *compilation) audiences() {
 		if a, ok := c.audience(d); ok {
 			read[d.name] = a
 			if a.Expression != nil {
-				uses[d.name] = a.Expression.Audiences
+				uses[d.name] = references(a.Expression)
 			}
 		}
 	}
@@ -171,7 +182,7 @@ func (s *Set) Preview(audience string) (*Plan, error) {
 			continue
 		}
 		d.release = true
-		names = append(names, a.Expression.Audiences...)
+		names = append(names, references(a.Expression)...)
 	}
 	return released.Compile()
 }

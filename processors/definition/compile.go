@@ -22,6 +22,7 @@ func (s *Set) Compile() (*Plan, error) {
 	c.features()
 	c.models()
 	c.audiences()
+	c.dwells()
 	c.destinations()
 	if err := c.problems.asError(); err != nil {
 		return nil, err

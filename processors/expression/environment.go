@@ -98,7 +98,9 @@ func (t *Terms) intern(x *Term) *Term {
 	if known, ok := t.terms[x.ID]; ok {
 		return known
 	}
-	if s := x.Series; x.Window == 0 {
+	if s := x.Series; s == nil {
+		// a dwell keeps what its parts keep
+	} else if x.Window == 0 {
 		s.Keep, t.forever[s.ID] = 0, true
 	} else if !t.forever[s.ID] {
 		s.Keep = max(s.Keep, x.Window)

@@ -294,6 +294,8 @@ func (s personScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
 	switch name := call.FunctionName(); name {
 	case audienceCall:
 		return s.audience(e, call)
+	case "inFor":
+		return s.dwell(e, call)
 	case "bucket":
 		return s.bucket(e, call)
 	default:
@@ -308,13 +310,11 @@ func (w *work) refuseCall(e ast.Expr) {
 	switch name := e.AsCall().FunctionName(); name {
 	case "member":
 		w.refuse(e, "member(...) needs households, which are not there yet", "ask of the person with events(...)")
-	case "inFor":
-		w.refuse(e, "inFor(...) is not supported yet", "use in(\"name\") for membership without a duration")
 	case "exists", "all", "exists_one", "map", "filter":
 		w.refuse(e, "`"+name+"` is not part of the language: there are no loops", "for a list of constants write p.country in [\"FR\", \"BE\"]")
 	default:
 		w.refuse(e, "unknown function `"+name+"`", Suggest(name, []string{
-			"events", "in", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches"}))
+			"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches"}))
 	}
 }
 

@@ -66,6 +66,7 @@ type Term struct {
 	Series    *Series
 	Window    time.Duration // 0: for ever
 	Sequence  *Sequence     // the points must make such a sequence; nil: each counts on its own
+	Dwell     *Dwell        // the term is whether somebody has been in an audience for a time; it has no series and no aggregate
 	Aggregate Aggregate     // of a sequence Any, None or Count
 	Compare   Comparison
 	Operand   float64

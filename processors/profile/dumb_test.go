@@ -48,10 +48,16 @@ type seen struct {
 	at     schemas.Instant
 	leaves schemas.Instant // 0: never
 	value  schemas.Value
+	rough  bool // not kept exactly
 }
 
 // sees lists what a term sees of all identifiers, oldest first.
 func (h *history) sees(t *expression.Term, identifiers []string) []seen {
+	return h.seesRoughly(t, identifiers, t.Window)
+}
+
+// seesRoughly rounds what is not kept exactly as a window of a length does.
+func (h *history) seesRoughly(t *expression.Term, identifiers []string, length time.Duration) []seen {
 	var all []seen
 	for _, identifier := range identifiers {
 		var own []seen
@@ -76,7 +82,8 @@ func (h *history) sees(t *expression.Term, identifiers []string) []seen {
 		for i := range own {
 			own[i].leaves = own[i].at.Add(t.Window)
 			if i < exact {
-				end := roundedUp(own[i].at, t.Window)
+				own[i].rough = true
+				end := roundedUp(own[i].at, length)
 				if exact < len(own) {
 					end = min(end, own[exact].at)
 				}
@@ -104,8 +111,11 @@ func roundedUp(at schemas.Instant, window time.Duration) schemas.Instant {
 
 // value computes a term at time now.
 func (h *history) value(t *expression.Term, identifiers []string, now schemas.Instant) schemas.Value {
-	if t.Sequence != nil {
+	switch {
+	case t.Sequence != nil:
 		return h.sequence(t, identifiers, now)
+	case t.Dwell != nil:
+		return h.dwell(t, identifiers, now)
 	}
 	var in []seen
 	for _, s := range h.sees(t, identifiers) {
@@ -190,22 +200,26 @@ func endOfAll(a expression.Aggregate, valued []seen) schemas.Value {
 func (h *history) leavings(identifiers []string, t, until schemas.Instant) []schemas.Instant {
 	var all []schemas.Instant
 	for _, term := range h.plan.Terms {
-		if term.Sequence != nil {
-			for _, at := range h.sequenceBorders(term, identifiers) {
-				if at > t && at < until {
-					all = append(all, at)
-				}
-			}
-			continue
-		}
-		for _, s := range h.sees(term, identifiers) {
-			if s.leaves > t && s.leaves < until {
-				all = append(all, s.leaves)
-			}
-		}
+		all = append(all, h.borders(term, identifiers)...)
 	}
+	all = slices.DeleteFunc(all, func(at schemas.Instant) bool { return at <= t || at >= until })
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// borders lists when the passing of time may change a term.
+func (h *history) borders(t *expression.Term, identifiers []string) []schemas.Instant {
+	switch {
+	case t.Sequence != nil:
+		return h.sequenceBorders(t, identifiers)
+	case t.Dwell != nil:
+		return h.dwellBorders(t, identifiers)
+	}
+	var all []schemas.Instant
+	for _, s := range h.sees(t, identifiers) {
+		all = append(all, s.leaves)
+	}
+	return all
 }
 
 // attribute finds what is believed about an attribute, by walking through all

@@ -28,6 +28,7 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) bool {
 		}
 	}
 	at := v.timeOf(e, cause)
+	v.earlier = v.earlier || f.Events == 0 || at < f.FirstSeen
 	note(f, e, at)
 	v.remember(f, e, at, cause)
 	if len(e.Attributes) > 0 {

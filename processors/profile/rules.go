@@ -22,6 +22,7 @@ type profile struct {
 	terms   []term
 	asked   []asked           // by rising series id
 	index   *expression.Index // places in asked, by event
+	dwells  []int             // places in terms
 	room    sync.Pool         // of *room
 }
 
@@ -49,7 +50,8 @@ type asked struct {
 // term is an expression.Term with what is derived from it.
 type term struct {
 	*expression.Term
-	series int // place in profile.asked
+	series int // place in profile.asked; -1: a dwell's, which looks at those of its parts
+	dwell  *dwell
 	window schemas.Instant
 	level  uint8 // levelOf(window)
 	empty  schemas.Value
@@ -63,7 +65,9 @@ func compile(plan *definition.Plan) *profile {
 		byID[s.ID] = s
 	}
 	for _, t := range plan.Terms {
-		byID[t.Series.ID] = t.Series
+		if t.Dwell == nil {
+			byID[t.Series.ID] = t.Series
+		}
 		p.terms = append(p.terms, term{Term: t})
 	}
 	slices.SortFunc(p.terms, func(a, b term) int { return cmp.Compare(a.ID, b.ID) })
@@ -92,6 +96,10 @@ func compile(plan *definition.Plan) *profile {
 // attach ties a term to its series.
 func (p *profile) attach(i int) {
 	t := &p.terms[i]
+	if t.Dwell != nil {
+		p.attachDwell(i)
+		return
+	}
 	t.series, _ = p.findAsked(t.Series.ID)
 	t.window = schemas.Instant(t.Window.Milliseconds())
 	t.level = levelOf(t.window)
@@ -102,6 +110,23 @@ func (p *profile) attach(i int) {
 	a.forEver = a.forEver || t.window == 0
 	a.unique = a.unique || t.Aggregate == expression.Unique
 	a.inOrder = a.inOrder || t.Sequence != nil
+}
+
+// attachDwell ties a dwell to the series of its parts.
+func (p *profile) attachDwell(i int) {
+	t := &p.terms[i]
+	t.series, t.dwell, t.empty = -1, p.dwellOf(t.Dwell), t.Empty()
+	p.dwells = append(p.dwells, i)
+	for _, part := range t.dwell.parts {
+		place, _ := p.findAsked(p.terms[part].Series.ID)
+		a := &p.asked[place]
+		if len(a.terms) == 0 || a.terms[len(a.terms)-1] != i {
+			a.terms = append(a.terms, i)
+		}
+		if window := p.terms[part].Window; window != 0 {
+			a.longest = max(a.longest, schemas.Instant(window.Milliseconds())+t.dwell.length)
+		}
+	}
 }
 
 // fingerprints tells apart what fragments depend on, and what rows do: that,

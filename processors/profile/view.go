@@ -116,6 +116,13 @@ func (in *inputs) Term(id int64) schemas.Value {
 		return schemas.Value{}
 	}
 	t := &in.v.terms[place]
+	if t.dwell != nil {
+		for _, part := range t.dwell.parts {
+			in.doubt(&in.v.terms[part])
+		}
+		value, _ := in.v.dwell(t)
+		return value
+	}
 	in.doubt(t)
 	in.v.gather(t.series)
 	value, _ := t.evaluate(&in.v.room.gathered, in.v.now)

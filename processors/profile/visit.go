@@ -41,6 +41,7 @@ type visit struct {
 	restate    bool            // what is known is told again, since others may ask for it now
 	touched    []int           // places in asked whose terms may have changed
 	names      map[string]bool // attributes that may have changed
+	earlier    bool            // the person was first seen earlier than was known
 	columns    [][]series      // of row.Fragments, unpacked when needed
 }
 
@@ -120,17 +121,18 @@ func (v *visit) tell(reason, eventID string) {
 		}
 		v.emit(c)
 	}
-	v.everything, v.restate, v.touched, v.names, v.members = false, false, nil, nil, nil
+	v.everything, v.restate, v.earlier, v.touched, v.names, v.members = false, false, false, nil, nil, nil
 }
 
 // tellTerms evaluates the terms that may have changed. What was told about the
 // others is copied as it lies there.
 func (v *visit) tellTerms(c *schemas.Change) {
 	due := v.row.WakeAt != 0 && v.row.WakeAt <= v.now
-	if !v.everything && len(v.touched) == 0 && !due {
+	dwells := v.dwellsInQuestion()
+	if !v.everything && len(v.touched) == 0 && !due && len(dwells) == 0 {
 		return
 	}
-	fresh := v.evaluate(v.inQuestion(due))
+	fresh := v.evaluate(v.inQuestion(due, dwells))
 	v.room.fresh = fresh
 	packed := v.room.terms[:0]
 	r := reader{rest: v.row.Terms}
@@ -172,10 +174,9 @@ func (v *visit) wakeAt(t schemas.Instant) {
 	}
 }
 
-// inQuestion lists the places of the terms that may have changed, sorted by
-// series.
-func (v *visit) inQuestion(due bool) []int {
-	var places []int
+// inQuestion lists the places of the terms that may have changed, with those
+// that do for other reasons than their series, sorted by series.
+func (v *visit) inQuestion(due bool, places []int) []int {
 	if v.everything {
 		for i := range v.row.Fragments {
 			for _, s := range v.seriesOfFragment(i) {
@@ -207,6 +208,11 @@ func (v *visit) evaluate(places []int) []told {
 	fresh := v.room.fresh[:0]
 	for i, place := range places {
 		t := &v.terms[place]
+		if t.dwell != nil {
+			value, due := v.dwell(t)
+			fresh = append(fresh, told{t.ID, due, value})
+			continue
+		}
 		if i == 0 || t.series != v.terms[places[i-1]].series {
 			v.gather(t.series)
 		}

@@ -238,6 +238,9 @@ func planOf(terms ...*expression.Term) *definition.Plan {
 	}}
 	keep := map[*expression.Series]time.Duration{}
 	for _, t := range terms {
+		if t.Dwell != nil {
+			continue
+		}
 		if longest, known := keep[t.Series]; known && longest == 0 || t.Window == 0 {
 			keep[t.Series] = 0
 		} else {

@@ -130,7 +130,7 @@ func unknown(wanted []*definition.Audience, running *definition.Plan, doubtful, 
 		}
 	}
 	for _, a := range wanted {
-		for _, t := range a.Expression.Terms {
+		for _, t := range partsOf(a.Expression) {
 			switch s := kept[t.Series.ID]; {
 			case doubtful == 0:
 			case s == nil:
@@ -146,6 +146,14 @@ func unknown(wanted []*definition.Audience, running *definition.Plan, doubtful, 
 		}
 	}
 	return all
+}
+
+func partsOf(e *expression.Expression) []*expression.Term {
+	var parts []*expression.Term
+	for _, t := range e.Terms {
+		parts = append(parts, t.Parts()...)
+	}
+	return parts
 }
 
 func days(hours float64) string {

@@ -106,24 +106,31 @@ func eventBy(timeline []profile.TimelineMoment, id string) *Moment {
 	return nil
 }
 
-// counting lists the events of the timeline that a term counts at a time.
+// counting lists the events of the timeline that a term counts at a time: of a
+// sequence those that may be part of it, of a dwell those that its audience
+// looks at.
 func counting(timeline []profile.TimelineMoment, t *expression.Term, at schemas.Instant) []Moment {
 	const most = 5
 	all := []Moment{}
 	for _, m := range timeline {
-		if t.Window != 0 && m.Time <= at.Add(-t.Window) || m.Time > at {
-			continue
-		}
-		if t.Series.Event != "" && t.Series.Event != m.Name {
-			continue
-		}
-		e := &schemas.Event{ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
-			Identifiers: []schemas.Identifier{m.Identifier}, Properties: m.Properties}
-		if (t.Series.Match == nil || t.Series.Match(e)) && len(all) < most {
+		if len(all) < most && slices.ContainsFunc(t.Parts(), func(t *expression.Term) bool { return counts(t, m, at) }) {
 			all = append(all, momentOf(m))
 		}
 	}
 	return all
+}
+
+// counts reports whether a term counts a moment at a time.
+func counts(t *expression.Term, m profile.TimelineMoment, at schemas.Instant) bool {
+	if t.Window != 0 && m.Time <= at.Add(-t.Window) || m.Time > at {
+		return false
+	}
+	if t.Series.Event != "" && t.Series.Event != m.Name {
+		return false
+	}
+	e := &schemas.Event{ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
+		Identifiers: []schemas.Identifier{m.Identifier}, Properties: m.Properties}
+	return t.Series.Match == nil || t.Series.Match(e)
 }
 
 // asked is what segment knew when it last looked.

@@ -62,7 +62,7 @@ func moments(events []told, plan *definition.Plan, t schemas.Instant) []moment {
 	for i, e := range events {
 		all = append(all, moment{e.event.Received, i + 1})
 		for _, term := range plan.Terms {
-			for _, wait := range append(waits(term), term.Window) {
+			for _, wait := range changesAfter(term) {
 				at := e.at.Add(wait)
 				if wait == 0 || at <= e.event.Received || at > t {
 					continue

@@ -46,10 +46,14 @@ func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant)
 // become computes all that follows from a person's events.
 func (p *Person) become(plan *definition.Plan, events []told, t schemas.Instant) {
 	p.Terms, p.Scores, p.Audiences = map[int64]schemas.Value{}, map[string]float64{}, nil
-	for _, term := range plan.Terms {
-		p.Terms[term.ID] = value(term, events, t)
-	}
 	p.Attributes = attributes(events, plan.Profile)
+	for _, term := range plan.Terms {
+		if term.Dwell != nil {
+			p.Terms[term.ID] = p.dwell(term.Dwell, events, t)
+		} else {
+			p.Terms[term.ID] = value(term, events, t)
+		}
+	}
 	for _, scored := range []bool{false, true} { // models look at plain audiences, some audiences at models
 		if scored {
 			for i := range plan.Models {
