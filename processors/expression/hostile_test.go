@@ -154,6 +154,9 @@ func evaluateOnAnything(e *Expression) {
 	for _, term := range e.Terms {
 		for _, properties := range []schemas.Properties{nil, attributes} {
 			event := &event{Properties: properties}
+			if term.Series == nil {
+				continue
+			}
 			if term.Series.Match != nil {
 				term.Series.Match(event)
 			}

@@ -61,7 +61,7 @@ func describe(t *testing.T, file, source string) string {
 	lines := []string{e.Type.String()}
 	for _, term := range e.Terms {
 		line := "term " + term.Canonical
-		if term.Series.Keep > 0 {
+		if term.Series != nil && term.Series.Keep > 0 {
 			line += ", keeps " + FormatDuration(term.Series.Keep)
 		}
 		lines = append(lines, line)
