@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ type identityPrecision struct {
 func (c *identityPrecision) Help() string {
 	return `Needs no Kafka. Invents people of whom it is known who they are: families that share devices
 and landlines, late logins, slips, recycled numbers, terminals that half a town uses. Lets the
-identity stage have what they leave behind, without protections, with each, with all and with
+identity stage decide on what they leave behind, without protections, with each, with all and with
 all but each, and counts pairs of identifiers: precision is the part of the pairs found that
 truly are one person's, recall the part of those that was found.`
 }
@@ -37,7 +36,7 @@ func (c *identityPrecision) Run(p *process) error {
 		return askedError{err}
 	}
 	bar := p.bar("measuring")
-	result, err := precision.Run(p, config, trials, runtime.GOMAXPROCS(0), bar.show)
+	result, err := precision.Run(p, config, trials, bar.show)
 	bar.done()
 	if err != nil {
 		return err

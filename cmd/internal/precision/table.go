@@ -11,6 +11,7 @@ import (
 
 	"kairos/cmd/internal/screen"
 	"kairos/loadtest/truth"
+	"kairos/processors/definition"
 )
 
 // Result is what the protections are worth on one population.
@@ -30,34 +31,42 @@ type Line struct {
 	Score
 }
 
-// Run tries all trials on a population, with as many goroutines as asked for.
-// Progress hears of the part that is done, from 0 to 1, from several of them.
-func Run(ctx context.Context, c truth.Config, trials []Trial, goroutines int, progress func(float64)) (Result, error) {
+// gathering is about how much of the time it takes to read events.
+const gathering = 0.6
+
+// Run tries all trials on a population. Progress hears of the part that is
+// done, from 0 to 1, from several goroutines.
+func Run(ctx context.Context, c truth.Config, trials []Trial, progress func(float64)) (Result, error) {
 	p, err := truth.New(c)
 	if err != nil {
 		return Result{}, err
 	}
 	groups := grouped(trials)
-	known, err := TruthOf(ctx, p, func(n int) { progress(0) })
+	var rules []definition.IdentityRules
+	for _, places := range groups {
+		rules = append(rules, trials[places[0]].Rules)
+	}
+	var read, judged atomic.Int64
+	known, all, err := gather(ctx, p, rules, func(n int) { progress(gathering * float64(read.Add(int64(n))) / float64(c.Events)) })
 	if err != nil {
 		return Result{}, err
 	}
 	r := Result{People: c.People, Events: c.Events, Seed: c.Seed, Identifiers: len(known.owners), Trials: make([]Line, len(trials))}
-	all := float64(len(groups)*c.Events + (len(trials)-len(groups))*r.Identifiers)
-	var done atomic.Int64
+	step := func(n int) {
+		progress(gathering + (1-gathering)*float64(judged.Add(int64(n)))/float64(len(trials)*r.Identifiers))
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(goroutines)
-	for _, places := range groups {
+	for g, places := range groups {
 		group.Go(func() error {
-			alike := make([]Trial, len(places))
-			for i, place := range places {
-				alike[i] = trials[place]
+			components := all[g].components()
+			for _, place := range places {
+				score, err := known.judge(ctx, components, trials[place].Rules, step)
+				if err != nil {
+					return err
+				}
+				r.Trials[place] = Line{trials[place].Name, score.Precision(), score.Recall(), score}
 			}
-			scores, err := judge(ctx, p, known, alike, func(n int) { progress(min(1, float64(done.Add(int64(n)))/all)) })
-			for i, s := range scores {
-				r.Trials[places[i]] = Line{alike[i].Name, s.Precision(), s.Recall(), s}
-			}
-			return err
+			return nil
 		})
 	}
 	return r, group.Wait()

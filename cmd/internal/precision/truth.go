@@ -1,10 +1,9 @@
 package precision
 
 import (
-	"context"
 	"slices"
 
-	"kairos/loadtest/truth"
+	"kairos/schemas"
 )
 
 // Truth is who owns which identifier, as the population says.
@@ -12,30 +11,10 @@ type Truth struct {
 	number map[string]int32 // of an identifier, by its key
 	owners [][]int32        // by number: people, sorted; none: it is nobody's
 	pairs  int64            // that are true
-	newest map[string]int64 // day on which the same identifiers were named together
 }
 
-// TruthOf gathers what a population knows about its identifiers. Progress
-// hears of events.
-func TruthOf(ctx context.Context, p *truth.Population, progress func(n int)) (*Truth, error) {
-	t := &Truth{number: map[string]int32{}, newest: map[string]int64{}}
-	events := 0
-	for told := range p.Events() {
-		if events++; events%every == 0 {
-			if progress(every); ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-		}
-		t.newest[namesOf(told.Event)] = dayOf(told.Event)
-		for i, id := range told.Event.Identifiers {
-			t.note(id.String(), int32(told.Person), told.Owns[i])
-		}
-	}
-	t.countPairs()
-	return t, nil
-}
-
-func (t *Truth) note(key string, person int32, owns bool) {
+func (t *Truth) note(id schemas.Identifier, person int32, owns bool) {
+	key := id.String()
 	n, known := t.number[key]
 	if !known {
 		n = int32(len(t.owners))
@@ -100,12 +79,18 @@ func first(a, b []int32) int32 {
 	return a[0]
 }
 
-func (t *Truth) score(clusters map[string][]int32) Score {
-	s := Score{Clusters: len(clusters), True: t.pairs}
-	for _, c := range clusters {
-		s.Largest = max(s.Largest, len(c))
-		s.Together += int64(len(c)) * int64(len(c)-1) / 2
-		s.Right += t.right(c)
+// add counts a cluster.
+func (t *Truth) add(s *Score, identifiers []string) {
+	numbers := make([]int32, len(identifiers))
+	for i, key := range identifiers {
+		numbers[i] = t.number[key]
 	}
-	return s
+	t.addNumbers(s, numbers)
+}
+
+func (t *Truth) addNumbers(s *Score, identifiers []int32) {
+	n := len(identifiers)
+	s.Clusters, s.Largest = s.Clusters+1, max(s.Largest, n)
+	s.Together += int64(n) * int64(n-1) / 2
+	s.Right += t.right(identifiers)
 }
