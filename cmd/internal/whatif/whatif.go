@@ -39,12 +39,19 @@ type Question struct {
 	Examples int               // how many of each kind the report shows
 }
 
-// tables are those that a question needs, what is read first first: of a
-// fragment on its way between two people, identity must not know more than
-// profile does.
+// tables are those of all stages in the order of the flow, in which they are
+// read: of a fragment on its way between two people, identity must not know
+// more than profile does.
 func tables() []topologies.Topic {
-	return []topologies.Topic{topologies.IdentityTable.Topic, topologies.ProfileTable.Topic, topologies.SegmentTable.Topic,
-		topologies.PropensityTable.Topic, topologies.DestinationTable.Topic}
+	t, err := topologies.New(topologies.DefaultConfig())
+	if err != nil {
+		panic(err) // a bug: the defaults are valid
+	}
+	var all []topologies.Topic
+	for _, s := range t.Stages() {
+		all = append(all, s.Table)
+	}
+	return all
 }
 
 // Load reads the tables of a cluster. Progress hears of the part that is read.
