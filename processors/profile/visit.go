@@ -192,7 +192,10 @@ func (v *visit) inQuestion(due bool, places []int) []int {
 	if due || v.everything {
 		r := reader{rest: v.row.Terms}
 		for told, more := nextTold(&r); more; told, more = nextTold(&r) {
-			if place, planned := v.findTerm(told.id); planned && (v.everything || told.due != 0 && told.due <= v.now) {
+			if !v.everything && (told.due == 0 || told.due > v.now) {
+				continue // most: not worth a search
+			}
+			if place, planned := v.findTerm(told.id); planned {
 				places = append(places, place)
 			}
 		}
