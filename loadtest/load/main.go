@@ -23,23 +23,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kairos/loadtest/rig"
 )
 
 // config is what is to be measured.
 type config struct {
-	name        string
-	separate    bool // one process per stage, not one for all
-	partitions  int
-	people      int
-	history     int // events per person before anything is measured
-	backlog     int // events
-	rates       []int
-	seconds     int // at each rate
-	seed        uint64
-	definitions string
-	results     string
-	settings    []string // of the broker
-	profile     time.Duration
+	rig.Config
+	rates   []int
+	seconds int // at each rate
 }
 
 func main() {
@@ -56,61 +48,51 @@ func main() {
 }
 
 func parse(args []string) (config, error) {
-	var c config
-	var rates, settings string
+	c := config{Config: rig.Config{Partitions: 4, People: 50_000, History: 5, Seed: 1, Results: "loadtest/results"}}
+	var rates string
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
-	flags.StringVar(&c.name, "name", "chained", "of the result")
-	flags.BoolVar(&c.separate, "separate", false, "run one process per stage")
-	flags.IntVar(&c.partitions, "partitions", 4, "of every keyed topic")
-	flags.IntVar(&c.people, "people", 50_000, "in the population")
-	flags.IntVar(&c.history, "history", 5, "events per person before anything is measured")
-	flags.IntVar(&c.backlog, "backlog", 500_000, "events to work off at full speed")
+	c.Flags(flags)
+	flags.StringVar(&c.Name, "name", "chained", "of the result")
+	flags.IntVar(&c.Backlog, "backlog", 500_000, "events to work off at full speed")
 	flags.StringVar(&rates, "rates", "1000", "events a second for the latency, comma-separated; may be empty")
 	flags.IntVar(&c.seconds, "seconds", 30, "at each rate")
-	flags.Uint64Var(&c.seed, "seed", 1, "of the population")
-	flags.StringVar(&c.definitions, "definitions", "loadtest/definitions", "folder of the definitions; they must have the audience beacon")
-	flags.StringVar(&c.results, "results", "loadtest/results", "folder of the results")
-	flags.StringVar(&settings, "broker", "", "settings of the broker, KEY=VALUE, comma-separated")
-	flags.DurationVar(&c.profile, "profile", 0, "length of CPU profiles, taken while the backlog is worked off and kept beside the results")
+	flags.StringVar(&c.Definitions, "definitions", "loadtest/definitions", "folder of the definitions; they must have the audience beacon")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
-	for rate := range strings.FieldsFuncSeq(rates, isComma) {
+	for rate := range strings.FieldsFuncSeq(rates, func(r rune) bool { return r == ',' }) {
 		n, err := strconv.Atoi(rate)
 		if err != nil || n < 1 {
 			return c, fmt.Errorf("-rates: %q is no number of events a second", rate)
 		}
 		c.rates = append(c.rates, n)
 	}
-	c.settings = strings.FieldsFunc(settings, isComma)
 	return c, nil
 }
-
-func isComma(r rune) bool { return r == ',' }
 
 // run measures one thing after the other; each builds on what the one before
 // left in the tables.
 func run(ctx context.Context, c config) (err error) {
-	w, err := open(ctx, c)
+	w, err := rig.Open(ctx, c.Config)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	r := newResult(c)
-	if err := w.warm(ctx); err != nil {
+	defer w.Close()
+	r := newResult(c.Config)
+	if err := w.Warm(ctx); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	if r.Backlog, err = w.workOff(ctx); err != nil {
+	if r.Backlog, err = w.WorkOff(ctx); err != nil {
 		return fmt.Errorf("backlog: %w", err)
 	}
 	slog.Info("backlog worked off", "events_per_second", r.Backlog.EventsPerSecond)
 	for _, rate := range c.rates {
-		at, err := w.keepUp(ctx, rate, time.Duration(c.seconds)*time.Second)
+		at, err := w.KeepUp(ctx, rate, time.Duration(c.seconds)*time.Second)
 		if err != nil {
 			return fmt.Errorf("%d events a second: %w", rate, err)
 		}
 		slog.Info("kept up", "rate", rate, "p50_ms", at.P50, "p99_ms", at.P99)
 		r.Rates = append(r.Rates, at)
 	}
-	return r.write(c.results)
+	return r.write(c.Results)
 }

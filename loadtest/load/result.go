@@ -5,53 +5,37 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"kairos/loadtest/rig"
 )
 
 // Result is one run: what was measured, where, and what came out.
 type Result struct {
-	Name       string    `json:"name"`
-	Date       time.Time `json:"date"`
-	Commit     string    `json:"commit"`
-	Machine    Machine   `json:"machine"`
-	Separate   bool      `json:"separate"` // one process per stage
-	Partitions int       `json:"partitions"`
-	People     int       `json:"people"`
-	History    int       `json:"history_events_per_person"`
-	Seed       uint64    `json:"seed"`
-	Broker     []string  `json:"broker_settings"` // on top of deploy/kafka
-	Backlog    Backlog   `json:"backlog"`
-	Rates      []Rate    `json:"rates"`
+	Name       string      `json:"name"`
+	Date       time.Time   `json:"date"`
+	Commit     string      `json:"commit"`
+	Machine    rig.Machine `json:"machine"`
+	Separate   bool        `json:"separate"` // one process per stage
+	Partitions int         `json:"partitions"`
+	People     int         `json:"people"`
+	History    int         `json:"history_events_per_person"`
+	Seed       uint64      `json:"seed"`
+	Broker     []string    `json:"broker_settings"` // on top of deploy/kafka
+	Backlog    rig.Backlog `json:"backlog"`
+	Rates      []rig.Rate  `json:"rates"`
 }
 
-// Machine is where it was measured. Broker, kairos and feeder share it.
-type Machine struct {
-	CPUs int    `json:"cpus"`
-	OS   string `json:"os"`
-	Go   string `json:"go"`
-}
-
-func newResult(c config) *Result {
+func newResult(c rig.Config) *Result {
 	return &Result{
-		Name: c.name, Date: time.Now().UTC().Truncate(time.Second), Commit: commit(),
-		Machine:  Machine{runtime.NumCPU(), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version()},
-		Separate: c.separate, Partitions: c.partitions, People: c.people, History: c.history, Seed: c.seed,
-		Broker: c.settings,
+		Name: c.Name, Date: time.Now().UTC().Truncate(time.Second), Commit: rig.Commit(),
+		Machine:  rig.ThisMachine(),
+		Separate: c.Separate, Partitions: c.Partitions, People: c.People, History: c.History, Seed: c.Seed,
+		Broker: c.Settings,
 	}
-}
-
-// commit is the project's state, empty outside a repository.
-func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // write adds the result to a folder and makes the folder's table anew.

@@ -1,9 +1,9 @@
-package main
+package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -25,18 +25,17 @@ type Backlog struct {
 }
 
 const (
-	span     = 30 * 24 * time.Hour // that the history covers
-	patience = 10 * time.Minute    // with any one part of a run
-	look     = 50 * time.Millisecond
+	span = 30 * 24 * time.Hour // that the history covers
+	look = 50 * time.Millisecond
 )
 
-// warm feeds everybody's history, lets kairos work it off, and stops it.
-func (w *world) warm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Warm feeds everybody's history and lets kairos work it off.
+func (w *World) Warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.Patience)
 	defer cancel()
 	now := schemas.InstantOf(time.Now())
 	begin := now.Add(-span)
-	for number := range w.config.people {
+	for number := range w.Config.People {
 		at := begin.Add(time.Duration(number) * time.Second / 100)
 		for _, e := range w.people.Arrival(number, at) {
 			if err := w.feeder.feed(ctx, e); err != nil {
@@ -44,21 +43,23 @@ func (w *world) warm(ctx context.Context) error {
 			}
 		}
 	}
-	arrived := begin.Add(time.Duration(w.config.people) * time.Second / 100)
-	events := w.config.people * w.history
+	arrived := begin.Add(time.Duration(w.Config.People) * time.Second / 100)
+	events := w.Config.People * w.History
 	for i := range events {
+		w.Bar.Show("feeding the history", int64(i), int64(events))
 		at := arrived.Add(now.Sub(arrived) * time.Duration(i) / time.Duration(events))
-		if err := w.feeder.feed(ctx, w.people.Next(at)); err != nil {
+		if err := w.feeder.feed(ctx, w.next(at)); err != nil {
 			return err
 		}
 	}
 	if err := w.feeder.flush(ctx); err != nil {
 		return err
 	}
-	if err := w.start(); err != nil {
-		return err
+	if len(w.running) == 0 {
+		if err := w.Start(); err != nil {
+			return err
+		}
 	}
-	slog.Info("working off the history", "events", w.feeder.fed)
 	if err := w.awaitProgress(ctx, w.feeder.fed); err != nil {
 		return err
 	}
@@ -72,19 +73,32 @@ func (w *world) warm(ctx context.Context) error {
 	if err := w.awaitDrained(ctx, ids); err != nil {
 		return err
 	}
-	if err := w.awaitTime(ctx, schemas.InstantOf(time.Now())); err != nil {
+	return w.awaitTime(ctx, schemas.InstantOf(time.Now()))
+}
+
+// AwaitReady returns when kairos has taken all partitions and has nothing to do.
+func (w *World) AwaitReady(ctx context.Context) error { return w.awaitTime(ctx, 0) }
+
+// AwaitDone returns when kairos has dealt with everything that was fed.
+func (w *World) AwaitDone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.Patience)
+	defer cancel()
+	if err := w.feeder.flush(ctx); err != nil {
 		return err
 	}
-	return w.stop()
+	if err := w.awaitProgress(ctx, w.feeder.fed); err != nil {
+		return err
+	}
+	return w.awaitIdle(ctx)
 }
 
 // awaitTime returns when all that time has brought until t is dealt with: what
 // the history leaves in closing windows is no part of the backlog.
-func (w *world) awaitTime(ctx context.Context, t schemas.Instant) error {
+func (w *World) awaitTime(ctx context.Context, t schemas.Instant) error {
 	for _, r := range w.running {
 		for reached := false; !reached; {
 			groups, err := binary.StatusAt(ctx, r.rim)
-			reached = err == nil && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.partitions) })
+			reached = err == nil && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.Partitions) })
 			if err := w.pause(ctx); err != nil {
 				return fmt.Errorf("time has not come to %v in %s: %w", t, r.name, err)
 			}
@@ -93,13 +107,17 @@ func (w *world) awaitTime(ctx context.Context, t schemas.Instant) error {
 	return nil
 }
 
-// workOff feeds the backlog while kairos is down, starts it and measures from
+// WorkOff stops kairos, feeds the backlog, starts it again and measures from
 // its first committed event on until all is done by all stages.
-func (w *world) workOff(ctx context.Context) (Backlog, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (w *World) WorkOff(ctx context.Context) (Backlog, error) {
+	if err := w.Stop(); err != nil {
+		return Backlog{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.Patience)
 	defer cancel()
-	for range w.backlog {
-		if err := w.feeder.feed(ctx, w.people.Next(schemas.InstantOf(time.Now()))); err != nil {
+	for i := range w.Backlog {
+		w.Bar.Show("feeding", int64(i), int64(w.Backlog))
+		if err := w.feeder.feed(ctx, w.next(schemas.InstantOf(time.Now()))); err != nil {
 			return Backlog{}, err
 		}
 	}
@@ -111,7 +129,7 @@ func (w *world) workOff(ctx context.Context) (Backlog, error) {
 	if err != nil {
 		return Backlog{}, err
 	}
-	if err := w.start(); err != nil {
+	if err := w.Start(); err != nil {
 		return Backlog{}, err
 	}
 	if err := w.awaitProgress(ctx, from+1); err != nil {
@@ -133,14 +151,18 @@ func (w *world) workOff(ctx context.Context) (Backlog, error) {
 	if err != nil {
 		return Backlog{}, err
 	}
+	if w.feeder.fed == from {
+		return Backlog{}, errors.Join(fmt.Errorf("%d events were all committed at once: raise -backlog", w.Backlog), profiled())
+	}
 	return after.backlogSince(before, int(w.feeder.fed-from)), profiled()
 }
 
 // awaitProgress returns when the first stage has committed that many of the
 // door's records.
-func (w *world) awaitProgress(ctx context.Context, records int64) error {
+func (w *World) awaitProgress(ctx context.Context, records int64) error {
 	for {
 		now, err := w.progress(ctx)
+		w.Bar.Show("worked off", now, records)
 		if err == nil && now >= records {
 			return nil
 		}
@@ -152,7 +174,7 @@ func (w *world) awaitProgress(ctx context.Context, records int64) error {
 
 // awaitDrained returns when the beacons at the end of what was fed have been
 // seen, and the stages that they do not show are done as well.
-func (w *world) awaitDrained(ctx context.Context, beacons []string) error {
+func (w *World) awaitDrained(ctx context.Context, beacons []string) error {
 	found := make(chan error, 1)
 	go func() {
 		_, err := w.watcher.await(ctx, beacons)
@@ -176,10 +198,13 @@ func (w *world) awaitDrained(ctx context.Context, beacons []string) error {
 
 // awaitIdle returns when the groups have no more to do than what goes on all
 // the time.
-func (w *world) awaitIdle(ctx context.Context) error {
+func (w *World) awaitIdle(ctx context.Context) error {
 	const idle = 200 // markers of transactions and ticks
+	most := int64(0)
 	for {
 		rest, err := w.behind(ctx)
+		most = max(most, rest)
+		w.Bar.Show("catching up", most-rest, most)
 		if err == nil && rest < idle {
 			return nil
 		}
@@ -190,7 +215,7 @@ func (w *world) awaitIdle(ctx context.Context) error {
 }
 
 // pause waits a little, unless kairos has ended or time is up.
-func (w *world) pause(ctx context.Context) error {
+func (w *World) pause(ctx context.Context) error {
 	if err := w.alive(); err != nil {
 		return err
 	}
@@ -211,7 +236,7 @@ type sample struct {
 	transitions    int
 }
 
-func (w *world) sample(ctx context.Context) (sample, error) {
+func (w *World) sample(ctx context.Context) (sample, error) {
 	s := sample{at: time.Now(), transitions: w.watcher.count()}
 	var err error
 	if s.client, err = usageOf(w.pids()...); err != nil {

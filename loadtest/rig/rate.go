@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -23,29 +23,46 @@ type Rate struct {
 	Max                  float64 `json:"max_ms"`
 	ClientMicrosPerEvent float64 `json:"client_cpu_us_per_event"`
 	BrokerMicrosPerEvent float64 `json:"broker_cpu_us_per_event"`
+	OthersCPUs           float64 `json:"others_cpus"` // kept busy by what was not measured, feeder and reader included
 }
 
 // every so many events one is a beacon.
 const everyBeacon = 5
 
+// KeepUp feeds events at a rate for a time.
+func (w *World) KeepUp(ctx context.Context, rate int, length time.Duration) (Rate, error) {
+	ctx, cancel := context.WithTimeout(ctx, length+w.Patience)
+	defer cancel()
+	events := int(length.Seconds() * float64(rate))
+	return w.keepUp(ctx, rate, func(i int) bool {
+		w.Bar.Show("at a fixed rate", int64(i), int64(events))
+		return i < events
+	})
+}
+
+// KeepUpWhile feeds events at a rate while more, which is asked before each of
+// them, says so.
+func (w *World) KeepUpWhile(ctx context.Context, rate int, more func() bool) (Rate, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.Patience)
+	defer cancel()
+	return w.keepUp(ctx, rate, func(int) bool { return ctx.Err() == nil && more() })
+}
+
 // keepUp feeds events at a rate. An event's time runs from when it was due, not
 // from when it was sent: a feeder that is held up must not make kairos look
 // quick.
-func (w *world) keepUp(ctx context.Context, rate int, length time.Duration) (Rate, error) {
-	ctx, cancel := context.WithTimeout(ctx, length+patience)
-	defer cancel()
+func (w *World) keepUp(ctx context.Context, rate int, more func(fed int) bool) (Rate, error) {
 	before, err := w.sample(ctx)
 	if err != nil {
 		return Rate{}, err
 	}
 	due := map[string]time.Time{}
-	start := time.Now()
-	events := int(length.Seconds() * float64(rate))
-	for i := range events {
-		at := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
+	start, events := time.Now(), 0
+	for ; more(events); events++ {
+		at := start.Add(time.Duration(events) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(at))
-		if i%everyBeacon != 0 {
-			err = w.feeder.feed(ctx, w.people.Next(schemas.InstantOf(time.Now())))
+		if events%everyBeacon != 0 {
+			err = w.feeder.feed(ctx, w.next(schemas.InstantOf(time.Now())))
 		} else {
 			var id string
 			id, err = w.light(ctx)
@@ -70,11 +87,12 @@ func (w *world) keepUp(ctx context.Context, rate int, length time.Duration) (Rat
 		P50: percentile(took, 0.5), P99: percentile(took, 0.99), P999: percentile(took, 0.999), Max: percentile(took, 1),
 		ClientMicrosPerEvent: float64(client.cpu.Microseconds()) / float64(events),
 		BrokerMicrosPerEvent: float64(broker.cpu.Microseconds()) / float64(events),
+		OthersCPUs:           (after.machine - before.machine - client.cpu - broker.cpu).Seconds() / sending.Seconds(),
 	}, nil
 }
 
 // timed is how long each beacon took, sorted.
-func (w *world) timed(ctx context.Context, due map[string]time.Time) ([]time.Duration, error) {
+func (w *World) timed(ctx context.Context, due map[string]time.Time) ([]time.Duration, error) {
 	ids := make([]string, 0, len(due))
 	for id := range due {
 		ids = append(ids, id)

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -20,9 +20,10 @@ import (
 	"kairos/topologies"
 )
 
-// world is a broker, a kairos and a population, for one run.
-type world struct {
-	config
+// World is a broker, a kairos and a population, for one run.
+type World struct {
+	Config
+	Bar       *Bar
 	dir       string
 	broker    *kafka.Broker
 	brokerPID int
@@ -37,62 +38,70 @@ type world struct {
 	on        []bool // whether a person's beacon is on
 }
 
-// open starts everything but kairos itself.
-func open(ctx context.Context, c config) (w *world, err error) {
-	w = &world{config: c, on: make([]bool, c.people)}
+// Open starts everything but kairos itself.
+func Open(ctx context.Context, c Config) (w *World, err error) {
+	if c.Patience == 0 {
+		c.Patience = 10 * time.Minute
+	}
+	w = &World{Config: c, Bar: NewBar(os.Stderr), on: make([]bool, c.People)}
 	if w.dir, err = os.MkdirTemp("", "kairos-load-"); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			err = errors.Join(err, w.Close())
 		}
 	}()
-	if w.people, err = population.New(c.people, c.seed); err != nil {
+	if w.people, err = population.New(c.People, c.Seed); err != nil {
 		return nil, err
 	}
-	if w.topology, err = topologies.New(topologies.Config{Partitions: int32(c.partitions), Replication: 1, Chained: !c.separate}); err != nil {
+	if w.topology, err = topologies.New(topologies.Config{Partitions: int32(c.Partitions), Replication: 1, Chained: !c.Separate}); err != nil {
 		return nil, err
 	}
 	if w.binary, err = binary.Build(ctx, w.dir); err != nil {
 		return nil, err
 	}
-	if w.broker, err = kafka.Open(filepath.Join(w.dir, "kafka"), c.settings...); err != nil {
+	if w.broker, err = kafka.Open(filepath.Join(w.dir, "kafka"), c.Settings...); err != nil {
 		return nil, err
 	}
 	w.brokerPID = w.broker.PID()
-	if err := w.define(ctx); err != nil {
+	if err := w.Define(ctx, w.Definitions); err != nil {
 		return nil, err
 	}
 	return w, w.connect(ctx, w.broker.Address)
 }
 
 // connect opens both ends: where events go in and transitions come out.
-func (w *world) connect(ctx context.Context, brokers string) (err error) {
+func (w *World) connect(ctx context.Context, brokers string) (err error) {
 	if w.feeder, err = newFeeder(brokers); err != nil {
 		return err
 	}
 	w.admin = kadm.NewClient(w.feeder.client)
-	w.watcher, err = newWatcher(ctx, brokers)
+	w.watcher, err = newWatcher(ctx, brokers, w.Observe)
 	return err
 }
 
-// define makes the topics and publishes the definitions.
-func (w *world) define(ctx context.Context) error {
-	size := append([]string{"--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.partitions)}, w.chaining()...)
-	if _, err := w.binary.Run(ctx, append([]string{"apply", "-f", w.definitions}, size...)...); err != nil {
+// Define publishes the definitions of a folder, and makes the topics that are
+// not there yet.
+func (w *World) Define(ctx context.Context, folder string) error {
+	size := append([]string{"--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.Partitions)}, w.chaining()...)
+	if _, err := w.binary.Run(ctx, append([]string{"apply", "-f", folder}, size...)...); err != nil {
 		return err
 	}
 	_, err := w.binary.Run(ctx, append([]string{"topology", "apply"}, size...)...)
 	return err
 }
 
-// close ends all processes and deletes what they left.
-func (w *world) close() error {
-	problems := []error{w.stop()}
+// Feed sends an event as the door would.
+func (w *World) Feed(ctx context.Context, e *schemas.Event) error { return w.feeder.feed(ctx, e) }
+
+// Close ends all processes and deletes what they left.
+func (w *World) Close() error {
+	problems := []error{w.Stop()}
 	if w.watcher != nil {
 		w.watcher.close()
 	}
+	w.Bar.End()
 	if w.feeder != nil {
 		w.feeder.client.Close()
 	}
@@ -109,13 +118,13 @@ type running struct {
 	rim  string
 }
 
-// start runs kairos, in one process or in one per stage.
-func (w *world) start() error {
+// Start runs kairos, in one process or in one per stage.
+func (w *World) Start() error {
 	var words [][]string // by process
 	for _, s := range w.topology.Stages() {
 		words = append(words, []string{s.Word})
 	}
-	if !w.separate {
+	if !w.Separate {
 		words = [][]string{slices.Concat(words...)}
 	}
 	for _, stages := range words {
@@ -134,15 +143,15 @@ func (w *world) start() error {
 	return nil
 }
 
-func (w *world) chaining() []string {
-	if w.separate {
+func (w *World) chaining() []string {
+	if w.Separate {
 		return []string{"--unchained"}
 	}
 	return nil
 }
 
-// stop ends kairos in good order.
-func (w *world) stop() error {
+// Stop ends kairos in good order.
+func (w *World) Stop() error {
 	const patience = 30 * time.Second
 	var problems []error
 	for _, p := range w.running {
@@ -152,7 +161,7 @@ func (w *world) stop() error {
 	return errors.Join(problems...)
 }
 
-func (w *world) pids() []int {
+func (w *World) pids() []int {
 	var pids []int
 	for _, p := range w.running {
 		pids = append(pids, p.PID)
@@ -161,7 +170,7 @@ func (w *world) pids() []int {
 }
 
 // alive is an error if one of kairos' processes has ended by itself.
-func (w *world) alive() error {
+func (w *World) alive() error {
 	for _, p := range w.running {
 		select {
 		case <-p.Ended():
@@ -172,10 +181,19 @@ func (w *world) alive() error {
 	return nil
 }
 
+// next is something that somebody of the population does.
+func (w *World) next(at schemas.Instant) *schemas.Event {
+	e := w.people.Next(at)
+	if w.Furnish != nil {
+		w.Furnish(e)
+	}
+	return e
+}
+
 // light sends a beacon for the next person in line and returns its event id.
 // People take turns, so that nobody's beacon is asked to do two things at once.
-func (w *world) light(ctx context.Context) (string, error) {
-	number := w.beacons % w.config.people
+func (w *World) light(ctx context.Context) (string, error) {
+	number := w.beacons % w.Config.People
 	w.beacons++
 	w.on[number] = !w.on[number]
 	e := w.people.Beacon(number, w.on[number], schemas.InstantOf(time.Now()))
@@ -187,7 +205,7 @@ func (w *world) light(ctx context.Context) (string, error) {
 // was fed before them is done.
 const closers = 1_000
 
-func (w *world) lightMany(ctx context.Context) ([]string, error) {
+func (w *World) lightMany(ctx context.Context) ([]string, error) {
 	var ids []string
 	for range closers {
 		id, err := w.light(ctx)
@@ -200,7 +218,7 @@ func (w *world) lightMany(ctx context.Context) ([]string, error) {
 }
 
 // progress is how many of the door's records the first stage has committed.
-func (w *world) progress(ctx context.Context) (int64, error) {
+func (w *World) progress(ctx context.Context) (int64, error) {
 	lags, err := w.admin.Lag(ctx, w.topology.Groups[0].Name)
 	if err = errors.Join(err, lags.Error()); err != nil {
 		return 0, fmt.Errorf("progress of %s: %w", w.topology.Groups[0].Name, err)
@@ -213,7 +231,7 @@ func (w *world) progress(ctx context.Context) (int64, error) {
 }
 
 // behind is how many records all groups together have not committed yet.
-func (w *world) behind(ctx context.Context) (int64, error) {
+func (w *World) behind(ctx context.Context) (int64, error) {
 	var sum int64
 	for _, g := range w.topology.Groups {
 		lags, err := w.admin.Lag(ctx, g.Name)

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kairos/schemas"
 	"kairos/topologies"
 )
 
@@ -16,8 +17,9 @@ const beacon = "beacon" // the audience
 // watcher reads the public transitions as anybody would, read committed, and
 // notes when it first sees the one that each beacon caused.
 type watcher struct {
-	client *kgo.Client
-	done   chan struct{}
+	client  *kgo.Client
+	done    chan struct{}
+	observe func(*schemas.Transition, time.Time) // nil: nobody wants to know
 
 	mu          sync.Mutex
 	seen        map[string]time.Time // by event id
@@ -26,7 +28,7 @@ type watcher struct {
 	news        chan struct{} // closed and replaced whenever something was seen
 }
 
-func newWatcher(ctx context.Context, brokers string) (*watcher, error) {
+func newWatcher(ctx context.Context, brokers string, observe func(*schemas.Transition, time.Time)) (*watcher, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers),
 		kgo.ConsumeTopics(topologies.Transitions.Name),
@@ -36,7 +38,7 @@ func newWatcher(ctx context.Context, brokers string) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{client: client, done: make(chan struct{}), seen: map[string]time.Time{}, news: make(chan struct{})}
+	w := &watcher{client: client, observe: observe, done: make(chan struct{}), seen: map[string]time.Time{}, news: make(chan struct{})}
 	go w.read(ctx)
 	return w, nil
 }
@@ -70,6 +72,9 @@ func (w *watcher) note(fetches kgo.Fetches, now time.Time) {
 			return
 		}
 		w.transitions++
+		if w.observe != nil {
+			w.observe(t, now)
+		}
 		if t.Audience != beacon || t.EventID == "" { // those of people who become one have no event
 			return
 		}

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 
 // takeProfiles begins to record what kairos does with its CPU time. The
 // function that it returns waits for the end of the profiles.
-func (w *world) takeProfiles(ctx context.Context) (wait func() error) {
-	if w.profile == 0 {
+func (w *World) takeProfiles(ctx context.Context) (wait func() error) {
+	if w.Profile == 0 {
 		return func() error { return nil }
 	}
 	taken := make(chan error, len(w.running))
@@ -29,8 +29,8 @@ func (w *world) takeProfiles(ctx context.Context) (wait func() error) {
 	}
 }
 
-func (w *world) takeProfile(ctx context.Context, r running) error {
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", r.rim, int(w.profile.Seconds()))
+func (w *World) takeProfile(ctx context.Context, r running) error {
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", r.rim, int(w.Profile.Seconds()))
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (w *world) takeProfile(ctx context.Context, r running) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("profile of %s: %s", r.name, response.Status)
 	}
-	file, err := os.Create(filepath.Join(w.results, w.name+"-"+r.name+".pprof"))
+	file, err := os.Create(filepath.Join(w.Results, w.Name+"-"+r.name+".pprof"))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,85 @@
+package rig
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Memory is what kairos' processes hold, at one moment.
+type Memory struct {
+	HeapBytes     int64 `json:"heap_bytes"`     // alive after a collection
+	ResidentBytes int64 `json:"resident_bytes"` // as the system counts it: garbage and pages not returned included
+}
+
+// Memory lets kairos collect its garbage and asks what is left.
+func (w *World) Memory(ctx context.Context) (sum Memory, err error) {
+	for _, r := range w.running {
+		if _, err := ask(ctx, r.rim, "/debug/pprof/heap?gc=1"); err != nil {
+			return sum, err
+		}
+		metrics, err := ask(ctx, r.rim, "/metrics")
+		if err != nil {
+			return sum, err
+		}
+		heap, err := metric(metrics, "go_memstats_heap_alloc_bytes")
+		if err != nil {
+			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
+		}
+		resident, err := residentBytes(r.PID)
+		if err != nil {
+			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
+		}
+		sum.HeapBytes += heap
+		sum.ResidentBytes += resident
+	}
+	return sum, nil
+}
+
+func ask(ctx context.Context, rim, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rim+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s of %s: %s", path, rim, response.Status)
+	}
+	text, err := io.ReadAll(response.Body)
+	return string(text), err
+}
+
+// metric finds a figure without labels in a text of metrics.
+func metric(text, name string) (int64, error) {
+	lines := bufio.NewScanner(strings.NewReader(text))
+	for lines.Scan() {
+		if value, found := strings.CutPrefix(lines.Text(), name+" "); found {
+			f, err := strconv.ParseFloat(value, 64)
+			return int64(f), err
+		}
+	}
+	return 0, fmt.Errorf("there is no metric %s", name)
+}
+
+// residentBytes is what /proc says, in pages.
+func residentBytes(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, fmt.Errorf("%w (needs Linux)", err)
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/%d/statm is not understood: %q", pid, text)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
