@@ -40,6 +40,9 @@ type World struct {
 
 // Open starts everything but kairos itself.
 func Open(ctx context.Context, c Config) (w *World, err error) {
+	if c.People < closers { // somebody's beacon would go on and off within a millisecond, and attributes have no order there
+		return nil, fmt.Errorf("-people %d: the stopwatch needs %d", c.People, closers)
+	}
 	if c.Patience == 0 {
 		c.Patience = 10 * time.Minute
 	}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kairos/loadtest/rig"
+	"kairos/schemas"
+)
+
+func TestThreeFifthsOfTheCrowdHaveAWindow(t *testing.T) {
+	c, windowed := newCrowd(1000, 1), 0
+	for i := range c.many {
+		if c.audience(i).windowed {
+			windowed++
+		}
+	}
+	if windowed != 600 {
+		t.Errorf("%d of 1000 have one", windowed)
+	}
+}
+
+func TestAProductIsLookedAtByFewHoweverManyThereAre(t *testing.T) {
+	view := func(product string) []*schemas.Event {
+		return []*schemas.Event{{Name: "view", Properties: schemas.Properties{{Name: "product", Value: schemas.TextOf(product)}}}}
+	}
+	for _, many := range []int{20, 10_000} {
+		about := newCrowd(many, 1).touched(view("p1")) - newCrowd(many, 1).touched(view("none"))
+		if about != 4 {
+			t.Errorf("of %d audiences %v are about looking at p1", many, about)
+		}
+	}
+}
+
+func TestAnExitAtAnotherInstantIsAnError(t *testing.T) {
+	x := &exits{gone: map[string]bool{}}
+	x.expect(1000)
+	x.observe(&schemas.Transition{Person: "ann", Audience: visitors, Cause: 1000}, time.Now())
+	if _, gone, err := x.state(); gone != 1 || err != nil {
+		t.Errorf("%d gone, %v", gone, err)
+	}
+	x.observe(&schemas.Transition{Person: "bob", Audience: visitors, Cause: 1001}, time.Now())
+	if _, _, err := x.state(); err == nil {
+		t.Error("an exit a millisecond late is none")
+	}
+}
+
+func TestWhoIsFoundTwiceIsAnError(t *testing.T) {
+	e := &entries{entered: map[string]bool{}}
+	for range 2 {
+		e.observe(&schemas.Transition{Person: "ann", Audience: regulars, Entered: true, Revision: 1}, time.Now())
+	}
+	if _, err := e.state(); err == nil || !strings.Contains(err.Error(), "ann") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEveryMeasureHasItsTable(t *testing.T) {
+	folder := t.TempDir()
+	c := newResult(rig.Config{Name: "curve"}, "curve")
+	for _, n := range []int{10, 20, 10_000} {
+		c.Curve = append(c.Curve, Point{Audiences: n, Backlog: rig.Backlog{Events: 1, EventsPerSecond: float64(1000 - n/20)}})
+	}
+	c.relate()
+	b := newResult(rig.Config{Name: "boundary"}, "boundary")
+	b.Boundary = &Boundary{Members: 4711}
+	s := newResult(rig.Config{Name: "seeding"}, "seeding")
+	s.Seeding = &Seeding{Events: 4712, Before: rig.Rate{P99: 100}, Meanwhile: rig.Rate{P99: 123}}
+	for _, r := range []*Result{c, b, s} {
+		if err := r.write(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23"} {
+		if !strings.Contains(string(table), want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
