@@ -80,6 +80,9 @@ func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if dst == nil {
 		return c.encode(v)
 	}
+	if quick, ok := any(v).(native); ok {
+		return quick.appendAvro(append(append(dst, 0xC3, 0x01), c.fingerprint[:]...)), nil
+	}
 	out, err := c.schema.AppendSingleObject(dst, v)
 	if err != nil {
 		return dst, fmt.Errorf("encode %s: %w", c.name, err)
@@ -127,12 +130,22 @@ func (c *Codec[T]) Decode(b []byte) (*T, error) {
 		}
 	}
 	v := new(T)
-	rest, err := schema.Decode(payload, v)
+	rest, err := decode(schema, payload, v, schema == c.schema)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", c.name, err)
 	}
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("decode %s: %d bytes after the record", c.name, len(rest))
+	if rest > 0 {
+		return nil, fmt.Errorf("decode %s: %d bytes after the record", c.name, rest)
 	}
 	return v, nil
+}
+
+// decode reads v and says how many bytes are left. Those of earlier releases
+// are for the library.
+func decode[T any](schema *avro.Schema, payload []byte, v *T, today bool) (rest int, err error) {
+	if quick, ok := any(v).(native); ok && today {
+		return quick.readAvro(payload)
+	}
+	left, err := schema.Decode(payload, v)
+	return len(left), err
 }

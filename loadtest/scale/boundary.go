@@ -116,7 +116,7 @@ func visit(person, number int, at, received schemas.Instant) *schemas.Event {
 	return &schemas.Event{
 		ID: fmt.Sprintf("visit-%d-%d", person, number), Name: "visit", Time: at, Received: received, Source: "scale",
 		Identifiers: []schemas.Identifier{{Namespace: "anonymous_id", Value: fmt.Sprint("visitor-", person)}},
-		Properties:  schemas.Properties{{Name: "shop", Value: schemas.TextOf(fmt.Sprint("s", (person+number)%10))}},
+		Properties:  schemas.Properties{{Name: "shop", Value: schemas.TextOf(fmt.Sprint("s", shopOf(person, number)))}},
 	}
 }
 

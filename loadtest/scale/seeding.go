@@ -25,8 +25,8 @@ type Seeding struct {
 
 const regulars = "regulars" // the new audience
 
-// Everybody visits shop s0 every tenth time, beginning with another shop: so
-// those with a visit number of it within reach are known in advance.
+// seeding gives people a past, and then asks for something that nobody has ever
+// asked for.
 func seeding(ctx context.Context, args []string) error {
 	c, visitors, visits, rate, before := defaults("seeding"), 1_000_000, 10, 500, 30*time.Second
 	flags := flag.NewFlagSet("scale seeding", flag.ContinueOnError)
@@ -66,12 +66,16 @@ func seeding(ctx context.Context, args []string) error {
 	return r.write(c.Results)
 }
 
+// shopOf is where a visit goes: everybody goes to each of ten shops twice
+// running, so that ten visits are to five of them.
+func shopOf(person, number int) int { return (person + number/2) % 10 }
+
 // regular is whether a person's visits put them into the audience: one to s0
-// and one to s1.
+// and one to s1. With ten visits two people in five are in it.
 func regular(person, visits int) bool {
 	shops := map[int]bool{}
 	for number := range visits {
-		shops[(person+number)%10] = true
+		shops[shopOf(person, number)] = true
 	}
 	return shops[0] && shops[1]
 }

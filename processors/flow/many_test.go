@@ -36,7 +36,10 @@ func manyAudiences(many int) string {
 		case 7, 8:
 			when = fmt.Sprintf(`in("many%d") && bucket("x%d") < 50`, i-7, i)
 		case 9:
-			when = fmt.Sprintf(`events("view").within("%dd").count() >= %d`, 1+i/20%60, 3+i/20%7)
+			when = fmt.Sprintf(`events("view").where(e, e.category == "c%d" && e.amount > %d).within("30d").count() >= 3`, i/20%5, i/100%30)
+			if i/20%5 == 0 {
+				when = fmt.Sprintf(`events("view").within("%dd").count() >= %d`, 1+i/100%30, 5+5*(i/20%4))
+			}
 		}
 		fmt.Fprintf(&b, "---\nkind: audience\nname: many%d\nwhen: '%s'\n", i, when)
 	}
@@ -65,7 +68,7 @@ func benchmarkAmid(b *testing.B, many int) {
 			ID: fmt.Sprint(i), Time: now, Received: now, Identifiers: []schemas.Identifier{id},
 			Name: []string{"view", "view", "view", "cart", "purchase", "login"}[c.IntN(6)],
 			Properties: schemas.Properties{
-				{Name: "amount", Value: schemas.NumberOf(float64(i % 30))}, {Name: "product", Value: schemas.TextOf(fmt.Sprint("p", product))},
+				{Name: "amount", Value: schemas.NumberOf(float64(c.IntN(30)))}, {Name: "category", Value: schemas.TextOf(fmt.Sprint("c", c.IntN(5)))}, {Name: "product", Value: schemas.TextOf(fmt.Sprint("p", product))},
 			},
 		}
 		if e.Name == "login" {
