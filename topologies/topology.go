@@ -95,6 +95,8 @@ func (t *Topology) Stages() []Stage {
 // group is left out unless it is public.
 func (t *Topology) Topics() []Topic {
 	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic}
+	letters := DeadLetters("delivery").Topic // which is no stage
+	byName[letters.Name] = letters
 	for _, g := range t.Groups {
 		for _, s := range g.Stages {
 			byName[s.Table.Name] = s.Table

@@ -34,6 +34,7 @@ type commands struct {
 	Apply       applyCommand       `cmd:"" group:"Run it" help:"Check definitions in a folder and publish what changed."`
 	Replay      replayCommand      `cmd:"" group:"Use it" help:"Feed a known history through the pipeline."`
 	Send        sendCommand        `cmd:"" group:"Use it" help:"Send an event to the door."`
+	Deliver     deliverCommand     `cmd:"" group:"Run it" help:"Tell third parties over HTTP who entered and who left."`
 	Status      statusCommand      `cmd:"" group:"Run it" help:"How everything is doing: who runs what, how far behind, what was refused."`
 	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`

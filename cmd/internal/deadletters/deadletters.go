@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/processors/delivery"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -84,7 +85,7 @@ func words() []string {
 	for _, s := range []topologies.Stage{topologies.Identity, topologies.Profile, topologies.Segment, topologies.Propensity, topologies.Destination} {
 		all = append(all, s.Word)
 	}
-	return all
+	return append(all, delivery.Word)
 }
 
 func stageExists(word string) bool { return slices.Contains(words(), word) }
@@ -129,8 +130,32 @@ func (e *NotResendableError) Error() string {
 		e.Letter.Place, e.Letter.Topic, e.Letter.Key)
 }
 
+// renew replaces what was not delivered by what is true today: a destination's
+// topic is the current list, and an old entry put behind a newer exit would make
+// it wrong.
+func renew(ctx context.Context, client *cluster.Client, letters []Letter, records []*kgo.Record) error {
+	newest := map[string]map[string][]byte{} // by topic and key
+	for i, l := range letters {
+		if l.Stage != delivery.Word {
+			continue
+		}
+		if newest[l.Topic] == nil {
+			newest[l.Topic] = map[string][]byte{}
+			err := client.Scan(ctx, l.Topic, cluster.EveryPartition, func(r *kgo.Record) error {
+				newest[l.Topic][string(r.Key)] = r.Value
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		records[i].Value = newest[l.Topic][string(l.Key)] // nil: forgotten since, and stays so
+	}
+	return nil
+}
+
 // Resend puts the original records of letters on their topics again, all
-// acknowledged when it returns. Nothing is sent if one of them cannot be.
+// acknowledged when it returns; for what was not delivered, today's record. Nothing is sent if one of them cannot be.
 func Resend(ctx context.Context, client *cluster.Client, letters []Letter) error {
 	records := make([]*kgo.Record, len(letters))
 	for i, l := range letters {
@@ -138,6 +163,9 @@ func Resend(ctx context.Context, client *cluster.Client, letters []Letter) error
 			return &NotResendableError{l}
 		}
 		records[i] = &kgo.Record{Topic: l.Topic, Key: l.Key, Value: l.Value}
+	}
+	if err := renew(ctx, client, letters, records); err != nil {
+		return err
 	}
 	producer, err := kgo.NewClient(append(client.Opts(),
 		kgo.RequiredAcks(kgo.AllISRAcks()),

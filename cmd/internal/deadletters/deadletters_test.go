@@ -109,6 +109,35 @@ func TestResendPutsTheOriginalBytesUnderTheOriginalKey(t *testing.T) {
 	}
 }
 
+// An old entry behind a newer exit would put the person on the list again.
+func TestWhatWasNotDeliveredIsSentAgainAsItIsToday(t *testing.T) {
+	client := embedded(t)
+	topic := topologies.Events.Name // any keyed topic will do
+	for _, value := range []string{"entered", "exited"} {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("p/vip"), Value: []byte(value)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse(t, client, schemas.DeadLetter{Stage: "delivery", Topic: topic, Reason: "kairos-delivery-refused", Key: []byte("p/vip"), Value: []byte("entered")})
+	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{Stage: "delivery"})
+	if err != nil || len(letters) != 1 {
+		t.Fatalf("%d letters, %v", len(letters), err)
+	}
+	if err := deadletters.Resend(t.Context(), client, letters); err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	if err := client.Scan(t.Context(), topic, cluster.EveryPartition, func(r *kgo.Record) error {
+		values = append(values, string(r.Value))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(values, " "); got != "entered exited exited" {
+		t.Errorf("on the topic: %s", got)
+	}
+}
+
 func TestAWakeCannotBeSentAgainAndThenNothingIs(t *testing.T) {
 	client := embedded(t)
 	refuse(t, client, torn, wake)

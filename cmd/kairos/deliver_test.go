@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// From the call centre to a third party's server, and not a second time.
+func TestAThirdPartyIsToldWhoEntered(t *testing.T) {
+	brokers := embedded(t)
+	r := start(t, brokers, "--partitions=2")
+	r.await(t, "/readyz", http.StatusServiceUnavailable)
+	expect(t, 0, "apply", "-f", "demo/definitions", brokers)
+	r.await(t, "/readyz", http.StatusOK)
+
+	told := make(chan string, 100)
+	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
+		body, _ := io.ReadAll(request.Body)
+		told <- request.Header.Get("Kairos-Signature") + " " + string(body)
+	}))
+	t.Cleanup(app.Close)
+	t.Setenv("APP_SECRET", "0123456789abcdef")
+	file := filepath.Join(t.TempDir(), "webhooks.yaml")
+	write(t, file, fmt.Sprintf("webhooks:\n- destination: app\n  url: %s\n  secrets: [env:APP_SECRET]\n  allow_private: true\n", app.URL))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		code, _, _ := kairos(ctx, "", "deliver", "-f", file, "--metrics=", brokers)
+		ended <- code
+	}()
+	expect(t, 0, "send", "--door=http://"+r.door, "device_id=d1", "cancel")
+	for message := range told {
+		if strings.Contains(message, `"audience":"win_back","entered":true`) {
+			if !strings.HasPrefix(message, "t=") || !strings.Contains(message, `"value":"d1"`) {
+				t.Errorf("it is told %s", message)
+			}
+			break
+		}
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("deliver ended with %d", code)
+	}
+}
+
+func TestWrongWebhooksAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "webhooks.yaml")
+	for text, part := range map[string]string{
+		"": "no webhook", "webhooks: [{destination: a, url: 'https://a.example', secrets: [abc]}]": "is not written here",
+		"webhooks: [{destination: a, url: 'https://a.example', secrets: ['env:NOT_THERE']}]": "no NOT_THERE", "hooks: []": "hooks",
+	} {
+		write(t, file, text)
+		if said := expect(t, exitAsked, "deliver", "-f", file, "--brokers=127.0.0.1:1"); !strings.Contains(said, part) {
+			t.Errorf("%q: it says %q, want %q", text, said, part)
+		}
+	}
+}
