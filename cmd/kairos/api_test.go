@@ -86,8 +86,9 @@ func TestAPersonsTransitionsAreToldAsTheyHappen(t *testing.T) {
 	expect(t, 0, "apply", "-f", "demo/definitions", brokers)
 	r.await(t, "/readyz", http.StatusOK)
 	expect(t, 0, "send", "--door=http://"+r.door, "email=sarah@example.org", "login")
-	await(t, "Sarah is known", func() bool {
-		return get(t, "http://"+r.api+"/v1/profiles/email/sarah@example.org", nil) == http.StatusOK
+	await(t, "Sarah is known, with her profile", func() bool {
+		var a answered
+		return get(t, "http://"+r.api+"/v1/profiles/email/sarah@example.org", &a) == http.StatusOK && len(a.Identifiers) > 0
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
