@@ -76,7 +76,8 @@ func (w *World) Warm(ctx context.Context) error {
 	return w.awaitTime(ctx, schemas.InstantOf(time.Now()))
 }
 
-// AwaitReady returns when kairos has taken all partitions and has nothing to do.
+// AwaitReady returns when kairos has compiled the definitions, taken all
+// partitions and has nothing to do.
 func (w *World) AwaitReady(ctx context.Context) error { return w.awaitTime(ctx, 0) }
 
 // AwaitDone returns when kairos has dealt with everything that was fed.
@@ -98,7 +99,7 @@ func (w *World) awaitTime(ctx context.Context, t schemas.Instant) error {
 	for _, r := range w.running {
 		for reached := false; !reached; {
 			groups, err := binary.StatusAt(ctx, r.rim)
-			reached = err == nil && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.Partitions) })
+			reached = err == nil && len(groups) > 0 && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.Partitions) })
 			if err := w.pause(ctx); err != nil {
 				return fmt.Errorf("time has not come to %v in %s: %w", t, r.name, err)
 			}
