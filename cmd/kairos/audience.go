@@ -135,12 +135,14 @@ type audiencePreview struct {
 	question
 	Audience string `arg:"" help:"The audience's name."`
 	File     string `short:"f" placeholder:"DIR" help:"Folder or file with definitions that are not published. Without: a published draft."`
+	Log      bool   `help:"Play the door's whole log through the stages instead of asking the tables. In memory: some kilobytes for each event."`
 	Limit    int    `default:"10" help:"How many people to name (${default})."`
 }
 
 func (c *audiencePreview) Help() string {
 	return `Evaluates the condition over the tables, as the stages would, and changes nothing. What
-the tables cannot tell is said: they keep only events that something published asks for.`
+the tables cannot tell is said: they keep only events that something published asks for.
+With --log the door's events are played instead, as far back as Kafka keeps them.`
 }
 
 func (c *audiencePreview) Run(p *process) error {
@@ -163,7 +165,12 @@ func (c *audiencePreview) Run(p *process) error {
 		if plan.Audience(c.Audience).Expression == nil {
 			return askedError{fmt.Errorf("audience %q is retired: nobody would be in it", c.Audience)}
 		}
-		view, err := crowd.PreviewOf(p, crowd.FromCluster{Client: client}, plan, running, c.Audience, c.Limit)
+		var view crowd.Preview
+		if c.Log {
+			view, err = crowd.PreviewFromLog(p, client, plan, c.Audience, c.Limit)
+		} else {
+			view, err = crowd.PreviewOf(p, crowd.FromCluster{Client: client}, plan, running, c.Audience, c.Limit)
+		}
 		if err != nil {
 			return err
 		}

@@ -172,10 +172,18 @@ when: events("view").any() || in("french_buyers")
 	if view := asked[crowd.Preview](t, "audience", "preview", "curious", brokers); view.Size != 6 || view.Doubtful != 0 || len(view.Unknown) != 0 {
 		t.Errorf("a draft that asks for events that only timelines keep: %+v", view)
 	}
+	for draft, size := range map[string]int{"french_buyers": 1, "curious": 6} {
+		if view := asked[crowd.Preview](t, "audience", "preview", draft, brokers, "--log"); view.Size != size || view.Enter != size || view.People != 6 || view.Log == 0 {
+			t.Errorf("%s by the log: %+v", draft, view)
+		}
+	}
 	edit := filepath.Join(t.TempDir(), "b.yaml")
 	write(t, edit, "kind: audience\nname: buyers\nwhen: events(\"purchase\").none()\n")
 	if view := asked[crowd.Preview](t, "audience", "preview", "buyers", brokers, "-f", edit); view.Size != 2 || view.Enter != 2 || view.Exit != 4 {
 		t.Errorf("the edit: %+v", view)
+	}
+	if view := asked[crowd.Preview](t, "audience", "preview", "buyers", brokers, "-f", edit, "--log"); view.Size != 2 || view.Enter != 2 || view.Exit != 4 {
+		t.Errorf("the edit by the log: %+v", view)
 	}
 
 	first := asked[crowd.Page](t, "audience", "members", "buyers", brokers, "--limit=3")

@@ -24,9 +24,10 @@ type Preview struct {
 	Exit     int           `json:"exit"`   // who is in it now and would not be
 	From     portrait.When `json:"from,omitzero"`
 	Until    portrait.When `json:"until,omitzero"`
-	Members  []Member      `json:"members"`  // some of them, by person
-	Doubtful int           `json:"doubtful"` // people of whom events would count that were not all kept
-	Unknown  []Unknown     `json:"unknown"`  // what the tables cannot tell, and of whom
+	Log      portrait.When `json:"log,omitzero"` // of the first event that was played; 0: the tables were asked
+	Members  []Member      `json:"members"`      // some of them, by person
+	Doubtful int           `json:"doubtful"`     // people of whom events would count that were not all kept
+	Unknown  []Unknown     `json:"unknown"`      // what the tables cannot tell, and of whom
 }
 
 // Unknown is a part of the condition that the tables hold too little for.

@@ -161,6 +161,9 @@ func (d Distinction) Text(paint screen.Paint) string {
 func (view Preview) Text(paint screen.Paint) string {
 	text := fmt.Sprintf("%s of %s people (%s) would be in %s as of %s\n", paint.In(screen.Bold, number(view.Size)), number(view.People),
 		percent(view.Size, view.People), view.Audience, view.At)
+	if view.Log != 0 {
+		text += "by all events since " + view.Log.String() + "\n"
+	}
 	if view.Exit > 0 || view.Enter != view.Size {
 		text += fmt.Sprintf("%s would enter, %s would exit\n", number(view.Enter), number(view.Exit))
 	}
