@@ -18,6 +18,9 @@ type audienceCommand struct {
 	Members     audienceMembers     `cmd:"" help:"Who is in an audience, page by page."`
 	Preview     audiencePreview     `cmd:"" help:"Who would be in a draft, or after an edit, if it were published now."`
 	Test        audienceTest        `cmd:"" help:"Play the tests that audiences carry."`
+	Progress    audienceProgress    `cmd:"" help:"How far people are looked at again after a change of definitions."`
+	Hold        audienceHold        `cmd:"" help:"Make that wait."`
+	Resume      audienceResume      `cmd:"" help:"Go on with it."`
 	Overlap     audienceOverlap     `cmd:"" help:"How many people audiences share."`
 	Explain     explainCommand      `cmd:"" help:"Say why a person is in an audience, or not."`
 	Churn       audienceChurn       `cmd:"" help:"Entries and exits, hour by hour."`

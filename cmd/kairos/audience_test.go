@@ -283,3 +283,47 @@ func TestDefinitionsWhoseOwnTestsFailAreRefusedWithTheirPlace(t *testing.T) {
 		t.Errorf("the demo's: %s", said)
 	}
 }
+
+func TestLookingAtEverybodyAgainCanBeWatchedHeldAndResumed(t *testing.T) {
+	brokers, folder := embedded(t), t.TempDir()
+	write(t, filepath.Join(folder, "a.yaml"), "kind: audience\nname: buyers\nwhen: events(\"purchase\").any()\n")
+	expect(t, 0, "apply", "-f", folder, brokers, "--partitions=1")
+	r := start(t, brokers)
+	r.await(t, "/readyz", http.StatusOK)
+	expect(t, 0, "send", "--door=http://"+r.door, "email=a@example.org", "purchase")
+	expect(t, 0, "send", "--door=http://"+r.door, "email=b@example.org", "purchase")
+	await(t, "both have bought", func() bool { return inTables(t, brokers)["buyers"] == 2 })
+
+	metrics := "--metrics=" + r.metrics
+	state := func() map[string]string {
+		states := map[string]string{}
+		for _, s := range asked[[]sweepProgress](t, "audience", "progress", metrics) {
+			states[s.Stage] = s.State
+		}
+		return states
+	}
+	await(t, "the sweep of the start is through", func() bool { return state()["segment"] == "done" })
+	expect(t, 0, "audience", "hold", metrics)
+	write(t, filepath.Join(folder, "b.yaml"), "kind: audience\nname: once\nwhen: events(\"purchase\").count() == 1\n")
+	expect(t, 0, "apply", "-f", folder, brokers)
+	await(t, "it is held", func() bool { return state()["segment"] == "held" })
+	expect(t, 0, "send", "--door=http://"+r.door, "email=b@example.org", "visit")
+	await(t, "who has an event is looked at", func() bool { return inTables(t, brokers)["once"] == 1 })
+	if said := expect(t, 0, "audience", "progress", metrics); !strings.Contains(said, "0 of ") || !strings.Contains(said, "held") {
+		t.Errorf("progress says\n%s", said)
+	}
+	expect(t, 0, "audience", "resume", metrics)
+	await(t, "everybody is looked at", func() bool { return state()["segment"] == "done" && inTables(t, brokers)["once"] == 2 })
+
+	response, err := http.Post("http://"+r.metrics+"/sweeps/hold", "text/plain", nil) // as a page in a browser could
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("without the operator's header it answers %s", response.Status)
+	}
+	if said := expect(t, exitFailed, "audience", "progress", "--metrics="+free(t)); !strings.Contains(said, "--metrics") {
+		t.Errorf("of a process that does not answer it says %s", said)
+	}
+}

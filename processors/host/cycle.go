@@ -42,7 +42,7 @@ func (r *run) anyInbox() bool {
 // anyWork reports whether there is something to do without new records.
 func (r *run) anyWork() bool {
 	for _, p := range r.owned {
-		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || p.sweeping() >= 0 || r.mustSpeak(p) || r.mustTell(p) {
+		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || r.toSweep(p) >= 0 || r.mustSpeak(p) || r.mustTell(p) {
 			return true
 		}
 	}
@@ -84,7 +84,7 @@ func (r *run) idle(p *partition) bool {
 		p.inbox = p.inbox[1:]
 	}
 	now := r.timeOf(p)
-	return len(p.inbox) == 0 && !p.timers.anyDue(now) && p.sweeping() < 0 &&
+	return len(p.inbox) == 0 && !p.timers.anyDue(now) && r.toSweep(p) < 0 &&
 		!r.mustTell(p) && !r.mustSpeak(p) && r.wall.now <= r.wallOf(p)
 }
 

@@ -28,6 +28,8 @@ type Host struct {
 	redefined  *redefinition // not yet taken by the owner goroutine
 	asked      int           // how often it was asked to redefine
 	wake       func()        // ends the owner's wait; nil until it runs
+
+	held atomic.Bool // sweeps make no progress
 }
 
 // redefinition is a runner that replaces the one in use, and what to sweep.
@@ -114,6 +116,18 @@ func (h *Host) Redefine(r *stage.Runner, rules int64, sweepWords ...string) erro
 		h.wake()
 	}
 	return nil
+}
+
+// HoldSweeps makes sweeps stand still where they are, or go on. Meanwhile a row
+// is brought up to date by its next record only. It is not remembered: the
+// sweeps of a host that starts anew go on.
+func (h *Host) HoldSweeps(hold bool) {
+	h.held.Store(hold)
+	h.redefining.Lock()
+	defer h.redefining.Unlock()
+	if h.wake != nil {
+		h.wake()
+	}
 }
 
 // follows reports whether what v shows follows from the newest definitions.

@@ -24,6 +24,7 @@ type view struct {
 type Status struct {
 	Group      string
 	Partitions []PartitionStatus // owned, by number
+	Held       bool              // sweeps stand still
 }
 
 // PartitionStatus says how one partition is doing.
@@ -43,7 +44,7 @@ type PartitionStatus struct {
 // publish shows the state after a turn to everybody else.
 func (r *run) publish() {
 	v := &view{partitions: map[int32]*rows{}, positions: map[string]map[int32]int64{}, redefinition: r.redefinition}
-	v.status.Group = r.config.Group.Name
+	v.status.Group, v.status.Held = r.config.Group.Name, r.host.held.Load()
 	for _, topic := range r.inputs {
 		v.positions[topic] = map[int32]int64{}
 	}

@@ -48,7 +48,7 @@ func (p *partition) beginSweep(fresh schemas.SweepDone) {
 // sweepLeft estimates when the sweep under way is through, from its pace since
 // this host first saw it.
 func (r *run) sweepLeft(p *partition) time.Duration {
-	i := p.sweeping()
+	i := r.toSweep(p)
 	if i < 0 {
 		p.pace = pace{}
 		return 0
@@ -71,15 +71,18 @@ type pace struct {
 	done int64
 }
 
-// sweeping is the place of the sweep to go on with; -1: none.
-func (p *partition) sweeping() int {
+// toSweep is the place of the sweep to go on with; -1: none, or they are held.
+func (r *run) toSweep(p *partition) int {
+	if r.host.held.Load() {
+		return -1
+	}
 	return slices.IndexFunc(p.state.Sweeps, func(s schemas.SweepDone) bool { return !s.Ended })
 }
 
 // collectSweep makes errands of the next rows of a sweep and moves its cursor,
 // which is committed with what the errands do.
 func (r *run) collectSweep(p *partition) []*sarama.ConsumerMessage {
-	i := p.sweeping()
+	i := r.toSweep(p)
 	if i < 0 {
 		return nil
 	}

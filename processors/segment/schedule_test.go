@@ -52,6 +52,26 @@ func TestAPausedAudienceKeepsItsMembersUntilItGoesOn(t *testing.T) {
 	expect(t, said(w, before), "winback exited rev=2 at +10ms because definition")
 }
 
+func TestDefinitionsTakenBackInTheMiddleOfASweepConcernOnlyWhomItReached(t *testing.T) {
+	before, after := audience("winback", term(cancelled)), audience("winback", country("FR"))
+	after.Version = 2
+	again := before
+	again.Version = 3
+	w := newWorld(plan(before))
+	for _, person := range []string{"bob", "sarah"} {
+		flowtest.Append(w, topologies.Changes, person, &schemas.Change{Person: person, Cause: start, Reason: "cancel", Features: truth(cancelled, true)})
+	}
+	w.Settle()
+	reached := len(w.Topics[topologies.Transitions.Name])
+	w.Become(flowtest.MustRunner(segment.New(plan(after))))
+	expect(t, tell(w, &schemas.Change{Cause: start + 1, Reason: "visit"}), "winback exited rev=2 at +1ms because definition") // as a sweep that has come as far as her
+	w.Become(flowtest.MustRunner(segment.New(plan(again))))
+	flowtest.Append(w, topologies.Changes, "sarah", &schemas.Change{Person: "sarah", Cause: start + 2, Reason: "definition", Features: truth(cancelled, true)}) // told again by profile's sweep
+	w.Settle()
+	w.Sweep("segment", start+3)
+	expect(t, said(w, reached), "winback exited rev=2 at +1ms because definition", "winback entered rev=3 at +2ms because definition")
+}
+
 // TestSchedulesActOnTheirBoundariesHoweverLateTheTimers compares with an
 // evaluator that looks at everybody at every boundary.
 func TestSchedulesActOnTheirBoundariesHoweverLateTheTimers(t *testing.T) {

@@ -24,6 +24,13 @@ func (p *Pipeline) Statuses() []host.Status {
 	return all
 }
 
+// HoldSweeps makes the sweeps of all hosts stand still, or go on.
+func (p *Pipeline) HoldSweeps(hold bool) {
+	for _, h := range p.hosts {
+		h.HoldSweeps(hold)
+	}
+}
+
 // Ready says what is not ready yet; empty when every host owns partitions. A
 // host publishes a partition once its rows are recovered.
 func (p *Pipeline) Ready() string {

@@ -68,6 +68,8 @@ func (s *service) serveMetrics(ctx context.Context, group *errgroup.Group) error
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("POST /sweeps/hold", func(w http.ResponseWriter, r *http.Request) { s.holdSweeps(w, r, true) })
+	mux.HandleFunc("POST /sweeps/resume", func(w http.ResponseWriter, r *http.Request) { s.holdSweeps(w, r, false) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
@@ -110,4 +112,23 @@ func (s *service) status(w http.ResponseWriter, _ *http.Request) {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	_ = encoder.Encode(statuses) // the client went away: nobody to tell
+}
+
+// OperatorHeader must come with requests that change anything: no page in a
+// browser can send it here.
+const OperatorHeader = "Kairos-Operator"
+
+// holdSweeps makes the sweeps of this process stand still, or go on, those of
+// hosts that start within it later too.
+func (s *service) holdSweeps(w http.ResponseWriter, r *http.Request, hold bool) {
+	if r.Header.Get(OperatorHeader) == "" {
+		http.Error(w, "the header "+OperatorHeader+" is missing", http.StatusForbidden)
+		return
+	}
+	s.held.Store(hold)
+	if g := s.current.Load(); g != nil {
+		g.pipeline.HoldSweeps(hold)
+	}
+	s.Logger.Info("sweeps", "held", hold)
+	s.status(w, r)
 }

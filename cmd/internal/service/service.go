@@ -67,6 +67,7 @@ type service struct {
 	plan     atomic.Pointer[definition.Plan] // that the door follows
 	current  atomic.Pointer[generation]      // of hosts
 	changes  chan catalog.Published          // for the hosts
+	held     atomic.Bool                     // sweeps stand still
 }
 
 // generation is a set of hosts under one set of destinations. A new
@@ -177,6 +178,7 @@ func (s *service) generation(ctx context.Context, published catalog.Published) (
 	if err != nil {
 		return nil, err
 	}
+	g.pipeline.HoldSweeps(s.held.Load())
 	s.current.Store(g)
 	s.Logger.Info("hosts start", "definitions", published.Len(), "destinations", len(g.destinations))
 	group, running := errgroup.WithContext(ctx)
