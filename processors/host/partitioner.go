@@ -17,4 +17,6 @@ func newPartitioner() func(key []byte, partitions int32) int32 {
 }
 
 // PartitionOf is the partition of a key, of so many.
-func PartitionOf(key string, partitions int32) int32 { return newPartitioner()([]byte(key), partitions) }
+func PartitionOf(key string, partitions int32) int32 {
+	return newPartitioner()([]byte(key), partitions)
+}
