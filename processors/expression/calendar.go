@@ -10,8 +10,9 @@ import (
 	"kairos/schemas"
 )
 
-// Calendar restrictions look at when an event happened, in UTC. They are part
-// of the filter of a series: whether an event passes never changes.
+// Calendar restrictions look at when an event happened, in UTC or a time zone
+// that they name. But for the windows of calendars they are part of the filter
+// of a series: whether an event passes never changes.
 
 // period is from <= time < to; a zero to is open.
 type period struct{ from, to schemas.Instant }
@@ -29,9 +30,10 @@ func (p period) String() string {
 // between reads since("2026-01-01") and between("2026-01-01", "2026-02-01").
 func (c *chain) between(e ast.Expr, step string, arguments []ast.Expr) {
 	var times []schemas.Instant
+	zone, arguments := c.zoneAtEnd(arguments)
 	for _, argument := range arguments {
 		text, ok := textOf(argument)
-		t, err := time.Parse(time.DateOnly, text)
+		t, err := dayIn(zone, text)
 		if err != nil {
 			t, err = time.Parse(time.RFC3339, text)
 		}
@@ -56,13 +58,14 @@ func (c *chain) between(e ast.Expr, step string, arguments []ast.Expr) {
 // on reads on("2026-11-27") and on("saturday", "sunday").
 func (c *chain) on(e ast.Expr, arguments []ast.Expr) {
 	var days []time.Weekday
+	zone, arguments := c.zoneAtEnd(arguments)
 	for _, argument := range arguments {
 		text, _ := textOf(argument)
 		if weekday, ok := weekdayOf(text); ok {
 			days = append(days, weekday)
-		} else if t, err := time.Parse(time.DateOnly, text); err == nil && t.Unix() >= 0 && len(arguments) == 1 {
-			from := schemas.InstantOf(t)
-			c.periods = append(c.periods, period{from, from.Add(day)})
+		} else if t, err := time.Parse(time.DateOnly, text); err == nil && t.Unix() > 0 && len(arguments) == 1 {
+			p := (&Calendar{Day, zone}).Period(t.Unix() / daySeconds)
+			c.periods = append(c.periods, period{p.From, p.To})
 			return
 		} else {
 			c.refuse(argument, "on takes one day, or days of the week", "write on(\"2026-11-27\") or on(\"saturday\", \"sunday\")")
@@ -74,7 +77,27 @@ func (c *chain) on(e ast.Expr, arguments []ast.Expr) {
 		return
 	}
 	slices.Sort(days)
-	c.days = slices.Compact(days)
+	c.days, c.daysZone = slices.Compact(days), zone
+}
+
+// zoneAtEnd takes a time zone off the end of arguments: UTC if there is none.
+func (c *chain) zoneAtEnd(arguments []ast.Expr) (*time.Location, []ast.Expr) {
+	if n := len(arguments); n > 0 {
+		text, _ := textOf(arguments[n-1])
+		if zone, err := c.environment.Terms.zone(text); err == nil {
+			return zone, arguments[:n-1]
+		}
+	}
+	return time.UTC, arguments
+}
+
+// dayIn is the beginning of a day such as "2026-01-31" in a zone.
+func dayIn(zone *time.Location, text string) (time.Time, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return t, err
+	}
+	return (&Calendar{Day, zone}).begins(floorDivide(t.Unix(), daySeconds)).Time(), nil
 }
 
 func weekdayOf(name string) (time.Weekday, bool) {
@@ -101,18 +124,22 @@ func (c *chain) normalPeriods() []period {
 	return []period{p}
 }
 
-func daysText(days []time.Weekday) string {
+func daysText(days []time.Weekday, zone *time.Location) string {
 	names := make([]string, len(days))
 	for i, d := range days {
 		names[i] = strings.ToLower(d.String())
 	}
-	return strings.Join(names, ",")
+	return strings.Join(names, ",") + inZone(zone)
 }
 
-func onDays(days []time.Weekday) func(*event) bool {
+func onDays(days []time.Weekday, zone *time.Location) func(*event) bool {
 	var wanted [7]bool
 	for _, d := range days {
 		wanted[d] = true
 	}
-	return func(e *event) bool { return wanted[e.Time.Time().Weekday()] }
+	if zone == time.UTC {
+		return func(e *event) bool { return wanted[e.Time.Time().Weekday()] }
+	}
+	calendar := &Calendar{Day, zone}
+	return func(e *event) bool { return wanted[((calendar.day(e.Time)+4)%7+7)%7] }
 }

@@ -13,7 +13,9 @@ import (
 
 // String is the word for a.
 func (a Aggregate) String() string {
-	return [...]string{"any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique"}[a]
+	return [...]string{"any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique",
+		"most_frequent", "list", "recency", "elapsed", "streak",
+		"daysUntil", "daysSince", "yearsSince", "anniversary", "daysUntilAnniversary"}[a]
 }
 
 // String is the operator of c.

@@ -9,6 +9,8 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+
+	"kairos/schemas"
 )
 
 // A chain is events("name"), restrictions, and a result at the end. It becomes
@@ -16,6 +18,10 @@ import (
 
 // restrictions are the steps between events(...) and the result.
 var restrictions = [...]string{"where", "from", "within", "between", "since", "on"}
+
+// results are the steps that end a chain.
+var results = [...]string{"any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique",
+	"most_frequent", "list", "ratio", "recency", "streak"}
 
 // result describes the last step of a chain.
 type result struct {
@@ -47,20 +53,16 @@ func resultOf(step string) (result, bool) {
 		return result{Last, true, false, AnyType}, true
 	case "unique":
 		return result{Unique, true, false, NumberType}, true
+	case "most_frequent":
+		return result{MostFrequent, true, false, AnyType}, true
+	case "list":
+		return result{List, true, false, ListType}, true
+	case "recency":
+		return result{aggregate: Recency, gives: NumberType}, true
+	case "streak":
+		return result{aggregate: Streak, gives: NumberType}, true
 	default:
 		return result{}, false
-	}
-}
-
-// unsupported says what the language will have one day and what to do until then.
-func unsupported(step string) (next string, ok bool) {
-	switch step {
-	case "most_frequent":
-		return "use last(\"field\") for the newest value, or unique(\"field\") for how many there are", true
-	case "list", "streak", "recency":
-		return "use any, none, count, sum, avg, min, max, first, last, unique or ratio", true
-	default:
-		return "", false
 	}
 }
 
@@ -73,7 +75,11 @@ type chain struct {
 	sender     string     // of from(...)
 	periods    []period
 	days       []time.Weekday
+	daysZone   *time.Location
 	window     time.Duration
+	calendar   *Calendar // a window, too
+	only       int       // of first(n), negative, and last(n)
+	unit       *Calendar // of a streak
 	failed     bool
 }
 
@@ -95,7 +101,7 @@ func steps(e ast.Expr) (calls []ast.Expr, ok bool) {
 // term makes the term of the chain at e, compared with bound, and returns the
 // node that stands for it in place of at. ok is false if e is no chain, or one
 // whose result is not compared like that.
-func (w *work) term(at, e ast.Expr, comparison Comparison, bound float64) (node ast.Expr, ok bool) {
+func (w *work) term(at, e ast.Expr, comparison Comparison, bound operand) (node ast.Expr, ok bool) {
 	calls, ok := steps(e)
 	if !ok {
 		return nil, false
@@ -109,22 +115,34 @@ func (w *work) term(at, e ast.Expr, comparison Comparison, bound float64) (node 
 		}
 		w.refuseEnd(calls)
 		return e, true
-	case comparison != NoComparison && r.gives == BooleanType:
+	case comparison != NoComparison && (r.gives == BooleanType || r.gives == ListType || bound.elapsed && r.aggregate != Recency):
 		return nil, false
 	case isSequence(calls):
-		return w.sequence(at, calls, r, comparison, bound), true
+		return w.sequence(at, calls, r, comparison, bound.number), true
+	case bound.elapsed:
+		r.aggregate = Elapsed
 	}
 	c := &chain{work: w}
 	c.begin(calls[0])
 	for _, call := range calls[1 : len(calls)-1] {
 		c.restrict(call)
 	}
-	t := &Term{Window: c.window, Aggregate: r.aggregate, Compare: comparison, Operand: bound, Short: "events(" + c.event + ")"}
+	t := &Term{
+		Window: c.window, Limit: c.only, Aggregate: r.aggregate,
+		Compare: comparison, Operand: bound.number, Short: "events(" + c.event + ")",
+	}
 	gives := c.finish(t, calls[len(calls)-1], r)
 	if c.failed {
 		return at, true
 	}
 	return w.stand(at, t, gives), true
+}
+
+// operand is what a result is compared with: a number, or a duration in
+// milliseconds.
+type operand struct {
+	number  float64
+	elapsed bool
 }
 
 // stand interns a term, whose aggregate is of type gives, and makes the node
@@ -147,35 +165,24 @@ func (w *work) stand(at ast.Expr, t *Term, gives Type) ast.Expr {
 // refuseEnd refuses a chain that has no result at its end, at the first step
 // that is not a restriction.
 func (w *work) refuseEnd(calls []ast.Expr) {
-	const results = "any(), none(), count(), sum, avg, min, max, first, last, unique or ratio"
 	for _, e := range calls[1:] {
 		step := e.AsCall().FunctionName()
-		if slices.Contains(restrictions[:], step) || isSequenceStep(step) {
+		if _, limits := limitOf(e); limits || slices.Contains(restrictions[:], step) || isSequenceStep(step) {
 			continue
 		}
 		w.refuseStep(e, step)
 		return
 	}
-	w.refuse(calls[0], "events(...) has no result", "end it with "+results)
+	w.refuse(calls[0], "events(...) has no result", "end it with any(), none(), count(), recency(), sum, avg, min, max, first, last, unique, "+
+		"most_frequent, list, ratio or streak")
 }
 
 func (w *work) refuseStep(e ast.Expr, step string) {
-	if next, known := unsupported(step); known {
-		w.refuse(e, "`"+step+"` is not supported", next)
-		return
-	}
-	if arguments := e.AsCall().Args(); (step == "first" || step == "last") && len(arguments) == 1 {
-		if _, isNumber := numberOf(arguments[0]); isNumber {
-			w.refuse(e, step+"(n) is not supported yet", "restrict the events by time with within(\"30d\")")
-			return
-		}
-	}
 	if _, ends := resultOf(step); ends {
 		w.refuse(e, "`"+step+"` gives a result, so nothing can restrict it afterwards", "put where(...) and within(...) before it")
 		return
 	}
-	known := append(restrictions[:], "then", "without", "any", "none", "count", "sum", "avg", "min", "max", "first", "last", "unique", "ratio")
-	w.refuse(e, "unknown step `"+step+"` after events(...)", Suggest(step, known))
+	w.refuse(e, "unknown step `"+step+"` after events(...)", Suggest(step, slices.Concat(restrictions[:], []string{"then", "without"}, results[:])))
 }
 
 // refuse notes that the chain cannot become a term.
@@ -210,7 +217,18 @@ func (c *chain) named(e ast.Expr, name string) {
 // restrict reads a step between.
 func (c *chain) restrict(e ast.Expr) {
 	call := e.AsCall()
+	n, limits := limitOf(e)
+	if !limits && c.only != 0 {
+		c.refuse(e, "nothing can restrict the events behind first(n) or last(n)", "put it before")
+		return
+	}
 	switch step := call.FunctionName(); step {
+	case "first", "last":
+		if !limits {
+			c.refuseStep(e, step)
+			return
+		}
+		c.keepOnly(e, step, n)
 	case "where":
 		c.where(e, call.Args())
 	case "from":
@@ -270,32 +288,45 @@ func (c *chain) from(e ast.Expr, arguments []ast.Expr) {
 
 func (c *chain) within(e ast.Expr, arguments []ast.Expr) {
 	text, ok := "", false
-	if len(arguments) == 1 {
+	if len(arguments) > 0 {
 		text, ok = textOf(arguments[0])
 	}
-	if !ok {
-		c.refuse(e, "within takes one duration as a constant text", "write within(\"30d\")")
+	unit, ofCalendar := currentUnit(text)
+	switch {
+	case !ok || len(arguments) > 1 && !ofCalendar:
+		c.refuse(e, "within takes one duration, or a period with its time zone, as constant texts", "write within(\"30d\") or within(\"this month\", \"Europe/Paris\")")
+		return
+	case c.window != 0 || c.calendar != nil:
+		c.refuse(e, "within is there twice", "keep the shorter one")
+		return
+	case ofCalendar:
+		c.calendar = c.calendarOf(e, unit, arguments[1:])
 		return
 	}
 	window, err := ParseDuration(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		c.refuse(arguments[0], err.Error(), "")
-	case c.window != 0:
-		c.refuse(e, "within is there twice", "keep the shorter one")
-	default:
-		c.window = window
+		return
 	}
+	c.window = window
 }
 
 // finish reads the result, and makes the series.
 func (c *chain) finish(t *Term, e ast.Expr, r result) Type {
 	call := e.AsCall()
-	taken, gives := c.take(e, call.FunctionName(), call.Args(), r)
+	arguments := call.Args()
+	if r.aggregate == Streak {
+		arguments = c.streak(e, arguments)
+	}
+	taken, gives := c.take(e, call.FunctionName(), arguments, r)
 	if c.failed {
 		return gives
 	}
-	s := &Series{Event: c.event, Canonical: c.canonical(taken), Match: c.match(), needs: c.needs()}
+	s := &Series{Event: c.event, Canonical: c.canonical(taken), Match: c.match(), Calendar: c.calendar, needs: c.needs()}
+	if unit := c.unit; unit != nil {
+		t.Unit = unit
+		s.Value = func(e *event) value { return schemas.NumberOf(float64(unit.At(e.Time).Index)) }
+	}
 	if taken != nil {
 		get := native[*event]{eventSlot}.value(taken)
 		s.Value = func(e *event) value { return settled(get(e)) }
@@ -365,13 +396,19 @@ func (c *chain) canonical(taken ast.Expr) string {
 		b.WriteString(" " + p.String())
 	}
 	if len(c.days) > 0 {
-		b.WriteString(" on " + daysText(c.days))
+		b.WriteString(" on " + daysText(c.days, c.daysZone))
+	}
+	if c.calendar != nil {
+		b.WriteString(" this " + c.calendar.String())
 	}
 	if len(c.conditions) > 0 {
 		b.WriteString(" where " + conjunctionText(c.conditions))
 	}
 	if taken != nil {
 		b.WriteString(" take " + canonicalText(taken))
+	}
+	if c.unit != nil {
+		b.WriteString(" by " + c.unit.String())
 	}
 	return b.String()
 }
@@ -399,9 +436,19 @@ func (t *Term) text() string {
 	if t.Window > 0 {
 		b.WriteString(" within " + FormatDuration(t.Window))
 	}
-	b.WriteString(" " + t.Aggregate.String())
-	if t.Compare != NoComparison {
-		b.WriteString(" " + t.Compare.String() + " " + numberText(t.Operand))
+	if t.Limit > 0 {
+		fmt.Fprintf(&b, " last %d", t.Limit)
+	} else if t.Limit < 0 {
+		fmt.Fprintf(&b, " first %d", -t.Limit)
 	}
+	b.WriteString(" " + t.Aggregate.String())
+	if t.Compare == NoComparison {
+		return b.String()
+	}
+	operand := numberText(t.Operand)
+	if t.Aggregate == Elapsed {
+		operand = FormatDuration(time.Duration(t.Operand) * time.Millisecond)
+	}
+	b.WriteString(" " + t.Compare.String() + " " + operand)
 	return b.String()
 }

@@ -116,7 +116,7 @@ func (w *work) expression(source string, kind Type, eval func(Inputs) value) *Ex
 
 // The functions that stand for inputs in the checked tree, by the type that
 // they return. Nobody can call them: `@` is not part of any name.
-var inputFunctions = [...]string{AnyType: "@any", BooleanType: "@boolean", NumberType: "@number", TextType: "@text"}
+var inputFunctions = [...]string{AnyType: "@any", BooleanType: "@boolean", NumberType: "@number", TextType: "@text", ListType: "@list"}
 
 // language lists the operators and functions of expressions: CEL's own, in
 // their overloads for booleans, numbers (always double) and texts, and the
@@ -143,7 +143,7 @@ func language() []*decls.FunctionDecl {
 		overloads.StartsWith:        {overloads.StartsWithString},
 		overloads.EndsWith:          {overloads.EndsWithString},
 		overloads.Matches:           {overloads.MatchesString},
-		overloads.Size:              {overloads.SizeString},
+		overloads.Size:              {overloads.SizeString, overloads.SizeList},
 		overloads.TypeConvertDouble: {overloads.IntToDouble},
 	}
 	var functions []*decls.FunctionDecl
@@ -171,6 +171,8 @@ func celType(t Type) *types.Type {
 		return types.NewNullableType(types.DoubleType)
 	case TextType:
 		return types.NewNullableType(types.StringType)
+	case ListType:
+		return types.NewListType(types.DynType)
 	default:
 		return types.DynType
 	}
@@ -185,6 +187,8 @@ func typeOf(t *types.Type) (Type, bool) {
 		return NumberType, true
 	case types.StringKind:
 		return TextType, true
+	case types.ListKind:
+		return ListType, true
 	case types.DynKind, types.NullTypeKind:
 		return AnyType, true
 	default:

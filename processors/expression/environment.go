@@ -3,6 +3,7 @@ package expression
 import (
 	"maps"
 	"slices"
+	"time"
 )
 
 // Type is what is known of a value before it is there.
@@ -14,11 +15,12 @@ const (
 	BooleanType
 	NumberType
 	TextType
+	ListType // of a term only: values that are asked for with `in` and size
 )
 
 // String is the word for t in definitions.
 func (t Type) String() string {
-	return [...]string{"any", "boolean", "number", "text"}[t]
+	return [...]string{"any", "boolean", "number", "text", "list"}[t]
 }
 
 // TypeOf returns the type that a word in a definition means.
@@ -57,6 +59,7 @@ type Terms struct {
 	terms   map[int64]*Term
 	series  map[int64]*Series
 	forever map[int64]bool // series that a term without a window looks at
+	zones   zones
 }
 
 // NewTerms makes an empty table.
@@ -91,6 +94,9 @@ func (t *Terms) internSeries(s *Series) *Series {
 	return s
 }
 
+// zone opens a time zone.
+func (t *Terms) zone(name string) (*time.Location, error) { return t.zones.zone(name) }
+
 // intern returns the one term like x, whose series must be interned, and
 // widens what the series keeps.
 func (t *Terms) intern(x *Term) *Term {
@@ -100,6 +106,8 @@ func (t *Terms) intern(x *Term) *Term {
 	}
 	if s := x.Series; s == nil {
 		// a dwell keeps what its parts keep
+	} else if s.Calendar != nil || s.Attribute != "" {
+		s.Keep = 0 // nothing is kept for longer than a period, or at all
 	} else if x.Window == 0 {
 		s.Keep, t.forever[s.ID] = 0, true
 	} else if !t.forever[s.ID] {

@@ -90,7 +90,7 @@ func (c *chain) match() func(*event) bool {
 		tests = append(tests, func(e *event) bool { return p.holds(e.Time) })
 	}
 	if len(c.days) > 0 {
-		tests = append(tests, onDays(c.days))
+		tests = append(tests, onDays(c.days, c.daysZone))
 	}
 	n := native[*event]{eventSlot}
 	for _, condition := range conjuncts(c.conditions) {

@@ -25,6 +25,9 @@ type Index struct {
 func NewIndex(series []*Series) *Index {
 	x := &Index{series: series, byName: map[string]*shelf{}, any: newShelf()}
 	for place, s := range series {
+		if s.Attribute != "" {
+			continue
+		}
 		for name, needs := range s.asks() {
 			x.shelf(name).put(place, &needs)
 		}

@@ -170,6 +170,9 @@ func (n native[S]) negation(argument ast.Expr) func(S) value {
 
 func (n native[S]) length(argument ast.Expr) func(S) value {
 	operand := n.value(argument)
+	if argument.Kind() == ast.CallKind && argument.AsCall().FunctionName() == inputFunctions[ListType] {
+		return func(s S) value { return schemas.NumberOf(float64(len(Elements(operand(s))))) }
+	}
 	return func(s S) value {
 		v := operand(s)
 		if v.Kind != schemas.Text {
@@ -363,6 +366,9 @@ func (c Comparison) holds(sign int) bool {
 
 func (n native[S]) membership(arguments []ast.Expr) func(S) truth {
 	operand := n.value(arguments[0])
+	if arguments[1].Kind() != ast.ListKind {
+		return n.listed(operand, n.value(arguments[1]))
+	}
 	list := map[value]bool{}
 	for _, element := range arguments[1].AsList().Elements() {
 		list[constantOf(element)] = true

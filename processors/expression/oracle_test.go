@@ -348,3 +348,47 @@ func (in testInputs) Score(model string) value {
 	}
 	return value{}
 }
+
+// A list must hold what CEL's own list of the same values holds, and be as long.
+func TestAListAgreesWithCEL(t *testing.T) {
+	compiler, err := NewCompiler(Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expression, err := compiler.Compile(`p.x in events("seen").list("f") ? 1 : 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, err := compiler.Compile(`size(events("seen").list("f"))`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	element := rapid.OneOf(anyValue(), rapid.Map(rapid.String(), schemas.TextOf), rapid.Map(rapid.SampledFrom([]string{`"`, `\`, `\"`, `,`, `]`, `","`, "<", "\u2028"}), schemas.TextOf)).Filter(func(v value) bool {
+		return settled(v).Kind != schemas.Null
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfNDistinct(element, 0, 8, func(v value) string { return elementText(v) }).Draw(t, "values")
+		needle := rapid.OneOf(element, rapid.Just(value{})).Draw(t, "needle")
+		if len(values) > 0 && rapid.Bool().Draw(t, "one of them") {
+			needle = rapid.SampledFrom(values).Draw(t, "which")
+		}
+		var list []ref.Val
+		for _, v := range values {
+			list = append(list, celValue(v))
+		}
+		want := schemas.NumberOf(0)
+		if types.NewDynamicList(types.DefaultTypeAdapter, list).Contains(celValue(needle)) == types.True {
+			want = schemas.NumberOf(1)
+		}
+		in := testInputs{
+			attributes: schemas.Properties{{Name: "x", Value: needle}},
+			terms:      map[int64]value{expression.Terms[0].ID: ListOf(values)},
+		}
+		if got := expression.Eval(in); got != want {
+			t.Fatalf("%v in %v is %v, in CEL %v", needle, ListOf(values), got, want)
+		}
+		if got := size.Eval(in); got != schemas.NumberOf(float64(len(values))) {
+			t.Fatalf("the size of %v is %v, not %d", ListOf(values), got, len(values))
+		}
+	})
+}

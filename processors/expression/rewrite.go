@@ -178,6 +178,9 @@ func (w *work) rewriteAll(es []ast.Expr, s scope) []ast.Expr {
 // membership rewrites x in [constants].
 func (w *work) membership(e ast.Expr, call ast.CallExpr, s scope) ast.Expr {
 	list := call.Args()[1]
+	if isListed(list) {
+		return w.factory.NewCall(e.ID(), operators.In, w.rewrite(call.Args()[0], s), w.rewrite(list, s))
+	}
 	if list.Kind() != ast.ListKind {
 		w.refuse(e, "the right side of `in` is not a list", "write p.country in [\"FR\", \"BE\"]; for an audience write in(\"name\")")
 		return e
@@ -288,7 +291,10 @@ func (s personScope) feature(e ast.Expr, name string) ast.Expr {
 }
 
 func (s personScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
-	if special, ok := s.term(e, e, NoComparison, 0); ok {
+	if special, ok := s.term(e, e, NoComparison, operand{}); ok {
+		return special
+	}
+	if special, ok := s.date(e, e, NoComparison, 0); ok {
 		return special
 	}
 	switch name := call.FunctionName(); name {
@@ -314,7 +320,8 @@ func (w *work) refuseCall(e ast.Expr) {
 		w.refuse(e, "`"+name+"` is not part of the language: there are no loops", "for a list of constants write p.country in [\"FR\", \"BE\"]")
 	default:
 		w.refuse(e, "unknown function `"+name+"`", Suggest(name, []string{
-			"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches"}))
+			"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches",
+			"daysUntil", "daysSince", "yearsSince", "anniversary", "daysUntilAnniversary"}))
 	}
 }
 
@@ -370,11 +377,15 @@ func (w *work) oneText(e ast.Expr, call ast.CallExpr, example string) (string, b
 func (s personScope) compare(e ast.Expr, call ast.CallExpr) (ast.Expr, bool) {
 	comparison := comparisonOf(call.FunctionName())
 	left, right := call.Args()[0], call.Args()[1]
-	if bound, ok := numberOf(right); ok {
-		return s.term(e, left, comparison, bound)
+	if isConstant(left) {
+		left, right, comparison = right, left, comparison.flipped()
 	}
-	if bound, ok := numberOf(left); ok {
-		return s.term(e, right, comparison.flipped(), bound)
+	bound, ok := s.operandOf(left, right)
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	if special, ok := s.date(e, left, comparison, bound.number); ok && !bound.elapsed {
+		return special, true
+	}
+	return s.term(e, left, comparison, bound)
 }

@@ -132,6 +132,14 @@ func (w *work) sequence(at ast.Expr, calls []ast.Expr, r result, comparison Comp
 	}
 	end := calls[len(calls)-1]
 	s.checkEnd(end, r)
+	if s.whole.calendar != nil {
+		s.whole.refuse(calls[0], "a sequence has no window of the calendar", "write within(\"30d\"), or restrict a step with since(\"2026-01-31\")")
+	}
+	for _, p := range s.parts {
+		if p.only != 0 {
+			p.refuse(p.at, "a sequence takes no first(n) and no last(n)", "restrict it by time with within(\"30d\")")
+		}
+	}
 	if len(s.parts) > longestSequence {
 		s.whole.refuse(s.parts[longestSequence].at, fmt.Sprintf("the sequence has more than %d steps", longestSequence),
 			"split it into audiences and join them with in(\"...\")")

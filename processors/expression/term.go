@@ -7,7 +7,8 @@ import (
 )
 
 // Series is a stream of one person's events that terms look at: those of one
-// name that a filter lets pass, with the value of one field.
+// name that a filter lets pass, with the value of one field. That of a date is
+// of no events at all: it names the attribute.
 type Series struct {
 	ID        int64                              // xxhash64 of Canonical
 	Canonical string                             // such as `purchase where e.amount > 50.0 take amount`
@@ -16,6 +17,8 @@ type Series struct {
 	Value     func(*schemas.Event) schemas.Value // nil: no field is needed
 	Keep      time.Duration                      // the longest window of a term that looks at it; 0: for ever
 	Roles     []Role                             // what events may be to sequences, by Canonical; nil: no sequence looks at it. A value tells roles: see RolesOf
+	Calendar  *Calendar                          // its terms look at the current period of this only, whatever Keep says
+	Attribute string                             // its terms look at this attribute, not at events
 	needs     need                               // what Match asks at least; see Index
 }
 
@@ -25,8 +28,20 @@ type Aggregate uint8
 // The aggregates. Any and None give a Boolean; Count and Unique a Number, 0
 // without points; Sum a Number, 0 without points; Avg, Min and Max a Number,
 // Null without points; First and Last the value of the oldest and newest point
-// that has one, Null without; Recency the Number of whole seconds since the
-// newest point... as of the time asked, Null without.
+// that has one, Null without.
+//
+// MostFrequent gives the value that most points have; of several the one that
+// came last, of those the greatest; Null without. List gives the different
+// values, newest first (see [List] and [Elements]).
+//
+// The others change as time passes. Recency is the Number of whole days since
+// the newest point, Elapsed that of milliseconds, which makes sense compared
+// only; both Null without points. Streak is how many periods of Term.Unit in a
+// row have a point, up to the current one or, as long as that has none, the one
+// before; 0 without. The Number of a point is the period's index then.
+//
+// The last ones are of a date, the value of an attribute, by the calendar of
+// Term.Unit: see [Term.OfDate].
 const (
 	Any Aggregate = iota
 	None
@@ -38,6 +53,16 @@ const (
 	First
 	Last
 	Unique
+	MostFrequent
+	List
+	Recency
+	Elapsed
+	Streak
+	DaysUntil
+	DaysSince
+	YearsSince
+	Anniversary
+	DaysUntilAnniversary
 )
 
 // Comparison turns a term's number into a Boolean, so that only crossing the
@@ -64,12 +89,20 @@ type Term struct {
 	Canonical string // source text in normal form
 	Short     string // for people, such as `events(purchase)`
 	Series    *Series
-	Window    time.Duration // 0: for ever
+	Window    time.Duration // 0: for ever, or the current period of Series.Calendar
+	Limit     int           // only the newest Limit points within the window count, or the -Limit oldest; 0: all
+	Unit      *Calendar     // of a streak or a date
 	Sequence  *Sequence     // the points must make such a sequence; nil: each counts on its own
 	Dwell     *Dwell        // the term is whether somebody has been in an audience for a time; it has no series and no aggregate
 	Aggregate Aggregate     // of a sequence Any, None or Count
 	Compare   Comparison
 	Operand   float64
+}
+
+// looksAgain tells whether t's value at a time in the past takes more than the
+// points that were within its window then.
+func (t *Term) looksAgain() bool {
+	return t.Limit != 0 || t.Aggregate > Unique || t.Series != nil && (t.Series.Calendar != nil || t.Series.Attribute != "")
 }
 
 // Inputs is what an expression may ask for about one person.

@@ -35,8 +35,10 @@ func (t *Term) Empty() schemas.Value {
 		return t.Compared(schemas.BooleanOf(false))
 	case None:
 		return t.Compared(schemas.BooleanOf(true))
-	case Count, Sum, Unique:
+	case Count, Sum, Unique, Streak:
 		return t.Compared(schemas.NumberOf(0))
+	case List:
+		return ListOf(nil)
 	default:
 		return t.Compared(schemas.Value{})
 	}

@@ -122,3 +122,36 @@ func BenchmarkEventAmidSequences(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEventAmidMovingTerms measures the same step for terms that must be
+// looked at again at the instants at which they may change: one of a kind at a
+// time, over a full window of events.
+func BenchmarkEventAmidMovingTerms(b *testing.B) {
+	for _, source := range []string{
+		`events("buy").within("90d").count() >= 3`, // for comparison: one that is added up
+		`events("buy").within("90d").most_frequent("item") == "a"`, `size(events("buy").within("90d").list("item")) > 3`,
+		`events("buy").recency() >= 30`, `events("buy").streak("1d", "Europe/Paris") >= 7`, `events("buy").within("90d").last(3).sum("amount") > 9`,
+		`events("buy").within("90d").first(3).sum("amount") > 9`, `events("buy").within("this year", "Europe/Paris").sum("amount") > 9`,
+		`daysUntil(p.renewal, "Europe/Paris") <= 7`, `daysUntilAnniversary(p.renewal, "Europe/Paris") <= 7`,
+	} {
+		b.Run(source, func(b *testing.B) {
+			w := newWorld(b, askedOf(b, source))
+			for i := range 60 {
+				w.hear(event(sarah, mail, "buy", fmt.Sprint(i), start+schemas.Instant(i)*day, number("amount", float64(i%7)), text("item", fmt.Sprint(i%9))))
+			}
+			m := event(sarah, mail, "buy", "now", start+60*day, number("amount", 1), text("item", "1"))
+			m.Event.Attributes = schemas.Properties{text("renewal", "2030-02-28")}
+			value, err := schemas.PersonEventCodec.Append(nil, &m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := w.runner.Message(w, message); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -153,6 +153,7 @@ type bucket struct {
 	start  schemas.Instant
 	newest schemas.Instant // of its points
 	sums
+	extra *extra // nil: no term asks for it
 }
 
 // The column of buckets: per bucket, by start with the old one first, level;
@@ -160,7 +161,7 @@ type bucket struct {
 // varint high and fixed low half of the sum, fixed bits of least and most; one
 // byte: 1 with values, 2 with hashes, 4 with a part of them; with values
 // varint time-start and value of the first and the last one; with hashes
-// uvarint number and fixed each.
+// uvarint number and fixed each; then what the byte says of summary.go.
 func appendBucket(dst []byte, b *bucket) []byte {
 	dst = binary.AppendVarint(append(dst, b.level), int64(b.start))
 	dst = binary.AppendVarint(dst, int64(b.newest-b.start))
@@ -179,6 +180,9 @@ func appendBucket(dst []byte, b *bucket) []byte {
 	if b.unique.part {
 		has |= 4
 	}
+	if b.extra != nil {
+		has |= b.extra.flags()
+	}
 	dst = append(dst, has)
 	if b.valued {
 		for _, p := range [...]point{b.first, b.last} {
@@ -190,6 +194,9 @@ func appendBucket(dst []byte, b *bucket) []byte {
 		for _, hash := range b.unique.hashes {
 			dst = appendFixed(dst, hash)
 		}
+	}
+	if b.extra != nil {
+		dst = appendExtra(dst, b.extra, b.start)
 	}
 	return dst
 }
@@ -213,6 +220,9 @@ func bucketOf(r *reader) bucket {
 		for ; n > 0 && !r.bad; n-- {
 			b.unique.hashes = append(b.unique.hashes, r.fixed())
 		}
+	}
+	if has >= hasOldest {
+		b.extra = extraOf(r, has, b.start)
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"time"
@@ -78,9 +79,13 @@ func (h *history) seesRoughly(t *expression.Term, identifiers []string, length t
 			}
 			return a.value.Compare(b.value)
 		})
-		exact := max(0, len(own)-h.plan.Profile.ExactPoints)
+		exact := max(0, len(own)-h.exact(t.Series))
 		for i := range own {
 			own[i].leaves = own[i].at.Add(t.Window)
+			if c := t.Series.Calendar; c != nil {
+				own[i].leaves = nextPeriod(c, own[i].at)
+				continue
+			}
 			if i < exact {
 				own[i].rough = true
 				end := roundedUp(own[i].at, length)
@@ -97,6 +102,17 @@ func (h *history) seesRoughly(t *expression.Term, identifiers []string, length t
 	}
 	slices.SortStableFunc(all, func(a, b seen) int { return int(a.at - b.at) })
 	return all
+}
+
+// exact is how many events a series keeps exactly.
+func (h *history) exact(s *expression.Series) int {
+	exact := h.plan.Profile.ExactPoints
+	for _, t := range h.plan.Terms {
+		if t.Series == s {
+			exact = max(exact, t.Limit)
+		}
+	}
+	return exact
 }
 
 // roundedUp is the end of the cell in which a window sees an event that is not
@@ -122,6 +138,20 @@ func (h *history) value(t *expression.Term, identifiers []string, now schemas.In
 		if s.at <= now && (s.leaves == 0 || s.leaves > now) {
 			in = append(in, s)
 		}
+	}
+	if t.Series.Attribute != "" {
+		return t.Compared(ofDate(t, h.attribute(t.Series.Attribute, identifiers), now))
+	}
+	if t.Limit != 0 {
+		slices.SortStableFunc(in, func(a, b seen) int { return cmp.Or(cmp.Compare(a.at, b.at), a.value.Compare(b.value)) })
+		if t.Limit > 0 {
+			in = in[max(0, len(in)-t.Limit):]
+		} else {
+			in = in[:min(len(in), -t.Limit)]
+		}
+	}
+	if t.Aggregate > expression.Unique {
+		return t.Compared(movingAggregate(t, in, now))
 	}
 	return t.Compared(aggregateOf(t.Aggregate, in))
 }
@@ -201,6 +231,16 @@ func (h *history) leavings(identifiers []string, t, until schemas.Instant) []sch
 	var all []schemas.Instant
 	for _, term := range h.plan.Terms {
 		all = append(all, h.borders(term, identifiers)...)
+		if term.Sequence != nil || term.Dwell != nil {
+			continue
+		}
+		for _, s := range h.sees(term, identifiers) {
+			all = append(all, turns(term, s.at, until)...)
+		}
+		for at := t; term.Unit != nil && at < until; {
+			at = nextPeriod(term.Unit, at)
+			all = append(all, at)
+		}
 	}
 	all = slices.DeleteFunc(all, func(at schemas.Instant) bool { return at <= t || at >= until })
 	slices.Sort(all)

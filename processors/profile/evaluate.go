@@ -25,11 +25,24 @@ type capped struct {
 	exists bool // there is such a point
 }
 
-// place says where a point or a bucket stands: it is within a window W at time
-// T if end+W > T.
+// place says where a point or a bucket stands: it is within a window until it
+// leaves.
 type place struct {
-	end schemas.Instant
-	at  int // in points; -1, -2 ...: in buckets
+	leaves schemas.Instant
+	at     int // in points; -1, -2 ...: in buckets
+}
+
+// leaves is when what happened before end, and as a point at end, leaves t's
+// window.
+func (t *term) leaves(end schemas.Instant) schemas.Instant {
+	switch {
+	case t.calendar != nil:
+		return t.calendar.At(end).To
+	case t.window == 0:
+		return never
+	default:
+		return end + t.window
+	}
 }
 
 func (g *gathered) clear() { g.points, g.buckets = g.points[:0], g.buckets[:0] }
@@ -53,11 +66,15 @@ func (g *gathered) gather(s *series) {
 	g.points = points
 }
 
-// order lists everything that can be within t's window, the latest end first.
+// order lists everything that can be within t's window, what stays longest
+// first.
 func (g *gathered) order(t *term) []place {
 	g.places = slices.Grow(g.places[:0], len(g.points)+len(g.buckets))
+	if t.calendar != nil {
+		return g.orderByCalendar(t)
+	}
 	for i := len(g.points) - 1; i >= 0; i-- {
-		g.places = append(g.places, place{g.points[i].time, i})
+		g.places = append(g.places, place{t.leaves(g.points[i].time), i})
 	}
 	for i := range g.buckets {
 		b := &g.buckets[i]
@@ -72,11 +89,27 @@ func (g *gathered) order(t *term) []place {
 				end = min(end, b.oldest)
 			}
 		}
-		g.places = append(g.places, place{end, -1 - i})
+		g.places = append(g.places, place{t.leaves(end), -1 - i})
 	}
 	if len(g.buckets) > 0 {
-		slices.SortStableFunc(g.places, func(a, b place) int { return cmp.Compare(b.end, a.end) })
+		slices.SortStableFunc(g.places, func(a, b place) int { return cmp.Compare(b.leaves, a.leaves) })
 	}
+	return g.places
+}
+
+// orderByCalendar is order for a window that is the current period.
+func (g *gathered) orderByCalendar(t *term) []place {
+	var period expression.Period
+	for i := len(g.points) - 1; i >= 0; i-- {
+		if at := g.points[i].time; !period.Holds(at) {
+			period = t.calendar.At(at)
+		}
+		g.places = append(g.places, place{period.To, i})
+	}
+	for i := range g.buckets {
+		g.places = append(g.places, place{t.leaves(g.buckets[i].start), -1 - i})
+	}
+	slices.SortStableFunc(g.places, func(a, b place) int { return cmp.Compare(b.leaves, a.leaves) })
 	return g.places
 }
 
@@ -90,12 +123,15 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 	if t.Sequence != nil {
 		return t.follow(g, now)
 	}
+	if t.looks {
+		return t.look(g, now)
+	}
 	var s total
 	value = t.empty
 	order := g.order(t)
-	for i := 0; i < len(order) && (t.window == 0 || order[i].end+t.window > now); {
-		end := order[i].end
-		for ; i < len(order) && (order[i].end == end || t.window == 0); i++ {
+	for i := 0; i < len(order) && order[i].leaves > now; {
+		leaves := order[i].leaves
+		for ; i < len(order) && order[i].leaves == leaves; i++ {
 			if at := order[i].at; at < 0 {
 				s.addBucket(&g.buckets[-1-at].bucket)
 			} else {
@@ -103,13 +139,13 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 			}
 		}
 		if v := t.Compared(t.aggregate(&s)); v != value {
-			value, due = v, end+t.window
+			value, due = v, leaves
 		}
 		if t.settled(&s) && len(g.buckets) == 0 {
 			break
 		}
 	}
-	if t.window == 0 {
+	if due == never {
 		due = 0
 	}
 	return value, due
@@ -119,11 +155,21 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 type total struct {
 	sums
 	cells sketch // of the buckets among them
+	now   schemas.Instant
+	extra *extra // of terms that look; nil: not one
+	of    *extra // likewise, of the buckets
 }
 
 func (s *total) addBucket(b *bucket) {
 	s.addSums(&b.sums)
 	s.cells.addAll(&b.unique)
+	if s.of != nil {
+		s.extra.latest = max(s.extra.latest, b.newest)
+		if b.extra != nil {
+			s.of.addAll(b.extra)
+			s.of.bound()
+		}
+	}
 	s.cells.bound() // as if they were one bucket: which of them have become one must not show
 }
 
@@ -140,10 +186,12 @@ func (s *total) addFor(a expression.Aggregate, p *point) {
 		if p.value.Kind != schemas.Null {
 			s.unique.add(hashOf(p.value))
 		}
-	default:
+	case expression.Sum, expression.Avg, expression.Min, expression.Max:
 		if n := p.value.Number; p.value.Kind == schemas.Number {
 			s.addNumbers(1, millionths(n), n, n)
 		}
+	default:
+		s.extra.addFor(a, p)
 	}
 }
 
@@ -191,6 +239,8 @@ func (t *term) aggregate(s *total) schemas.Value {
 		return s.first.value
 	case expression.Last:
 		return s.last.value
+	case expression.MostFrequent, expression.List, expression.Recency, expression.Elapsed, expression.Streak:
+		return t.extraAggregate(s)
 	}
 	if s.numbers == 0 {
 		return schemas.Value{}

@@ -40,6 +40,11 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) bool {
 			v.names[e.Attributes[k].Name] = true
 		}
 	}
+	if at != e.Time { // what looks at the calendar must see the time that counts
+		counting := *e
+		counting.Time = at
+		e = &counting
+	}
 	v.extend(i, e, at)
 	return true
 }
@@ -139,7 +144,7 @@ func (p *profile) insert(r *room, all []series, a *asked, e *schemas.Event, at, 
 	if a.Value != nil {
 		next.value = clean(a.Value(e), longestText)
 	}
-	if !all[k].follows(next, p.plan.Profile.ExactPoints, now) {
+	if !all[k].follows(next, p.exact(a), now) {
 		c := p.contents(r, a, &all[k], now)
 		c.insert(next)
 		all[k] = c.pack(all[k])

@@ -23,6 +23,7 @@ type profile struct {
 	asked   []asked           // by rising series id
 	index   *expression.Index // places in asked, by event
 	dwells  []int             // places in terms
+	dates   map[string][]int  // places in terms, by the attribute that they look at
 	room    sync.Pool         // of *room
 }
 
@@ -45,27 +46,32 @@ type asked struct {
 	level   uint8           // levelOf(longest)
 	unique  bool            // some term counts different values
 	inOrder bool            // sequences look at it
+	extras  extras          // what else terms ask for
+
+	calendar *expression.Calendar // all terms look at its current period only
 }
 
 // term is an expression.Term with what is derived from it.
 type term struct {
 	*expression.Term
-	series int // place in profile.asked; -1: a dwell's, which looks at those of its parts
-	dwell  *dwell
-	window schemas.Instant
-	level  uint8 // levelOf(window)
-	empty  schemas.Value
+	series   int // place in profile.asked; -1: a date's, or a dwell's, which looks at those of its parts
+	dwell    *dwell
+	window   schemas.Instant
+	level    uint8 // levelOf(window)
+	calendar *expression.Calendar
+	empty    schemas.Value
+	looks    bool // see look
 }
 
 func compile(plan *definition.Plan) *profile {
-	p := &profile{plan: plan}
+	p := &profile{plan: plan, dates: map[string][]int{}}
 	p.room.New = func() any { return &room{} }
 	byID := map[int64]*expression.Series{}
 	for _, s := range plan.Series {
 		byID[s.ID] = s
 	}
 	for _, t := range plan.Terms {
-		if t.Dwell == nil {
+		if t.Dwell == nil && t.Series.Attribute == "" {
 			byID[t.Series.ID] = t.Series
 		}
 		p.terms = append(p.terms, term{Term: t})
@@ -74,7 +80,7 @@ func compile(plan *definition.Plan) *profile {
 	var series []*expression.Series
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		series = append(series, byID[id])
-		p.asked = append(p.asked, asked{Series: byID[id]})
+		p.asked = append(p.asked, asked{Series: byID[id], calendar: byID[id].Calendar})
 	}
 	p.index = expression.NewIndex(series)
 	for i := range p.terms {
@@ -82,7 +88,9 @@ func compile(plan *definition.Plan) *profile {
 	}
 	for i := range p.asked {
 		a := &p.asked[i]
-		if keep := schemas.Instant(a.Keep.Milliseconds()); keep > 0 {
+		if a.calendar != nil {
+			a.longest, a.forEver = 0, false
+		} else if keep := schemas.Instant(a.Keep.Milliseconds()); keep > 0 {
 			a.longest = max(a.longest, keep)
 		} else {
 			a.forEver = true
@@ -100,16 +108,22 @@ func (p *profile) attach(i int) {
 		p.attachDwell(i)
 		return
 	}
-	t.series, _ = p.findAsked(t.Series.ID)
-	t.window = schemas.Instant(t.Window.Milliseconds())
-	t.level = levelOf(t.window)
 	t.empty = t.Empty()
+	if name := t.Series.Attribute; name != "" {
+		t.series, p.dates[name] = -1, append(p.dates[name], i)
+		return
+	}
+	t.series, _ = p.findAsked(t.Series.ID)
+	t.window, t.calendar = schemas.Instant(t.Window.Milliseconds()), t.Series.Calendar
+	t.level = levelOf(t.window)
+	t.looks = t.Limit != 0 || t.Aggregate > expression.Unique
 	a := &p.asked[t.series]
 	a.terms = append(a.terms, i)
 	a.longest = max(a.longest, t.window)
 	a.forEver = a.forEver || t.window == 0
 	a.unique = a.unique || t.Aggregate == expression.Unique
 	a.inOrder = a.inOrder || t.Sequence != nil
+	a.extras.add(t.Term)
 }
 
 // attachDwell ties a dwell to the series of its parts.
@@ -145,6 +159,12 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 	for i := range p.asked {
 		a := &p.asked[i]
 		fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
+		if a.extras != (extras{}) {
+			fmt.Fprintln(h, a.extras)
+		}
+	}
+	if slices.ContainsFunc(p.terms, func(t term) bool { return t.calendar != nil || t.Unit != nil }) {
+		fmt.Fprintln(h, "zones", expression.ZoneDataID())
 	}
 	fragments = max(int64(h.Sum64()>>1), 1)
 	for i := range p.terms {

@@ -104,8 +104,12 @@ type contents struct {
 }
 
 func (p *profile) contents(r *room, a *asked, s *series, now schemas.Instant) *contents {
-	return unpack(r, a, max(p.plan.Profile.ExactPoints, 0), s, now)
+	return unpack(r, a, p.exact(a), s, now)
 }
+
+// exact is how many points of a series are kept exactly: those that the newest
+// n are asked of, at least.
+func (p *profile) exact(a *asked) int { return max(p.plan.Profile.ExactPoints, a.extras.newest, 0) }
 
 func unpack(r *room, a *asked, exact int, s *series, now schemas.Instant) *contents {
 	c := &contents{asked: a, exact: exact, now: now, since: s.since}
@@ -173,6 +177,9 @@ func (c *contents) fit() {
 
 // leftAt is when a point in a bucket has left the longest window.
 func (a *asked) leftAt(t schemas.Instant) schemas.Instant {
+	if a.calendar != nil {
+		return a.calendar.At(t).To
+	}
 	if a.longest == 0 {
 		return math.MinInt64
 	}
@@ -192,7 +199,14 @@ func (c *contents) overflow(p point) {
 		return
 	}
 	b := bucket{start: startOf(p.time, 0), newest: p.time}
+	if c.asked.calendar != nil { // the only period that is not over
+		b.start = c.asked.calendar.At(p.time).From
+	}
 	b.addPoint(p, c.asked.unique)
+	if c.asked.extras != (extras{}) {
+		b.extra = &extra{}
+		b.extra.addPoint(p, &c.asked.extras)
+	}
 	c.put(b)
 }
 
@@ -213,6 +227,7 @@ func (c *contents) put(b bucket) {
 // points any more.
 func (c *contents) age(b *bucket) {
 	switch {
+	case c.asked.calendar != nil && c.asked.leftAt(b.start) > c.now:
 	case b.level != old && c.asked.leftAt(b.start) > c.now:
 		b.level = max(b.level, levelAt(b.start, c.now))
 		b.start = startOf(b.start, b.level)
@@ -229,6 +244,13 @@ func (b *bucket) merge(other *bucket) {
 	b.addSums(&other.sums)
 	b.unique.addAll(&other.unique)
 	b.unique.bound()
+	if other.extra != nil {
+		if b.extra == nil {
+			b.extra = &extra{}
+		}
+		b.extra.addAll(other.extra)
+		b.extra.bound()
+	}
 }
 
 func compareBuckets(a, b bucket) int {
@@ -269,7 +291,10 @@ func (c *contents) settlesAt() schemas.Instant {
 		earliest(c.asked.leftAt(c.points[0].time))
 	}
 	for i := range c.buckets {
-		if b := &c.buckets[i]; b.level != old {
+		switch b := &c.buckets[i]; {
+		case c.asked.calendar != nil:
+			earliest(c.asked.leftAt(b.start))
+		case b.level != old:
 			earliest(min(risesAt(b.start, b.level), c.asked.leftAt(b.start)))
 		}
 	}

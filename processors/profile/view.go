@@ -123,6 +123,10 @@ func (in *inputs) Term(id int64) schemas.Value {
 		value, _ := in.v.dwell(t)
 		return value
 	}
+	if name := t.Series.Attribute; name != "" {
+		value, _ := t.OfDate(in.Attribute(name), in.v.now)
+		return value
+	}
 	in.doubt(t)
 	in.v.gather(t.series)
 	value, _ := t.evaluate(&in.v.room.gathered, in.v.now)
@@ -138,10 +142,10 @@ func (in *inputs) doubt(t *term) {
 			continue
 		}
 		since := all[k].since
-		if buckets, _ := bucketsOf(nil, all[k].buckets); t.window != 0 && len(buckets) > 0 && buckets[0].level == old {
+		if buckets, _ := bucketsOf(nil, all[k].buckets); t.window != 0 && t.calendar == nil && len(buckets) > 0 && buckets[0].level == old {
 			since = max(since, buckets[0].newest)
 		}
-		if t.window == 0 || since+t.window > in.v.now {
+		if t.leaves(since) > in.v.now {
 			in.since = max(in.since, since)
 		}
 	}

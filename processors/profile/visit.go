@@ -129,7 +129,7 @@ func (v *visit) tell(reason, eventID string) {
 func (v *visit) tellTerms(c *schemas.Change) {
 	due := v.row.WakeAt != 0 && v.row.WakeAt <= v.now
 	dwells := v.dwellsInQuestion()
-	if !v.everything && len(v.touched) == 0 && !due && len(dwells) == 0 {
+	if !v.everything && len(v.touched) == 0 && !due && len(dwells) == 0 && !v.namesDate() {
 		return
 	}
 	fresh := v.evaluate(v.inQuestion(due, dwells))
@@ -189,6 +189,7 @@ func (v *visit) inQuestion(due bool, places []int) []int {
 	for _, a := range v.touched {
 		places = append(places, v.asked[a].terms...)
 	}
+	places = v.datesInQuestion(places)
 	if due || v.everything {
 		r := reader{rest: v.row.Terms}
 		for told, more := nextTold(&r); more; told, more = nextTold(&r) {
@@ -209,10 +210,19 @@ func (v *visit) inQuestion(due bool, places []int) []int {
 // evaluate computes terms, given sorted by series, and returns them by id.
 func (v *visit) evaluate(places []int) []told {
 	fresh := v.room.fresh[:0]
+	var believed []claim
 	for i, place := range places {
 		t := &v.terms[place]
 		if t.dwell != nil {
 			value, due := v.dwell(t)
+			fresh = append(fresh, told{t.ID, due, value})
+			continue
+		}
+		if t.series < 0 {
+			if believed == nil {
+				believed = v.datesBelieved()
+			}
+			value, due := t.OfDate(valueOf(believed, t.Series.Attribute), v.now)
 			fresh = append(fresh, told{t.ID, due, value})
 			continue
 		}

@@ -133,7 +133,7 @@ func unknown(wanted []*definition.Audience, running *definition.Plan, doubtful, 
 	for _, a := range wanted {
 		for _, t := range partsOf(a.Expression) {
 			switch s := kept[t.Series.ID]; {
-			case doubtful == 0:
+			case doubtful == 0 || t.Series.Attribute != "": // attributes are all known
 			case s == nil:
 				note(Unknown{t.Canonical, fmt.Sprintf("nothing that runs asks for these events yet, so only those among somebody's newest %d are known", timeline)})
 			case s.Keep != 0 && (t.Window == 0 || t.Window > s.Keep):

@@ -125,6 +125,9 @@ func counts(t *expression.Term, m profile.TimelineMoment, at schemas.Instant) bo
 	if t.Window != 0 && m.Time <= at.Add(-t.Window) || m.Time > at {
 		return false
 	}
+	if c := t.Series.Calendar; c != nil && !c.At(m.Time).Holds(at) {
+		return false
+	}
 	if t.Series.Event != "" && t.Series.Event != m.Name {
 		return false
 	}

@@ -45,14 +45,10 @@ func value(term *expression.Term, events []told, t schemas.Instant) schemas.Valu
 	if term.Sequence != nil {
 		return sequence(term, events, t)
 	}
-	type point struct {
-		at    schemas.Instant
-		value schemas.Value
-	}
 	var points []point
 	for _, e := range events {
 		s := term.Series
-		if s.Event != "" && s.Event != e.event.Name || !within(e.at, t, term.Window) {
+		if s.Event != "" && s.Event != e.event.Name || !within(e.at, t, term.Window) || s.Calendar != nil && !samePeriod(s.Calendar, e.at, t) {
 			continue
 		}
 		event := e.event
@@ -66,7 +62,11 @@ func value(term *expression.Term, events []told, t schemas.Instant) schemas.Valu
 		}
 		points = append(points, p)
 	}
-	slices.SortFunc(points, func(a, b point) int { return cmp.Or(cmp.Compare(a.at, b.at), a.value.Compare(b.value)) })
+	slices.SortFunc(points, byTime)
+	points = limited(points, term.Limit)
+	if term.Aggregate > expression.Unique {
+		return term.Compared(movingAggregate(term, points, t))
+	}
 	var values []schemas.Value
 	for _, p := range points {
 		if p.value.Kind != schemas.Null {

@@ -62,9 +62,14 @@ func moments(events []told, plan *definition.Plan, t schemas.Instant) []moment {
 	for i, e := range events {
 		all = append(all, moment{e.event.Received, i + 1})
 		for _, term := range plan.Terms {
+			instants := lapses(term, e.at, t)
 			for _, wait := range changesAfter(term) {
-				at := e.at.Add(wait)
-				if wait == 0 || at <= e.event.Received || at > t {
+				if wait != 0 {
+					instants = append(instants, e.at.Add(wait))
+				}
+			}
+			for _, at := range instants {
+				if at <= e.event.Received || at > t {
 					continue
 				}
 				known := 0

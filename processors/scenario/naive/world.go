@@ -48,9 +48,12 @@ func (p *Person) become(plan *definition.Plan, events []told, t schemas.Instant)
 	p.Terms, p.Scores, p.Audiences = map[int64]schemas.Value{}, map[string]float64{}, nil
 	p.Attributes = attributes(events, plan.Profile)
 	for _, term := range plan.Terms {
-		if term.Dwell != nil {
+		switch {
+		case term.Dwell != nil:
 			p.Terms[term.ID] = p.dwell(term.Dwell, events, t)
-		} else {
+		case term.Series.Attribute != "":
+			p.Terms[term.ID] = date(term, p.Attributes.Get(term.Series.Attribute), t)
+		default:
 			p.Terms[term.ID] = value(term, events, t)
 		}
 	}
