@@ -1,6 +1,9 @@
 package schemas
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Identifier is one name that a person goes by: a value within a namespace
 // such as email, crm_id or anonymous_id.
@@ -12,10 +15,38 @@ type Identifier struct {
 // String is the identifier's key, "namespace:value". A namespace holds no colon.
 func (i Identifier) String() string { return i.Namespace + ":" + i.Value }
 
-// IdentifierOf splits a key made by [Identifier.String].
+// IdentifierOf splits a key made by [Identifier.String] or [SessionKey]. A
+// session's identifier is that of its device.
 func IdentifierOf(key string) Identifier {
 	namespace, value, _ := strings.Cut(key, ":")
+	namespace, _, _ = strings.Cut(namespace, "@")
 	return Identifier{namespace, value}
+}
+
+const sessionTime = "20060102T1504"
+
+// SessionKey is the key of a part of a session of a device that is bound to
+// sessions: "namespace@20260301T0930:value" for the part that starts then, in
+// UTC. A namespace holds no @.
+func SessionKey(device Identifier, start Instant) string {
+	return device.Namespace + "@" + start.Time().Format(sessionTime) + ":" + device.Value
+}
+
+// SessionOf splits a key made by [SessionKey]. ok says whether it is one.
+func SessionOf(key string) (device Identifier, start Instant, ok bool) {
+	namespace, value, _ := strings.Cut(key, ":")
+	namespace, session, ok := strings.Cut(namespace, "@")
+	if !ok {
+		return Identifier{}, 0, false
+	}
+	t, err := time.Parse(sessionTime, session)
+	return Identifier{namespace, value}, InstantOf(t), err == nil
+}
+
+// IsSession says whether a key is one of [SessionKey].
+func IsSession(key string) bool {
+	at := strings.IndexByte(key, '@')
+	return at >= 0 && at < strings.IndexByte(key, ':')
 }
 
 // Event is something that a person did or that became known about a person,

@@ -34,16 +34,26 @@ func WakeOf(row []byte) Instant {
 // component's root also holds the evidence of the whole component.
 type IdentityRow struct {
 	Clock
-	FirstSeen Instant `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
-	Person    string  `avro:"person"`        // whom events of the identifier go to
-	Epoch     int64   `avro:"epoch"`         // how often the identifier has moved
-	Arrived   bool    `avro:"arrived"`       // profile has been told of the identifier
-	Hot       bool    `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
-	Full      bool    `avro:"full"`          // its component takes no new links
-	Version   int64   `avro:"version"`       // of the component that said Person
-	Root      string  `avro:"root"`          // the identifier whose row holds the component; empty: this one
-	Links     []byte  `avro:"links"`         // links already reported, packed by identity, so that a known link costs nothing
-	Component []byte  `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
+	FirstSeen Instant  `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
+	Person    string   `avro:"person"`        // whom events of the identifier go to
+	Epoch     int64    `avro:"epoch"`         // how often the identifier has moved
+	Arrived   bool     `avro:"arrived"`       // profile has been told of the identifier
+	Hot       bool     `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
+	Full      bool     `avro:"full"`          // its component takes no new links
+	Version   int64    `avro:"version"`       // of the component that said Person
+	Root      string   `avro:"root"`          // the identifier whose row holds the component; empty: this one
+	Links     []byte   `avro:"links"`         // links already reported, packed by identity, so that a known link costs nothing
+	Session   *Session `avro:"session"`       // of a part of a session of a device that is bound to sessions
+	Component []byte   `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
+}
+
+// Session is what the part of a session that begins with a key's time knows of
+// when its device was used, to the minute. The part ends where the next begins.
+type Session struct {
+	First   Instant `avro:"first_ms"` // 0: never
+	Last    Instant `avro:"last_ms"`
+	Next    Instant `avro:"next_ms"` // the first use in the part after it; 0: none
+	Chained bool    `avro:"chained"` // the part after it is of the same session
 }
 
 // Component is all evidence of identifiers that any evidence, accepted or
@@ -86,22 +96,24 @@ type Parting struct {
 }
 
 // IdentityMessage is what rows of identity tell each other through the loop.
-// Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign and Event is
-// set.
+// Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign, Event and
+// Next is set.
 type IdentityMessage struct {
 	To      string     `avro:"to"` // identifier: the record's key
 	Cause   Instant    `avro:"at_ms"`
-	Link    *Evidence  `avro:"link"`    // evidence, for To if it is an end, then for To's root
-	Idle    bool       `avro:"idle"`    // of a link: count it, but it links nobody
-	Parting *Parting   `avro:"parting"` // evidence, for the root of To
-	Seen    *Member    `avro:"seen"`    // a member's earlier first_seen or heat, for the root of To
-	Join    string     `avro:"join"`    // root of the component that must become one with To's
-	Sought  string     `avro:"sought"`  // the identifier that evidence there names; empty in a root's answer
-	Weight  int64      `avro:"weight"`  // of that component
-	Absorb  *Component `avro:"absorb"`  // a component that gives itself up to To's
-	Return  *Component `avro:"return"`  // a component that gave itself up, but did not fit
-	Assign  *Assign    `avro:"assign"`  // whom To's events go to from now on
-	Event   *Event     `avro:"event"`   // an event that arrived under a foreign key
+	Link    *Evidence  `avro:"link"`                // evidence, for To if it is an end, then for To's root
+	Idle    bool       `avro:"idle"`                // of a link: count it, but it links nobody
+	Active  Instant    `avro:"active_ms,default=0"` // of a link: when it says that To, a part of a session, was in use
+	Next    Instant    `avro:"next_ms,default=0"`   // first use of the part of a session after To
+	Parting *Parting   `avro:"parting"`             // evidence, for the root of To
+	Seen    *Member    `avro:"seen"`                // a member's earlier first_seen or heat, for the root of To
+	Join    string     `avro:"join"`                // root of the component that must become one with To's
+	Sought  string     `avro:"sought"`              // the identifier that evidence there names; empty in a root's answer
+	Weight  int64      `avro:"weight"`              // of that component
+	Absorb  *Component `avro:"absorb"`              // a component that gives itself up to To's
+	Return  *Component `avro:"return"`              // a component that gave itself up, but did not fit
+	Assign  *Assign    `avro:"assign"`              // whom To's events go to from now on
+	Event   *Event     `avro:"event"`               // an event that arrived under a foreign key
 }
 
 // At is the time of the cause.

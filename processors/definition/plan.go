@@ -38,6 +38,7 @@ type Namespace struct {
 	Links     bool // false: never joins people
 	Blocked   func(value string) bool
 	Window    time.Duration // PerPerson holds for those first seen within any span shorter than it; 0: for ever
+	Session   time.Duration // a shared device, whose links hold within a session: until it was not used for so long, in whole minutes; 0: for ever
 	Strict    bool          // a shared device: it never joins two people whom stronger identifiers name; false: the newest login has it
 }
 

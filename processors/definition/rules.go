@@ -73,6 +73,7 @@ func (f *fields) namespace() Namespace {
 		Window:    f.duration("window", 0),
 		Strict:    f.boolean("strict", false),
 	}
+	n.Session = f.session(n.Links)
 	if node := f.required("name", "email"); node != nil {
 		if n.Name = node.Value; !goodName.MatchString(n.Name) {
 			f.document.refuse(node, fmt.Sprintf("%q is not a name", n.Name), "use letters, digits and _ . - after a letter")
@@ -85,6 +86,28 @@ func (f *fields) namespace() Namespace {
 	n.Blocked = blocked(patterns)
 	f.done("a namespace")
 	return n
+}
+
+// usualSession is the gap that ends a session where only `true` is said.
+const usualSession = 30 * time.Minute
+
+// session reads how long a device must rest for its session to end.
+func (f *fields) session(links bool) time.Duration {
+	node := f.scalar("session")
+	switch {
+	case node == nil || node.Value == "false":
+		return 0
+	case !links:
+		f.document.refuse(node, "a namespace that never links has no sessions", "remove session, or links: false")
+		return 0
+	case node.Value == "true":
+		return usualSession
+	}
+	gap := f.duration("session", 0)
+	if gap%time.Minute != 0 || gap > 24*time.Hour {
+		f.document.refuse(node, fmt.Sprintf("field \"session\" is not a gap of 1 to 1440 whole minutes: %q", node.Value), "write true for 30m, or such as \"45m\"")
+	}
+	return gap
 }
 
 // profile reads the profile definition. Its attributes are nil if it lists none.

@@ -73,7 +73,7 @@ func (r *rules) admit(e *schemas.Event) (*schemas.Event, *fault) {
 	if len(identifiers) == 0 {
 		return nil, nil
 	}
-	if f := checkCommand(e, identifiers); f != nil {
+	if f := r.checkCommand(e, identifiers); f != nil {
 		return nil, f
 	}
 	happened := e.Time
@@ -275,12 +275,15 @@ func (r *rules) stronger(a, b schemas.Identifier) int {
 	return cmp.Or(cmp.Compare(y.priority, x.priority), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Value, b.Value))
 }
 
-func checkCommand(e *schemas.Event, identifiers []schemas.Identifier) *fault {
+func (r *rules) checkCommand(e *schemas.Event, identifiers []schemas.Identifier) *fault {
 	if !isCommand(e.Name) {
 		return nil
 	}
 	if len(identifiers) != 2 {
 		return faultf("bad-command", "%s is about %d identifiers that mean somebody: name exactly the two that are to part", e.Name, len(identifiers))
+	}
+	if a, b := identifiers[0].Namespace, identifiers[1].Namespace; r.namespace(a).session > 0 && r.namespace(b).session > 0 {
+		return faultf("bad-command", "%s and %s are both bound to sessions, which part by themselves: name whose session it was", a, b)
 	}
 	if n := len(e.Properties.Get(Why).Text); n == 0 || n > maxWhyBytes {
 		return faultf("bad-command", "%s says why in %d bytes: set the property %s to 1 to %d bytes of text, for those who come after", e.Name, n, Why, maxWhyBytes)

@@ -32,11 +32,19 @@ func (t *turn) event(e *schemas.Event) {
 	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
 		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: e.Received, Event: e,
 	})
-	if !t.rules.of(t.key).links {
+	own := t.rules.of(t.key)
+	if own.session > 0 {
+		t.use(e.Time)
+	}
+	if !own.links {
 		return
 	}
 	for _, other := range e.Identifiers[1:] {
-		if t.rules.namespace(other.Namespace).links {
+		switch n := t.rules.namespace(other.Namespace); {
+		case !n.links:
+		case n.session > 0:
+			t.linkDevice(n, other, e)
+		default:
 			t.link(other, e)
 		}
 	}
@@ -46,6 +54,7 @@ func (t *turn) event(e *schemas.Event) {
 func (t *turn) seen(received schemas.Instant) {
 	if !t.row.Arrived {
 		t.row.Arrived, t.changed = true, true // the event itself tells profile
+		t.wake()
 	}
 	if first := earlier(t.row.FirstSeen, received); first != t.row.FirstSeen {
 		t.row.FirstSeen, t.changed = first, true
@@ -70,38 +79,72 @@ func (t *turn) link(other schemas.Identifier, e *schemas.Event) {
 	if !news || known && t.row.Hot {
 		return
 	}
-	to := other.String()
+	t.tellOther(other.String(), e, 0, !known)
+}
+
+// linkDevice is link for a device that is bound to sessions. Each use of it is
+// news, of a hot identifier too: it may chain the parts of a session.
+func (t *turn) linkDevice(n *namespace, device schemas.Identifier, e *schemas.Event) {
+	known, news := t.noteUse(neighbour{hashOfDevice(device), int64(e.Time / minute), e.Received})
+	if news {
+		t.tellOther(n.partOf(device, e.Time), e, e.Time, !known)
+	}
+}
+
+// tellOther tells the other end of a link about it.
+func (t *turn) tellOther(to string, e *schemas.Event, active schemas.Instant, isNew bool) {
 	a, b := pair(t.key, to)
 	t.send(&schemas.IdentityMessage{
-		To:   to,
-		Link: &schemas.Evidence{A: a, B: b, Day: seen.day, First: seen.first, Source: e.Source},
-		Idle: t.row.Hot || !known && t.row.Full,
+		To:     to,
+		Link:   &schemas.Evidence{A: a, B: b, Day: int64(e.Time / day), First: e.Received, Source: e.Source},
+		Active: active,
+		Idle:   t.row.Hot || isNew && t.row.Full,
 	})
 }
 
 // linked handles a link one end of which the row's identifier is.
-func (t *turn) linked(e *schemas.Evidence, idle bool) {
-	if !t.row.Arrived {
-		t.row.Arrived, t.changed = true, true
-		stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
-			Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now,
-		})
-	}
-	other := e.A
+func (t *turn) linked(m *schemas.IdentityMessage) {
+	e, other := m.Link, m.Link.A
 	if other == t.key {
 		other = e.B
 	}
-	known, _ := t.note(neighbour{xxhash.Sum64String(other), e.Day, e.First})
+	if m.Active != 0 {
+		t.use(m.Active)
+	}
+	sibling := sameDevice(t.key, other)
+	if sibling || t.row.Session == nil {
+		t.arrive()
+	}
+	known := sibling
+	switch {
+	case sibling:
+	case schemas.IsSession(other): // its uses are for the device's rows to note
+		known, _ = t.noteUse(neighbour{other: hashOfDevice(schemas.IdentifierOf(other)), first: never})
+	default:
+		known, _ = t.note(neighbour{xxhash.Sum64String(other), e.Day, e.First})
+	}
 	switch {
 	case t.row.Hot:
 		t.out.Drop(DropHot)
-	case idle:
+	case m.Idle:
 		t.out.Drop(DropIdle)
 	case !known && t.row.Full:
 		t.out.Drop(DropFull)
 	default: // not only if it is news here: the sender may be the root, and this its own word coming back
 		t.toRoot(&schemas.IdentityMessage{Link: e})
 	}
+}
+
+// arrive tells profile of the identifier, once, before any event of it.
+func (t *turn) arrive() {
+	if t.row.Arrived {
+		return
+	}
+	t.row.Arrived, t.changed = true, true
+	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
+		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now,
+	})
+	t.wake()
 }
 
 // note keeps what is new about a link: whether the other end was known, and
@@ -179,6 +222,10 @@ func (t *turn) command(e *schemas.Event) {
 	}
 	if e.Properties.Get(Always).True() {
 		p.Day = math.MaxInt64
+	}
+	if other := e.Identifiers[1].String(); t.rules.of(t.key).session > 0 {
+		t.send(&schemas.IdentityMessage{To: other, Parting: p}) // where the sessions' links come together
+		return
 	}
 	t.toRoot(&schemas.IdentityMessage{Parting: p})
 }

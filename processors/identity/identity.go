@@ -40,9 +40,13 @@ func (s *steps) accept(in stage.In[row, schemas.Event]) stage.Out[row] {
 		return out
 	}
 	t := s.begin(in.Key, in.Row, in.Time)
-	if primary := e.Identifiers[0]; isKey(in.Key, primary) {
+	primary := e.Identifiers[0]
+	switch n := s.rules.namespace(primary.Namespace); {
+	case n.session > 0 && !isCommand(e.Name):
+		t.send(&schemas.IdentityMessage{To: n.partOf(primary, e.Time), Event: e})
+	case isKey(in.Key, primary):
 		t.event(e)
-	} else {
+	default:
 		t.send(&schemas.IdentityMessage{To: primary.String(), Event: e})
 	}
 	return t.end()
@@ -66,7 +70,9 @@ func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[ro
 	case m.Return != nil:
 		t.returned(m.Return)
 	case m.Link != nil && (m.Link.A == in.Key || m.Link.B == in.Key):
-		t.linked(m.Link, m.Idle)
+		t.linked(m)
+	case m.Next != 0:
+		t.followed(m.Next)
 	default:
 		t.toRoot(m)
 	}

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -28,6 +29,7 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 	known := map[string]bool{}
 	links := map[string]*naiveLink{}
 	words := map[string]naiveWord{}
+	uses := map[string][]int64{} // device -> minutes
 	for _, e := range events {
 		day := int64(e.Time) / 86_400_000
 		keys := []string{}
@@ -43,6 +45,12 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 			}
 			continue
 		}
+		for i := range keys {
+			if gap := naiveGap(rule(keys[i])); gap > 0 {
+				uses[keys[i]] = append(uses[keys[i]], int64(e.Time)/60_000)
+				keys[i] = naivePart(keys[i], int64(e.Time)/60_000/gap*gap)
+			}
+		}
 		known[keys[0]] = true
 		if at := own[keys[0]]; at == 0 || int64(e.Received) < at {
 			own[keys[0]] = int64(e.Received)
@@ -51,7 +59,9 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 			if !rule(keys[0]).Links || !rule(other).Links {
 				continue
 			}
-			known[other] = true
+			if naiveGap(rule(other)) == 0 {
+				known[other] = true
+			}
 			a, b := keys[0], other
 			if b < a {
 				a, b = b, a
@@ -64,8 +74,20 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 			l.day, l.at = max(l.day, day), min(l.at, int64(e.Received))
 		}
 	}
+	for device, minutes := range uses {
+		gap := naiveGap(rule(device))
+		for _, m := range minutes {
+			for _, later := range minutes {
+				if part := later / gap * gap; later-m < gap && part == m/gap*gap+gap {
+					a, b := naivePart(device, m/gap*gap), naivePart(device, part)
+					known[a], known[b] = true, true
+					links[a+" "+b] = &naiveLink{a, b, part / 1440, 1 << 62}
+				}
+			}
+		}
+	}
 	people := map[string]string{}
-	n := newNaive(rule, rules, own, words, links)
+	n := newNaive(rule, rules, own, words, links, known)
 	for key := range known {
 		n.cluster[key], n.first[key] = key, 1<<62
 		if own[key] > 0 {
@@ -84,6 +106,18 @@ func naive(events []*schemas.Event, rules definition.IdentityRules) map[string]s
 	}
 	return people
 }
+
+// naiveGap is the minutes of rest that end a session.
+func naiveGap(n definition.Namespace) int64 { return int64(n.Session / time.Minute) }
+
+// naivePart names the part of a device's sessions that begins at a minute.
+func naivePart(device string, minute int64) string {
+	id := schemas.IdentifierOf(device)
+	return id.Namespace + "@" + time.Unix(minute*60, 0).UTC().Format("20060102T1504") + ":" + id.Value
+}
+
+// naivePlain is the identifier of which a key is a part.
+func naivePlain(key string) string { return schemas.IdentifierOf(key).String() }
 
 type naiveLink struct {
 	a, b string
@@ -107,18 +141,27 @@ type naiveUnion struct {
 	first   map[string]int64  // by own events and by links taken
 }
 
-func newNaive(rule func(string) definition.Namespace, rules definition.IdentityRules, own map[string]int64, words map[string]naiveWord, links map[string]*naiveLink) *naiveUnion {
+func newNaive(rule func(string) definition.Namespace, rules definition.IdentityRules, own map[string]int64, words map[string]naiveWord, links map[string]*naiveLink, known map[string]bool) *naiveUnion {
 	n := &naiveUnion{rule: rule, rules: rules, words: words, heard: map[string]int64{}, cluster: map[string]string{}, first: map[string]int64{}}
-	degree := map[string]int{}
+	neighbours := map[string]map[string]bool{}
 	for _, l := range links {
-		degree[l.a]++
-		degree[l.b]++
+		for _, ends := range [][2]string{{l.a, l.b}, {l.b, l.a}} {
+			if neighbours[ends[0]] == nil {
+				neighbours[ends[0]] = map[string]bool{}
+			}
+			if naivePlain(ends[0]) != naivePlain(ends[1]) {
+				neighbours[ends[0]][naivePlain(ends[1])] = true
+			}
+		}
 	}
 	for key, at := range own {
 		n.heard[key] = at
 	}
 	for _, l := range links {
-		if w, ok := words[l.a+" "+l.b]; ok && !w.undone && w.day >= l.day || degree[l.a] > rules.MaxLinks || degree[l.b] > rules.MaxLinks {
+		plain := []string{naivePlain(l.a), naivePlain(l.b)}
+		sort.Strings(plain)
+		w, ok := words[plain[0]+" "+plain[1]]
+		if ok && !w.undone && w.day >= l.day || len(neighbours[l.a]) > rules.MaxLinks || len(neighbours[l.b]) > rules.MaxLinks || !known[l.a] || !known[l.b] {
 			continue
 		}
 		n.order = append(n.order, l)
@@ -131,6 +174,9 @@ func newNaive(rule func(string) definition.Namespace, rules definition.IdentityR
 	rank := func(l *naiveLink) string { // as text that sorts like the order
 		strengths := []int{rule(l.a).Priority, rule(l.b).Priority}
 		sort.Ints(strengths)
+		if naivePlain(l.a) == naivePlain(l.b) {
+			return "true, and last: " + l.a
+		}
 		return fmt.Sprintf("%v %020d %020d %020d %020d", n.strict(l), strengthDown(strengths[0]), strengthDown(strengths[1]), 1<<40-l.day, xxhash.Sum64String(l.a+"\n"+l.b))
 	}
 	sort.Slice(n.order, func(i, j int) bool { return rank(n.order[i]) < rank(n.order[j]) })
@@ -139,7 +185,9 @@ func newNaive(rule func(string) definition.Namespace, rules definition.IdentityR
 
 func strengthDown(priority int) int { return 1<<62 - max(priority, 0) - min(1, max(priority+1, 0)) }
 
-func (n *naiveUnion) strict(l *naiveLink) bool { return n.rule(l.a).Strict || n.rule(l.b).Strict }
+func (n *naiveUnion) strict(l *naiveLink) bool { return n.device(l.a) || n.device(l.b) }
+
+func (n *naiveUnion) device(key string) bool { return n.rule(key).Strict || n.rule(key).Session > 0 }
 
 func (n *naiveUnion) take() {
 	for _, l := range n.order {
@@ -149,7 +197,7 @@ func (n *naiveUnion) take() {
 	}
 	contested := map[string]bool{}
 	for key := range n.cluster {
-		if !n.rule(key).Strict {
+		if !n.device(key) {
 			continue
 		}
 		users := map[string]bool{}
@@ -225,7 +273,10 @@ func (n *naiveUnion) allowed(l *naiveLink, contested map[string]bool) bool {
 	}
 	for _, ends := range [][2]string{{l.a, l.b}, {l.b, l.a}} {
 		device, other := ends[0], ends[1]
-		if n.rule(device).Strict && n.stronger(other, device) && (contested[device] || n.stronger(device, device)) {
+		if naivePlain(device) == naivePlain(other) && contested[device] {
+			return false
+		}
+		if n.device(device) && n.stronger(other, device) && (contested[device] || n.stronger(device, device)) {
 			return false
 		}
 	}
@@ -235,9 +286,19 @@ func (n *naiveUnion) allowed(l *naiveLink, contested map[string]bool) bool {
 		if w.undone || w.day < l.day {
 			continue
 		}
-		if n.cluster[x] == n.cluster[l.a] && n.cluster[y] == n.cluster[l.b] || n.cluster[x] == n.cluster[l.b] && n.cluster[y] == n.cluster[l.a] {
+		if n.holds(l.a, x) && n.holds(l.b, y) || n.holds(l.b, x) && n.holds(l.a, y) {
 			return false
 		}
 	}
 	return true
+}
+
+// holds says whether the cluster of a key holds an identifier, or a part of it.
+func (n *naiveUnion) holds(key, plain string) bool {
+	for other, c := range n.cluster {
+		if c == n.cluster[key] && naivePlain(other) == plain {
+			return true
+		}
+	}
+	return false
 }

@@ -21,6 +21,7 @@ const (
 	RulePerPerson   = "per-person"      // the person would have too many of a namespace
 	RuleIdentifiers = "max-identifiers" // the person would have too many identifiers
 	RuleContested   = "contested"       // it would bring two people together over a device that they share
+	RuleSession     = "session"         // one end is a device as it was before sessions bound it
 	RuleNotJoined   = "not-joined"      // the other end's component has not come, or one of the two is full
 )
 
@@ -85,6 +86,7 @@ type link struct {
 	evidence         *schemas.Evidence
 	a, b             int32 // members; -1: not one
 	strict           bool  // an end is of a strict namespace
+	chain            bool  // it is between parts of one device's sessions
 	weaker, stronger int
 	hash             uint64
 	rule, detail     string // why it is out, whatever else is known
@@ -113,11 +115,35 @@ func newUnion(c *schemas.Component, r *rules) *union {
 	}
 	copy(u.heard, u.first)
 	for _, p := range c.Partings {
-		if a, b := u.member(p.A), u.member(p.B); a >= 0 && b >= 0 && !p.Undone {
-			u.parted = append(u.parted, parted{a, b, p.Day})
+		if p.Undone {
+			continue
+		}
+		for _, a := range u.named(p.A) {
+			for _, b := range u.named(p.B) {
+				u.parted = append(u.parted, parted{a, b, p.Day})
+			}
 		}
 	}
 	return u
+}
+
+// named gives the members that an operator's word is about: all sessions of a
+// device that is bound to them.
+func (u *union) named(key string) []int32 {
+	if i := u.member(key); i >= 0 {
+		return []int32{i}
+	}
+	id := schemas.IdentifierOf(key)
+	if u.rules.namespace(id.Namespace).session == 0 {
+		return nil
+	}
+	var all []int32
+	for i, m := range u.component.Members {
+		if schemas.IdentifierOf(m.Identifier) == id {
+			all = append(all, int32(i))
+		}
+	}
+	return all
 }
 
 func (u *union) member(key string) int32 {
@@ -130,8 +156,9 @@ func (u *union) member(key string) int32 {
 	return int32(i)
 }
 
-// inOrder gives the links as they are taken: those of strict devices last,
-// then the one whose weaker end is stronger first, then by the stronger end,
+// inOrder gives the links as they are taken: those of strict devices last, and
+// the chains of sessions after them, the oldest first, so that a part that two
+// people's parts lie around is that of the one before. Among others the one whose weaker end is stronger first, then by the stronger end,
 // the newest day, the hash.
 func (u *union) inOrder() []link {
 	links := make([]link, len(u.component.Links))
@@ -141,6 +168,7 @@ func (u *union) inOrder() []link {
 		*l = link{evidence: e, a: u.member(e.A), b: u.member(e.B), hash: hashOfPair(e.A, e.B)}
 		a, b := u.rules.of(e.A), u.rules.of(e.B)
 		l.weaker, l.stronger, l.strict = min(a.priority, b.priority), max(a.priority, b.priority), a.strict || b.strict
+		l.chain = l.strict && sameDevice(e.A, e.B)
 		if l.rule, l.detail = u.ineligible(l, a, b); l.rule == "" {
 			u.heard[l.a], u.heard[l.b] = min(u.heard[l.a], e.First), min(u.heard[l.b], e.First)
 		}
@@ -150,6 +178,14 @@ func (u *union) inOrder() []link {
 			if x.strict {
 				return 1
 			}
+			return -1
+		}
+		switch {
+		case x.chain && y.chain:
+			return strings.Compare(x.evidence.A, y.evidence.A)
+		case x.chain:
+			return 1
+		case y.chain:
 			return -1
 		}
 		return cmp.Or(cmp.Compare(y.weaker, x.weaker), cmp.Compare(y.stronger, x.stronger), cmp.Compare(y.evidence.Day, x.evidence.Day),
@@ -179,6 +215,10 @@ func (u *union) ineligible(l *link, a, b *namespace) (rule, detail string) {
 		return RuleNeverLinks, e.A
 	case !b.links:
 		return RuleNeverLinks, e.B
+	case a.session > 0 && !schemas.IsSession(e.A):
+		return RuleSession, e.A
+	case b.session > 0 && !schemas.IsSession(e.B):
+		return RuleSession, e.B
 	case l.a < 0:
 		return RuleNotJoined, e.A
 	case l.b < 0:
@@ -189,7 +229,7 @@ func (u *union) ineligible(l *link, a, b *namespace) (rule, detail string) {
 		return RuleHot, e.B
 	}
 	for _, p := range u.parted {
-		if p.a == l.a && p.b == l.b && e.Day <= p.day {
+		if (p.a == l.a && p.b == l.b || p.a == l.b && p.b == l.a) && e.Day <= p.day {
 			return RuleUnlinked, ""
 		}
 	}
@@ -228,6 +268,9 @@ func (u *union) forbidden(a, b int32, l link) (rule, detail string) {
 		if u.crowded(ns, a, b) {
 			return RulePerPerson, ns.name
 		}
+	}
+	if l.chain && (u.contested[l.a] || u.contested[l.b]) {
+		return RuleContested, ""
 	}
 	if l.strict && (u.shared(l.a, a, b) || u.shared(l.b, b, a)) {
 		return RuleContested, ""

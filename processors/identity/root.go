@@ -75,7 +75,7 @@ func (t *turn) addLink(e *schemas.Evidence) {
 		return
 	}
 	t.evidence = true
-	if added {
+	if added && !t.asleep() {
 		t.seek(e.A)
 		t.seek(e.B)
 	}

@@ -34,7 +34,8 @@ type namespace struct {
 	limit    int32
 	window   schemas.Instant
 	links    bool
-	strict   bool
+	session  schemas.Instant // the gap that ends a session, in whole minutes; 0: not bound to sessions
+	strict   bool            // never joins two people whom stronger identifiers name: so with all that is bound to sessions
 	blocked  func(string) bool
 }
 
@@ -53,7 +54,8 @@ func prepare(d definition.IdentityRules, events map[string]map[string]expression
 	for _, n := range d.Namespaces {
 		ns := &namespace{
 			name: n.Name, priority: n.Priority, slot: -1, limit: int32(min(n.PerPerson, math.MaxInt32)),
-			window: schemas.Instant(n.Window.Milliseconds()), links: n.Links, strict: n.Strict, blocked: n.Blocked,
+			window: schemas.Instant(n.Window.Milliseconds()), links: n.Links, blocked: n.Blocked,
+			strict: n.Strict || n.Session > 0, session: schemas.Instant(n.Session.Milliseconds()),
 		}
 		switch {
 		case n.PerPerson <= 0:
@@ -78,6 +80,7 @@ func (r *rules) namespace(name string) *namespace {
 // of is the namespace of an identifier's key.
 func (r *rules) of(key string) *namespace {
 	name, _, _ := strings.Cut(key, ":")
+	name, _, _ = strings.Cut(name, "@")
 	return r.namespace(name)
 }
 

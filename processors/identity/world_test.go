@@ -21,6 +21,7 @@ type world struct {
 	t          fataler
 	runner     *stage.Runner
 	partitions uint32
+	rules      definition.IdentityRules
 	rows       map[string][]byte
 	queues     map[route][]stage.Message
 	routes     []route // non-empty queues, sorted: so that a seed means something
@@ -56,7 +57,7 @@ func (w *world) follow(rules definition.IdentityRules) {
 	if err != nil {
 		w.t.Fatalf("runner: %v", err)
 	}
-	w.runner = runner
+	w.runner, w.rules = runner, rules
 }
 
 func (w *world) sweep(t schemas.Instant) {
