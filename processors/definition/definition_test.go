@@ -199,7 +199,8 @@ max_links: 7
 namespaces:
   - {name: cookie, priority: 1, links: false}
   - {name: email, priority: 9, per_person: 2, window: 7d, strict: true, blocked: ["*@shop.example", usual]}
-  - {name: loyalty, priority: 9, blocked: []}
+  - {name: loyalty, priority: 9, session: 45m, blocked: []}
+  - {name: tablet, priority: 0, session: true}
 ---
 kind: profile
 timeline: 5
@@ -223,7 +224,7 @@ tags: [a, b]
 when: p.country == "FR"
 `)
 	i := p.Identity
-	if i.MaxIdentifiers != 20 || i.MaxLinks != 7 || len(i.Namespaces) != 3 {
+	if i.MaxIdentifiers != 20 || i.MaxLinks != 7 || len(i.Namespaces) != 4 {
 		t.Fatalf("%+v", i)
 	}
 	email, loyalty, cookie := i.Namespaces[0], i.Namespaces[1], i.Namespaces[2]
@@ -232,6 +233,9 @@ when: p.country == "FR"
 	}
 	if email.Window != 7*24*time.Hour || !email.Strict || loyalty.Window != 0 || loyalty.Strict {
 		t.Errorf("email %+v, loyalty %+v", email, loyalty)
+	}
+	if tablet := i.Namespaces[3]; tablet.Session != 30*time.Minute || loyalty.Session != 45*time.Minute || email.Session != 0 {
+		t.Errorf("tablet %+v, loyalty %+v", tablet, loyalty)
 	}
 	for value, want := range map[string][3]bool{ // email, loyalty, cookie
 		"":               {true, true, true},

@@ -85,7 +85,7 @@ func part(a, b string) *schemas.Event { return command("$unlink", "part", minute
 func visits(t *rapid.T, most int) []*schemas.Event {
 	events := history(t, most)
 	for _, e := range events {
-		e.Time = instant(rapid.OneOf(rapid.IntRange(0, 200), rapid.IntRange(minutesOfDay-100, minutesOfDay+100)).Draw(t, "time"))
+		e.Time = instant(rapid.SampledFrom([]int{0, 1, 9, 10, 29, 30, 31, 55, 60, 89, 90, 150, minutesOfDay - 20, minutesOfDay - 1, minutesOfDay, minutesOfDay + 40}).Draw(t, "time"))
 		e.Received = max(e.Received, e.Time)
 	}
 	return events

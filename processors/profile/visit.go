@@ -299,6 +299,9 @@ func (v *visit) tellIdentifiers(c *schemas.Change) {
 	}
 	if now := v.identifiers(); v.restate || !slices.Equal(now, v.members) {
 		for _, key := range now {
+			if schemas.IsSession(key) {
+				continue // a shared device is nobody's address once the session is over
+			}
 			c.Identifiers = append(c.Identifiers, schemas.IdentifierOf(key))
 		}
 	}

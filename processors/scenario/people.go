@@ -24,16 +24,20 @@ func newPeople() *people { return &people{names: map[string]string{}, taken: map
 // founded is the id of the person that an identifier founds.
 func founded(key string) string { return fmt.Sprintf("%016x", xxhash.Sum64String(key)) }
 
-// hear remembers an identifier. The first of two with the same short name
-// keeps it.
-func (p *people) hear(id schemas.Identifier) {
-	person := founded(id.String())
+// hear remembers an identifier by its key. The first of two with the same short
+// name keeps it.
+func (p *people) hear(key string) {
+	person := founded(key)
 	if p.names[person] != "" {
 		return
 	}
+	id := schemas.IdentifierOf(key)
 	name, _, _ := strings.Cut(id.Value, "@")
 	if name == "" || strings.Contains(name, " ") || p.taken[name] {
-		name = id.String()
+		name = key
+	}
+	if _, start, ok := schemas.SessionOf(key); ok {
+		name = id.Value + start.Time().Format("@15:04")
 	}
 	p.names[person], p.taken[name] = name, true
 }

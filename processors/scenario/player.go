@@ -132,7 +132,7 @@ func (p *player) hearAll() error {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(rows)) {
-		p.people.hear(schemas.IdentifierOf(key))
+		p.people.hear(key)
 	}
 	return nil
 }
@@ -261,7 +261,7 @@ func (p *player) moveTo(t schemas.Instant) error {
 
 func (p *player) send(e schemas.Event) error {
 	for _, id := range e.Identifiers {
-		p.people.hear(id)
+		p.people.hear(id.String())
 	}
 	p.last = e
 	value, err := schemas.EventCodec.Append(nil, &e)

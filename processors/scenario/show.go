@@ -56,7 +56,7 @@ func (p *player) showPeople() error {
 	}
 	known := map[string][]string{}
 	for key, row := range rows {
-		if row.Person != "" {
+		if row.Arrived {
 			name := p.people.name(row.Person)
 			known[name] = append(known[name], key)
 		}
