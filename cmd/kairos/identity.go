@@ -9,17 +9,35 @@ import (
 
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/door"
+	"kairos/cmd/internal/portrait"
+	"kairos/cmd/internal/screen"
 	"kairos/processors/definition"
 	"kairos/processors/identity"
 	"kairos/schemas"
 )
 
 type identityCommand struct {
-	Unlink identityUnlink `cmd:"" help:"Say that two identifiers are not one person's. Reversible by relink."`
-	Relink identityRelink `cmd:"" help:"Take an unlink back."`
+	Explain identityExplain `cmd:"" help:"Show why identifiers are one person: the evidence, the order it is taken in, and each refused link with its rule."`
+	Unlink  identityUnlink  `cmd:"" help:"Say that two identifiers are not one person's. Reversible by relink."`
+	Relink  identityRelink  `cmd:"" help:"Take an unlink back."`
 
 	WhatIf    identityWhatIf    `cmd:"" name:"what-if" help:"Say what changed definitions would do to people and audiences, before they are published."`
 	Precision identityPrecision `cmd:"" help:"Measure how often people found are right, on invented people of whom it is known."`
+}
+
+type identityExplain struct{ whom }
+
+func (c *identityExplain) Run(p *process) error {
+	person, plan, err := c.find(p)
+	if err != nil {
+		return err
+	}
+	evidence := portrait.EvidenceOf(person, plan)
+	if c.JSON {
+		return printJSON(p, evidence)
+	}
+	p.printf("%s", evidence.Text(screen.Paint(p.screen)))
+	return nil
 }
 
 // pair is an operator's word about two identifiers. It goes to Kafka, whose
@@ -89,6 +107,6 @@ func (c pair) say(p *process, command string, properties schemas.Properties) err
 	if err != nil {
 		return err
 	}
-	p.printf("%s %s %s: accepted; `kairos inspect person %s` shows what came of it\n", strings.TrimPrefix(command, "$"), c.One, c.Other, c.One)
+	p.printf("%s %s %s: accepted; `kairos identity explain %s` shows what came of it\n", strings.TrimPrefix(command, "$"), c.One, c.Other, c.One)
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
@@ -23,8 +25,9 @@ type inspectCommand struct {
 // whom finds a person on a cluster.
 type whom struct {
 	connection
-	Identifier string `arg:"" help:"Any of the person's identifiers, such as email=sarah@example.org, or person=ID."`
-	JSON       bool   `name:"json" help:"For machines."`
+	Identifier string    `arg:"" help:"Any of the person's identifiers, such as email=sarah@example.org, or person=ID."`
+	At         time.Time `placeholder:"TIME" help:"For a device that is bound to sessions: when it was used, such as 2026-03-01T09:10:00Z."`
+	JSON       bool      `name:"json" help:"For machines."`
 }
 
 func (w whom) find(p *process) (*lookup.Person, *definition.Plan, error) {
@@ -41,10 +44,10 @@ func (w whom) find(p *process) (*lookup.Person, *definition.Plan, error) {
 		return nil, nil, err
 	}
 	defer client.Close()
-	return find(p, client, id)
+	return find(p, client, id, w.At)
 }
 
-func find(ctx context.Context, client *cluster.Client, id schemas.Identifier) (*lookup.Person, *definition.Plan, error) {
+func find(ctx context.Context, client *cluster.Client, id schemas.Identifier, at time.Time) (*lookup.Person, *definition.Plan, error) {
 	published, err := catalog.Read(ctx, client)
 	if err != nil {
 		return nil, nil, err
@@ -53,12 +56,30 @@ func find(ctx context.Context, client *cluster.Client, id schemas.Identifier) (*
 	if err != nil {
 		return nil, nil, err
 	}
+	if id, err = session(plan.Identity, id, at); err != nil {
+		return nil, nil, err
+	}
 	person, err := lookup.Find(ctx, lookup.FromCluster{Client: client}, id)
 	var unknown *lookup.NotFoundError
 	if errors.As(err, &unknown) {
 		return nil, nil, &noError{err.Error()}
 	}
 	return person, plan, err
+}
+
+// session is what a device is known by at a time, if it is bound to sessions.
+func session(rules definition.IdentityRules, id schemas.Identifier, at time.Time) (schemas.Identifier, error) {
+	i := slices.IndexFunc(rules.Namespaces, func(n definition.Namespace) bool { return n.Name == id.Namespace && n.Session > 0 })
+	if i < 0 {
+		return id, nil
+	}
+	if at.IsZero() {
+		return id, askedError{fmt.Errorf("%s is bound to sessions, so whose it is depends on when: add --at and a time, such as 2026-03-01T09:10:00Z", id.Namespace)}
+	}
+	t := schemas.InstantOf(at)
+	key := schemas.SessionKey(id, t-t%schemas.Instant(rules.Namespaces[i].Session.Milliseconds()))
+	namespace, value, _ := strings.Cut(key, ":")
+	return schemas.Identifier{Namespace: namespace, Value: value}, nil
 }
 
 type inspectPerson struct{ whom }

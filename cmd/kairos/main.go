@@ -39,7 +39,7 @@ type commands struct {
 	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
 	Audience    audienceCommand    `cmd:"" group:"Use it" help:"How large audiences are, who is in them, what a draft would do."`
-	Identity    identityCommand    `cmd:"" group:"Use it" help:"Part what was joined, and join it again."`
+	Identity    identityCommand    `cmd:"" group:"Use it" help:"Explain why identifiers are one person, part them, join them again."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
 }

@@ -13,7 +13,7 @@ import (
 type Explanation struct {
 	People    []Person
 	Decisions []Decision        // in the order in which the links were taken
-	Partings  []schemas.Parting // in force
+	Partings  []schemas.Parting // operators' newest words, those taken back too
 }
 
 // Person is one person of a component.
@@ -61,10 +61,33 @@ func Explain(c *schemas.Component, d definition.IdentityRules) Explanation {
 		p.Identifiers = append(p.Identifiers, c.Members[i].Identifier)
 	}
 	slices.SortFunc(x.People, func(a, b Person) int { return strings.Compare(a.ID, b.ID) })
-	for _, p := range c.Partings {
-		if !p.Undone {
-			x.Partings = append(x.Partings, p)
-		}
-	}
+	x.Partings = slices.Clone(c.Partings)
 	return x
+}
+
+// Meaning says in words why a rule refuses a link.
+func Meaning(rule string) string {
+	switch rule {
+	case RuleBlocked:
+		return "one of the two is a value that means nobody"
+	case RuleNeverLinks:
+		return "the rules let the namespace join nobody"
+	case RuleHot:
+		return "one of the two has more neighbours than max_links, and joins nobody any more"
+	case RuleUnlinked:
+		return "an operator took this very link back"
+	case RuleParted:
+		return "it would bring two together whom an operator parted"
+	case RulePerPerson:
+		return "the person would have more of the namespace than per_person allows"
+	case RuleIdentifiers:
+		return "the person would have more than max_identifiers"
+	case RuleContested:
+		return "it would join two known people over a device that they share"
+	case RuleSession:
+		return "the link is from before the device was bound to sessions"
+	case RuleNotJoined:
+		return "the evidence of the other one has not arrived, or there is no room for it"
+	}
+	return ""
 }

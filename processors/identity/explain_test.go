@@ -38,8 +38,13 @@ func TestAnExplanationListsLinksInTheOrderTakenAndEachRefusalWithItsRule(t *test
 	if !slices.Equal(lines, want) {
 		t.Errorf("decisions are\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
-	if len(x.Partings) != 1 || x.Partings[0].Why == "" {
+	if len(x.Partings) != 1 || x.Partings[0].Why != "a test says so" || x.Partings[0].Undone {
 		t.Errorf("partings are %+v", x.Partings)
+	}
+	for _, d := range x.Decisions {
+		if !d.Accepted() && identity.Meaning(d.Rule) == "" {
+			t.Errorf("nobody says what %s means", d.Rule)
+		}
 	}
 }
 

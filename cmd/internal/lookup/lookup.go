@@ -82,7 +82,7 @@ func (p *Person) byIdentifier(ctx context.Context, rows Rows, id schemas.Identif
 	if p.Identity, err = decode(ctx, rows, topologies.IdentityTable, id.String()); err != nil {
 		return err
 	}
-	if p.Identity == nil || p.Identity.Person == "" {
+	if p.Identity == nil || !p.Identity.Arrived {
 		return &NotFoundError{id}
 	}
 	p.ID = p.Identity.Person

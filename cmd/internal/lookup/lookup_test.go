@@ -34,8 +34,8 @@ func sarah(t *testing.T) tables {
 		t.Fatal(err)
 	}
 	rows := tables{}
-	put(t, rows, topologies.IdentityTable, "device_id:d", schemas.IdentityRow{Person: "aa", Component: component})
-	put(t, rows, topologies.IdentityTable, "email:s", schemas.IdentityRow{Person: "aa", Root: "device_id:d"})
+	put(t, rows, topologies.IdentityTable, "device_id:d", schemas.IdentityRow{Person: "aa", Arrived: true, Component: component})
+	put(t, rows, topologies.IdentityTable, "email:s", schemas.IdentityRow{Person: "aa", Arrived: true, Root: "device_id:d"})
 	put(t, rows, topologies.ProfileTable, "aa", schemas.ProfileRow{Fragments: []schemas.Fragment{{Identifier: "device_id:d"}, {Identifier: "email:s"}}})
 	put(t, rows, topologies.ProfileTable, "bb", schemas.ProfileRow{ForwardTo: "aa"})
 	put(t, rows, topologies.SegmentTable, "aa", schemas.SegmentRow{Standings: []schemas.Standing{{Audience: "vip", Member: true}}})

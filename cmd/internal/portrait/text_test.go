@@ -67,6 +67,22 @@ func TestAnExplanationIsShownAsReviewed(t *testing.T) {
 	golden(t, "testdata/explanation.txt", in.Text(false)+never.Text(false))
 }
 
+func TestEvidenceIsShownAsReviewed(t *testing.T) {
+	golden(t, "testdata/evidence.txt", portrait.Evidence{
+		Asked: "email:sarah@example.org", Person: "6651d1a6adc3c832",
+		People: []portrait.People{{"6651d1a6adc3c832", []string{"crm_id:1", "email:sarah@example.org"}}, {"0f51d1a6adc3c832", []string{"crm_id:2", "device_id:d"}}},
+		Links: []portrait.Decision{
+			{A: "crm_id:1", B: "email:sarah@example.org", Newest: "2026-03-01", Source: "web", First: at(1, 0)},
+			{A: "crm_id:2", B: "email:sarah@example.org", Newest: "2026-02-28", Source: "shop", First: at(1, 0), Rule: "per-person", About: "crm_id", Because: "the person would have more of the namespace than per_person allows"},
+			{A: "device_id:d", B: "email:sarah@example.org", Newest: "2026-02-28", Source: "app", First: at(1, 0), Rule: "unlinked", Because: "an operator took this very link back"},
+		},
+		Operator: []portrait.Word{
+			{A: "device_id:d", B: "email:sarah@example.org", Until: "2026-03-02", At: at(2, 9), Source: "operator", Why: "her brother's"},
+			{A: "crm_id:1", B: "phone:+33612345678", Until: "always", Undone: true, At: at(2, 10), Source: "operator", Why: "it was hers after all"},
+		},
+	}.Text(false)+portrait.Evidence{Asked: "cookie:c", Person: "1", People: []portrait.People{{"1", []string{"cookie:c"}}}}.Text(false))
+}
+
 func TestTimesAreRFC3339ForMachines(t *testing.T) {
 	text, err := at(3, 10).MarshalText()
 	if err != nil || string(text) != "2026-03-03T10:00:00Z" {
