@@ -14,7 +14,6 @@ import (
 	"kairos/processors/flow"
 	"kairos/processors/scenario"
 	"kairos/processors/scenario/naive"
-	"kairos/processors/stage"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -420,37 +419,7 @@ func TestNothingIsLostAndNothingCountsTwice(t *testing.T) {
 		history := linking.draw(t)
 		w := world(4, rapid.Bool().Draw(t, "chained"), rapid.Uint64().Draw(t, "seed"))
 		rush(t, w, plan, history, prompt(history))
-		drops := w.Drops()
-		told := 0
-		messages, err := w.Read(topologies.PersonEvents.Name)
-		do(t, err)
-		for _, m := range messages {
-			e, err := schemas.PersonEventCodec.Decode(m.Value)
-			do(t, err)
-			if e.Event != nil {
-				told++
-			}
-		}
-		lost := drops[stage.Drop{Stage: "identity", Reason: "command"}] + drops[stage.Drop{Stage: "identity", Reason: "blocked"}]
-		if told+lost != len(history) {
-			t.Fatalf("%d events in, %d told on, %d dropped: %v", len(history), told, lost, drops)
-		}
-		counted := 0
-		rows, err := w.Rows(topologies.ProfileTable.Name)
-		do(t, err)
-		for _, encoded := range rows {
-			row, err := schemas.ProfileRowCodec.Decode(encoded)
-			do(t, err)
-			for _, f := range row.Fragments {
-				counted += int(f.Events)
-			}
-			if len(row.Parked) > 0 {
-				t.Fatalf("at rest, and %d messages wait for a fragment", len(row.Parked))
-			}
-		}
-		if duplicates := drops[stage.Drop{Stage: "profile", Reason: "duplicate"}]; counted+duplicates != told {
-			t.Fatalf("%d events told, %d counted, %d duplicates: %v", told, counted, duplicates, drops)
-		}
+		conserves(t, w, history)
 	})
 }
 
