@@ -44,7 +44,7 @@ func usuallyBlocked(value string) bool {
 		"anonymous", "anon", "guest", "unknown", "[object object]", "(null)", "not set", "(not set)":
 		return true
 	}
-	return strings.Trim(value, "0-") == "" || strings.HasPrefix(value, "test@") || strings.HasPrefix(value, "noreply@") ||
+	return strings.Trim(value, "+0-") == "" || strings.HasPrefix(value, "test@") || strings.HasPrefix(value, "noreply@") ||
 		strings.HasPrefix(value, "no-reply@") || strings.HasPrefix(value, "none@") || strings.HasPrefix(value, "unknown@")
 }
 

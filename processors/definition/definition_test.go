@@ -262,7 +262,7 @@ func TestValuesThatIdentifyNobodyAreBlocked(t *testing.T) {
 	block := blocked([]string{usual, "+00*", "a*b*c"})
 	for _, value := range []string{
 		"", " ", "null", "NULL", "undefined", "0", "000000", "00000000-0000-0000-0000-000000000000", "----", "anonymous", "Guest",
-		"unknown", "-1", "test@example.org", "[object Object]", "+0012345", "abc", "a-b-c", "axxbxxc",
+		"unknown", "-1", "+000", "test@example.org", "[object Object]", "+0012345", "abc", "a-b-c", "axxbxxc",
 	} {
 		if !block(value) {
 			t.Errorf("%q passes", value)

@@ -214,7 +214,7 @@ func (r *rules) checkIdentifiers(ids []schemas.Identifier) ([]schemas.Identifier
 		if !utf8.ValidString(id.Namespace) || !utf8.ValidString(id.Value) { // before normalising, which would hide it
 			return nil, faultf("bad-identifier", "an identifier is not UTF-8, at %.80q: send it as text", id.Namespace)
 		}
-		normal := normalise(id)
+		normal := Normalise(id)
 		if f := checkIdentifier(normal); f != nil {
 			return nil, f
 		}
@@ -225,8 +225,10 @@ func (r *rules) checkIdentifiers(ids []schemas.Identifier) ([]schemas.Identifier
 	}
 	mended := make([]schemas.Identifier, 0, len(ids))
 	for _, id := range ids {
-		if id = normalise(id); !r.worthless(id) {
-			mended = append(mended, id)
+		normal := Normalise(id)
+		asSent := schemas.Identifier{Namespace: normal.Namespace, Value: id.Value} // -1 is no telephone number 1
+		if !r.worthless(normal) && !r.worthless(asSent) {
+			mended = append(mended, normal)
 		}
 	}
 	slices.SortFunc(mended, r.stronger)
@@ -289,37 +291,4 @@ func (r *rules) checkCommand(e *schemas.Event, identifiers []schemas.Identifier)
 		return faultf("bad-command", "%s says why in %d bytes: set the property %s to 1 to %d bytes of text, for those who come after", e.Name, n, Why, maxWhyBytes)
 	}
 	return nil
-}
-
-// normalise brings an identifier into the form under which it is known.
-// Normalising twice is normalising once.
-func normalise(id schemas.Identifier) schemas.Identifier {
-	id.Namespace = strings.ToLower(strings.TrimSpace(id.Namespace))
-	id.Value = strings.TrimSpace(id.Value)
-	switch id.Namespace {
-	case "email":
-		id.Value = strings.ToLower(id.Value)
-	case "phone":
-		id.Value = phone(id.Value)
-	}
-	return id
-}
-
-// phone writes a number as E.164 does, as far as that can be told without
-// knowing the country. What is no number stays as it is.
-func phone(s string) string {
-	digits := strings.Map(func(c rune) rune {
-		if strings.ContainsRune(" -./()\u00a0\u2011", c) {
-			return -1
-		}
-		return c
-	}, s)
-	if strings.HasPrefix(digits, "00") {
-		digits = "+" + digits[2:]
-	}
-	number := strings.TrimPrefix(digits, "+")
-	if number == "" || strings.ContainsFunc(number, func(c rune) bool { return c < '0' || c > '9' }) {
-		return s
-	}
-	return digits
 }

@@ -192,3 +192,16 @@ func TestNoEventPanicsTheStage(t *testing.T) {
 		}
 	})
 }
+
+func TestATelephoneNumberThatIsNoneIsDropped(t *testing.T) {
+	rules := definition.DefaultIdentity()
+	for _, value := range []string{"-1", "0", "00000000", "+000", "--", " - ", "n/a", "unknown"} {
+		w := newWorld(t, 1, rules)
+		e := event("1", 1, "phone:"+value)
+		w.put(e)
+		w.rest(loopFirst)
+		if w.drops[identity.DropBlocked] != 1 {
+			t.Errorf("%q is somebody: %v", value, w.people())
+		}
+	}
+}

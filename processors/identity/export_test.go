@@ -11,6 +11,3 @@ func NewTight(plan *definition.Plan, maxWeight int64) *stage.Stage {
 	r.maxWeight = maxWeight
 	return define(r)
 }
-
-// Normalise is what tests of the normal form need.
-var Normalise = normalise

@@ -217,7 +217,7 @@ kairos_door_events_total{result="unacknowledged"} 1
 }
 
 func TestATelephoneNumberHasOneSpelling(t *testing.T) {
-	for _, spelling := range []string{"+33 6 12-34.56(78)", "+33612345678"} {
+	for _, spelling := range []string{"0033 6 12 34 56 78", "+33 6 12-34.56(78)", "+33612345678"} {
 		if id, err := door.Identifier("phone", spelling); err != nil || id.String() != "phone:+33612345678" {
 			t.Errorf("%s became %v, %v", spelling, id, err)
 		}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"kairos/processors/definition"
+	"kairos/processors/identity"
 	"kairos/schemas"
 )
 
@@ -110,24 +111,12 @@ func priority(rules definition.IdentityRules, id schemas.Identifier) int {
 }
 
 // Identifier brings one identifier into the spelling under which it is kept:
-// no spaces around it, e-mail addresses in lower case, telephone numbers
-// without spaces and punctuation.
+// see [identity.Normalise].
 func Identifier(namespace, value string) (schemas.Identifier, error) {
 	if !validNamespace(namespace) {
 		return schemas.Identifier{}, fmt.Errorf("%q cannot be a namespace: use a-z, 0-9 and _, at most 40 characters", namespace)
 	}
-	value = strings.TrimSpace(value)
-	switch namespace {
-	case "email":
-		value = strings.ToLower(value)
-	case "phone":
-		value = strings.Map(func(r rune) rune {
-			if strings.ContainsRune(" -./()", r) {
-				return -1
-			}
-			return r
-		}, value)
-	}
+	value = identity.Normalise(schemas.Identifier{Namespace: namespace, Value: value}).Value
 	if value == "" || len(value) > maxIdentifier || !printable(value) {
 		return schemas.Identifier{}, fmt.Errorf("an identifier is 1 to %d printable characters; leave %s out if it is not known", maxIdentifier, namespace)
 	}
