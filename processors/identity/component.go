@@ -142,11 +142,17 @@ func unionOf[T any](a, b []T, compare func(x, y *T) int, join func(into, v *T) b
 // has says whether an identifier is a member of c.
 func has(c *schemas.Component, key string) bool { return hasMember(c.Members, key) }
 
-func hasMember(members []schemas.Member, key string) bool {
-	_, ok := slices.BinarySearchFunc(members, key, func(m schemas.Member, key string) int {
+func hasMember(members []schemas.Member, key string) bool { return indexOf(members, key) >= 0 }
+
+// indexOf is the place of a member, or -1.
+func indexOf(members []schemas.Member, key string) int {
+	i, ok := slices.BinarySearchFunc(members, key, func(m schemas.Member, key string) int {
 		return strings.Compare(m.Identifier, key)
 	})
-	return ok
+	if !ok {
+		return -1
+	}
+	return i
 }
 
 // pair orders two keys.

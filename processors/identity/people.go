@@ -147,13 +147,7 @@ func (u *union) named(key string) []int32 {
 }
 
 func (u *union) member(key string) int32 {
-	i, ok := slices.BinarySearchFunc(u.component.Members, key, func(m schemas.Member, key string) int {
-		return strings.Compare(m.Identifier, key)
-	})
-	if !ok {
-		return -1
-	}
-	return int32(i)
+	return int32(indexOf(u.component.Members, key))
 }
 
 // inOrder gives the links as they are taken: those of strict devices last, and

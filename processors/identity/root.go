@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -79,7 +80,7 @@ func (t *turn) addLink(e *schemas.Evidence) {
 		t.seek(e.A)
 		t.seek(e.B)
 	}
-	t.settle("linked "+e.A+" and "+e.B, func(l *schemas.Evidence) bool { return added && l.A == e.A && l.B == e.B })
+	t.settle(linking(e), func(l *schemas.Evidence) bool { return added && l.A == e.A && l.B == e.B })
 }
 
 // full refuses a link, and tells those of its ends that are members to report
@@ -187,11 +188,7 @@ func (t *turn) absorb(d *schemas.Component) {
 	joins := func(l *schemas.Evidence) bool { return hasMember(ours, l.A) != hasMember(ours, l.B) }
 	absorb(c, d)
 	t.evidence = true
-	reason := "evidence met"
-	if i := slices.IndexFunc(c.Links, func(l schemas.Evidence) bool { return joins(&l) }); i >= 0 {
-		reason = "linked " + c.Links[i].A + " and " + c.Links[i].B
-	}
-	t.settle(reason, joins)
+	t.settle("evidence met", joins)
 }
 
 // returned makes the row a root again. A root is the smallest of its members.
@@ -204,15 +201,39 @@ func (t *turn) returned(d *schemas.Component) {
 // nothing is the new link of what brought none.
 func nothing(*schemas.Evidence) bool { return false }
 
+// countParted counts those of the links that the cap refuses that it did not
+// refuse before: their ends were one person's.
+func (t *turn) countParted(capped []*schemas.Evidence, people []string) {
+	for _, l := range capped {
+		a, b := indexOf(t.component.Members, l.A), indexOf(t.component.Members, l.B)
+		if t.component.Members[a].Person == t.component.Members[b].Person && people[a] != people[b] {
+			t.out.Drop("refused-" + RuleIdentifiers)
+		}
+	}
+}
+
+func linking(e *schemas.Evidence) string { return "linked " + e.A + " and " + e.B }
+
 // settle computes the people again and tells those whose person changed. New
-// links that a rule refuses are counted by the rule, once.
+// links that a rule refuses are counted by the rule, once, and so are old ones
+// that give way to new ones at the cap: that is the operators' alarm. The
+// strongest new link that is taken is the reason.
 func (t *turn) settle(reason string, isNew func(*schemas.Evidence) bool) {
-	c := t.open()
+	c, by := t.open(), ""
+	var capped []*schemas.Evidence
 	people := unite(c, t.rules, func(l *schemas.Evidence, rule, _ string) {
-		if rule != "" && rule != RuleNotJoined && isNew(l) {
+		switch {
+		case rule == RuleIdentifiers && !isNew(l):
+			capped = append(capped, l)
+		case rule == RuleNotJoined || !isNew(l):
+		case rule != "":
 			t.out.Drop("refused-" + rule)
+		case by == "":
+			by = linking(l)
 		}
 	})
+	reason = cmp.Or(by, reason)
+	t.countParted(capped, people)
 	told := false
 	for i := range c.Members {
 		m := &c.Members[i]
