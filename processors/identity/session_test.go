@@ -124,7 +124,7 @@ func TestSessionsAreWhatANaiveModelOfTheWholeHistorySays(t *testing.T) {
 			})
 		})
 	}
-	if chained == 0 {
+	if chained == 0 && !testing.Short() {
 		t.Error("no session had two parts")
 	}
 }

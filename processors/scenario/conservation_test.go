@@ -186,7 +186,7 @@ func TestAfterAChangeOfIdentityRulesAllIsAsIfItHadAlwaysBeenSo(t *testing.T) {
 		do(t, w.Tick(end))
 		sameState(t, "changed back here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
 	})
-	if changed == 0 {
+	if changed == 0 && !testing.Short() {
 		t.Error("no change changed anything")
 	}
 }
