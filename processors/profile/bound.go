@@ -81,7 +81,7 @@ func (c *contents) coarsen(most int) {
 	}
 }
 
-// sizeOf estimates the encoded size of a row from below, closely.
+// sizeOf estimates the encoded size that a row is going to have.
 func sizeOf(row *schemas.ProfileRow) int {
 	size, claimed := len(row.Terms)+sizeOfParked(row.Parked), 0
 	for i := range row.Fragments {
@@ -92,7 +92,7 @@ func sizeOf(row *schemas.ProfileRow) int {
 			size += 2 + len(source)
 		}
 	}
-	return size + min(len(row.Told), claimed) // what no claim says any more is about to go
+	return size + claimed // for what is about to be told of the claims, at most as long as they are
 }
 
 func sizeOfParked(parked []schemas.PersonEvent) int {
