@@ -298,7 +298,9 @@ func (w *work) checkWake(stage *Stage, row schemas.Row, t schemas.Instant) {
 		return
 	}
 	clock := row.RowClock()
-	clock.Now = t
+	if clock.Now = 0; stage.steps[onWake] != nil { // else nothing depends on it, and a row that is deleted forgets it
+		clock.Now = t
+	}
 	switch {
 	case clock.WakeAt == 0:
 	case clock.WakeAt <= t:
