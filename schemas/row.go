@@ -7,7 +7,7 @@ import "encoding/binary"
 // [WakeOf]).
 type Clock struct {
 	WakeAt Instant `avro:"wake_ms"` // when the step wants the key back; 0: never
-	Now    Instant `avro:"now_ms"`  // the newest time applied to the key
+	Now    Instant `avro:"now_ms"`  // the newest time applied to the key; 0 in tables whose step is never woken
 }
 
 // RowClock gives the stage runner access to a row's head.
