@@ -87,11 +87,7 @@ func (c pair) say(p *process, command string, properties schemas.Properties) err
 		return err
 	}
 	defer client.Close()
-	published, err := catalog.Read(p, client)
-	if err != nil {
-		return err
-	}
-	plan, err := published.Plan()
+	plan, err := catalog.ReadPlan(p, client)
 	if err != nil {
 		return err
 	}

@@ -48,11 +48,7 @@ func (w whom) find(p *process) (*lookup.Person, *definition.Plan, error) {
 }
 
 func find(ctx context.Context, client *cluster.Client, id schemas.Identifier, at time.Time) (*lookup.Person, *definition.Plan, error) {
-	published, err := catalog.Read(ctx, client)
-	if err != nil {
-		return nil, nil, err
-	}
-	plan, err := published.Plan()
+	plan, err := catalog.ReadPlan(ctx, client)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -64,6 +64,15 @@ func (p Published) Plan() (*definition.Plan, error) {
 	return plan, nil
 }
 
+// ReadPlan compiles what is published.
+func ReadPlan(ctx context.Context, client *cluster.Client) (*definition.Plan, error) {
+	published, err := Read(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	return published.Plan()
+}
+
 // with returns p with newer records in it.
 func (p Published) with(newer ...schemas.Definition) Published {
 	all := slices.Clone(p)

@@ -167,7 +167,7 @@ func (c *call) event(e *schemas.Event, now schemas.Instant, source string) door.
 		properties = map[string]any{}
 	}
 	for field, value := range map[string]string{"name": c.Name, "category": c.Category, "group_id": string(c.GroupID)} {
-		if value != "" && field != "" {
+		if value != "" {
 			properties[field] = value
 		}
 	}

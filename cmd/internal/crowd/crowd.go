@@ -64,6 +64,28 @@ type part struct {
 // want says which tables a question needs besides that of segment.
 type want struct{ profile, propensity bool }
 
+// eachPerson gives everybody who has a profile to f, with their standings; nil
+// if they never entered anything.
+func eachPerson(ctx context.Context, tables Tables, f func(person string, row *schemas.ProfileRow, standings *schemas.SegmentRow)) error {
+	return each(ctx, tables, want{profile: true}, func(p *part) error {
+		for _, person := range people(p.profile) {
+			row, err := rowOf(topologies.ProfileTable, p.profile, person)
+			if err != nil {
+				return err
+			}
+			if len(row.Fragments) == 0 {
+				continue
+			}
+			standings, err := rowOf(topologies.SegmentTable, p.segment, person)
+			if err != nil {
+				return err
+			}
+			f(person, row, standings)
+		}
+		return nil
+	})
+}
+
 // each reads one partition after the other, so that one is in memory at a time.
 func each(ctx context.Context, tables Tables, w want, f func(*part) error) error {
 	n, err := tables.Partitions(ctx)

@@ -8,7 +8,6 @@ import (
 	"kairos/processors/definition"
 	"kairos/processors/profile"
 	"kairos/schemas"
-	"kairos/topologies"
 )
 
 // Distinction says what members of an audience have more often than people
@@ -39,37 +38,23 @@ func Distinguish(ctx context.Context, tables Tables, plan *definition.Plan, audi
 	d := Distinction{Audience: audience, Traits: []Trait{}, LeftOut: []string{}}
 	counts := map[string]map[string]*Trait{} // by attribute, then trait
 	reader := profile.NewReader(plan)
-	err := each(ctx, tables, want{profile: true}, func(p *part) error {
-		for _, person := range people(p.profile) {
-			row, err := rowOf(topologies.ProfileTable, p.profile, person)
-			if err != nil {
-				return err
-			}
-			if len(row.Fragments) == 0 {
-				continue
-			}
-			standings, err := rowOf(topologies.SegmentTable, p.segment, person)
-			if err != nil {
-				return err
-			}
-			member := isMember(standings, audience)
-			d.People++
-			if member {
-				d.Members++
-			}
-			for _, a := range reader.Look(person, row, row.Now).Attributes() {
-				note(counts, "p."+a.Name, "p."+a.Name+" == "+literal(a.Value), member)
-			}
-			if standings == nil {
-				continue
-			}
-			for _, s := range standings.Standings {
-				if s.Member && s.Audience != audience {
-					note(counts, "", `in("`+s.Audience+`")`, member)
-				}
+	err := eachPerson(ctx, tables, func(person string, row *schemas.ProfileRow, standings *schemas.SegmentRow) {
+		member := isMember(standings, audience)
+		d.People++
+		if member {
+			d.Members++
+		}
+		for _, a := range reader.Look(person, row, row.Now).Attributes() {
+			note(counts, "p."+a.Name, "p."+a.Name+" == "+literal(a.Value), member)
+		}
+		if standings == nil {
+			return
+		}
+		for _, s := range standings.Standings {
+			if s.Member && s.Audience != audience {
+				note(counts, "", `in("`+s.Audience+`")`, member)
 			}
 		}
-		return nil
 	})
 	for attribute, traits := range counts {
 		if attribute != "" && len(traits) > mostValues {

@@ -89,31 +89,17 @@ func play(ctx context.Context, client *cluster.Client, world *scenario.Pure) (fi
 
 func (view *Preview) compare(ctx context.Context, tables Tables, was map[string]bool, most int) error {
 	is := map[string]bool{}
-	err := each(ctx, tables, want{profile: true}, func(p *part) error {
-		for _, person := range people(p.profile) {
-			row, err := rowOf(topologies.ProfileTable, p.profile, person)
-			if err != nil {
-				return err
-			}
-			if len(row.Fragments) == 0 {
-				continue
-			}
-			view.People++
-			standings, err := rowOf(topologies.SegmentTable, p.segment, person)
-			if err != nil {
-				return err
-			}
-			if !isMember(standings, view.Audience) {
-				continue
-			}
-			is[person] = true
-			view.Size++
-			if !was[person] {
-				view.Enter++
-			}
-			view.Members = append(view.Members, Member{Person: person, Identifiers: identifiers(row)})
+	err := eachPerson(ctx, tables, func(person string, row *schemas.ProfileRow, standings *schemas.SegmentRow) {
+		view.People++
+		if !isMember(standings, view.Audience) {
+			return
 		}
-		return nil
+		is[person] = true
+		view.Size++
+		if !was[person] {
+			view.Enter++
+		}
+		view.Members = append(view.Members, Member{Person: person, Identifiers: identifiers(row)})
 	})
 	for person := range was {
 		if !is[person] {
