@@ -47,6 +47,8 @@ type Config struct {
 	SweepChunk   int // most rows of one partition that a sweep adds to one transaction
 	Producers    int // transactional producers that take turns
 
+	SweepShare float64 // part of Pace, about, that sweeps may work in each transaction under Wall; the rest is for live records
+
 	TransactionTimeout time.Duration // after which the broker aborts what a dead host left behind
 	SessionTimeout     time.Duration // after which a silent member loses its partitions
 	RebalanceTimeout   time.Duration // that members have to finish their batch when partitions move
@@ -80,6 +82,7 @@ func DefaultConfig() Config {
 		WakeChunk:          2_000,
 		SweepChunk:         500,
 		Producers:          6,
+		SweepShare:         0.25,
 		TransactionTimeout: 20 * time.Second,
 		SessionTimeout:     20 * time.Second,
 		RebalanceTimeout:   30 * time.Second,
@@ -110,6 +113,9 @@ func (c Config) Validate() error {
 		if value < 1 {
 			return fmt.Errorf("%s is %d: start from DefaultConfig", name, value)
 		}
+	}
+	if !(c.SweepShare > 0 && c.SweepShare <= 1) {
+		return fmt.Errorf("SweepShare is %g, not within 0 and 1: start from DefaultConfig", c.SweepShare)
 	}
 	if c.Now == nil || c.Logger == nil {
 		return errors.New("config fields Now and Logger must be set: start from DefaultConfig")

@@ -39,10 +39,11 @@ func (r *run) anyInbox() bool {
 	return false
 }
 
-// anyWork reports whether there is something to do without new records.
-func (r *run) anyWork() bool {
+// anyUrgent reports whether there is something to do at once, without new
+// records.
+func (r *run) anyUrgent() bool {
 	for _, p := range r.owned {
-		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || r.toSweep(p) >= 0 || r.mustSpeak(p) || r.mustTell(p) {
+		if len(p.inbox) > 0 || p.timers.anyDue(r.timeOf(p)) || r.mustSpeak(p) || r.mustTell(p) {
 			return true
 		}
 	}
@@ -53,10 +54,10 @@ func (r *run) anyWork() bool {
 // chunk of a sweep. It returns nil if there is nothing to do.
 func (r *run) collect() *batch {
 	b := &batch{messages: map[int32][]*sarama.ConsumerMessage{}}
-	records, bytes := r.config.BatchRecords, r.config.BatchBytes
+	records, bytes, sweeps := r.config.BatchRecords, r.config.BatchBytes, r.sweepRoom()
 	for _, number := range r.numbers() {
 		p := r.owned[number]
-		if r.idle(p) {
+		if r.idle(p) && (sweeps == 0 || r.toSweep(p) < 0) {
 			continue
 		}
 		s := p.open()
@@ -64,7 +65,7 @@ func (r *run) collect() *batch {
 		messages := r.collectRecords(p, &records, &bytes)
 		s.errands = -len(messages)
 		messages = append(messages, r.collectWakes(p)...)
-		messages = append(messages, r.collectSweep(p)...)
+		messages = append(messages, r.collectSweep(p, &sweeps)...)
 		s.messages = len(messages)
 		s.errands += len(messages)
 		b.messages[number] = messages
@@ -76,7 +77,7 @@ func (r *run) collect() *batch {
 	return b
 }
 
-// idle reports whether nothing is to be done for p. Records that only move the
+// idle reports whether nothing but a sweep is to be done for p. Records that only move the
 // place in an input, markers, are taken without a transaction.
 func (r *run) idle(p *partition) bool {
 	for len(p.inbox) > 0 && p.inbox[0].Attrs.IsControl() {
@@ -84,7 +85,7 @@ func (r *run) idle(p *partition) bool {
 		p.inbox = p.inbox[1:]
 	}
 	now := r.timeOf(p)
-	return len(p.inbox) == 0 && !p.timers.anyDue(now) && r.toSweep(p) < 0 &&
+	return len(p.inbox) == 0 && !p.timers.anyDue(now) &&
 		!r.mustTell(p) && !r.mustSpeak(p) && r.wall.now <= r.wallOf(p)
 }
 
@@ -149,7 +150,11 @@ func (r *run) work(b *batch) error {
 	if err := r.process(b); err != nil {
 		return err
 	}
-	r.metrics.steps.Observe(time.Since(began).Seconds())
+	took := time.Since(began)
+	r.metrics.steps.Observe(took.Seconds())
+	if b.count > 0 {
+		r.cost += (took/time.Duration(b.count) - r.cost) / 8
+	}
 	return r.commit(b, r.complete(b))
 }
 

@@ -63,8 +63,10 @@ type run struct {
 	began   atomic.Bool // Goka has called Consume
 	runner  *stage.Runner
 	worked  time.Time        // when the last batch began
+	cost    time.Duration    // of a message, about, by the last batches
 	asked   map[string]int64 // stages to sweep, since the run began, and for which rules: partitions that come later need it too
 	busy    bool             // there is work without new records
+	urgent  bool             // and more than a sweep, which can wait for others to come
 
 	redefinition int // the number of the one that runner came with
 	wall         wallClock
@@ -250,7 +252,7 @@ func (r *run) Consume(ctx context.Context, _ []string, handler sarama.ConsumerGr
 // busy with transactions long before it is with records.
 func (r *run) gather(ctx context.Context) {
 	left := r.config.Pace - time.Since(r.worked)
-	if r.config.Clock != Wall || r.busy || left <= 0 {
+	if r.config.Clock != Wall || r.urgent || left <= 0 {
 		return
 	}
 	rest := time.NewTimer(left)
@@ -319,7 +321,8 @@ func (r *run) turn(fetches kgo.Fetches) error {
 			return err
 		}
 	}
-	r.busy = r.anyWork()
+	r.urgent = r.anyUrgent()
+	r.busy = r.urgent || r.anySweep()
 	return r.settle(r.most())
 }
 

@@ -79,15 +79,37 @@ func (r *run) toSweep(p *partition) int {
 	return slices.IndexFunc(p.state.Sweeps, func(s schemas.SweepDone) bool { return !s.Ended })
 }
 
+func (r *run) anySweep() bool {
+	for _, p := range r.owned {
+		if r.toSweep(p) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// sweepRoom is how many rows sweeps may visit in the next transaction. Beside
+// live records it is what fits into a part of the pace, so that sweeps cost
+// them little: who waits for a sweep can wait longer.
+func (r *run) sweepRoom() int {
+	most := r.config.SweepChunk * len(r.owned)
+	if r.config.Clock != Wall || r.config.Pace == 0 || r.cost == 0 {
+		return most
+	}
+	part := time.Duration(float64(r.config.Pace) * r.config.SweepShare)
+	return min(most, max(1, int(part/r.cost)))
+}
+
 // collectSweep makes errands of the next rows of a sweep and moves its cursor,
 // which is committed with what the errands do.
-func (r *run) collectSweep(p *partition) []*sarama.ConsumerMessage {
+func (r *run) collectSweep(p *partition, room *int) []*sarama.ConsumerMessage {
 	i := r.toSweep(p)
-	if i < 0 {
+	if i < 0 || *room == 0 {
 		return nil
 	}
 	sweep := &p.state.Sweeps[i]
-	keys := p.rows.after(&sweep.Shard, &sweep.After, r.config.SweepChunk)
+	keys := p.rows.after(&sweep.Shard, &sweep.After, min(*room, r.config.SweepChunk))
+	*room -= len(keys)
 	sweep.Done += int64(len(keys))
 	sweep.Ended = sweep.Shard == shardCount
 	p.share.stateful = true
