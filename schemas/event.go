@@ -66,8 +66,9 @@ type Event struct {
 func (e *Event) At() Instant { return e.Received }
 
 // PersonEvent is what identity tells about one identifier of one person, in
-// order: that it belongs to the person (neither Event nor MoveTo set), that an
-// event happened (Event), or that it leaves for another person (MoveTo).
+// order: that it belongs to the person (none of the last three set), that an
+// event happened (Event), that it leaves for another person (MoveTo), or that
+// nothing is known of it any more (Forget).
 // Epoch counts the identifier's moves. An event of epoch n comes before the
 // move to epoch n+1 in the same partition, so the old person never sees an
 // event of an identifier that has left.
@@ -78,7 +79,8 @@ type PersonEvent struct {
 	Cause      Instant `avro:"at_ms"`      // when the cause was accepted
 	Event      *Event  `avro:"event"`
 	MoveTo     string  `avro:"move_to"`
-	Reason     string  `avro:"reason"` // of a move, for people
+	Reason     string  `avro:"reason"`               // of a move, for people
+	Forget     bool    `avro:"forget,default=false"` // it was silent for too long; if it is heard of again it begins anew, with epoch 0
 }
 
 // At is when the cause was accepted.
@@ -91,11 +93,12 @@ type Change struct {
 	Cause       Instant      `avro:"at_ms"`  // the exact time of the cause, however late it was computed
 	Reason      string       `avro:"reason"` // "purchase", "window of events(purchase) closed", "merged into ..." ...
 	EventID     string       `avro:"event_id"`
-	Gone        bool         `avro:"gone"`        // the person holds nothing any more
-	MergedInto  string       `avro:"merged_into"` // who holds it now, if somebody does
-	Features    []Feature    `avro:"features"`    // changed ones, by rising ID
-	Attributes  Properties   `avro:"attributes"`  // changed ones; Null: removed
-	Identifiers []Identifier `avro:"identifiers"` // all of them, sorted; empty when unchanged
+	Gone        bool         `avro:"gone"`                    // the person holds nothing any more
+	MergedInto  string       `avro:"merged_into"`             // who holds it now, if somebody does
+	Forgotten   bool         `avro:"forgotten,default=false"` // of somebody who is gone: nothing of them is to be kept
+	Features    []Feature    `avro:"features"`                // changed ones, by rising ID
+	Attributes  Properties   `avro:"attributes"`              // changed ones; Null: removed
+	Identifiers []Identifier `avro:"identifiers"`             // all of them, sorted; empty when unchanged
 }
 
 // At is the time of the cause.

@@ -33,8 +33,9 @@ func (t *Transition) Word() string {
 type Membership struct {
 	Change      Change       `avro:"change"` // what the stages behind need of it
 	Transitions []Transition `avro:"transitions"`
-	Members     []Transition `avro:"members"` // after a change of definitions: how all current memberships came about, told again
-	Scored      bool         `avro:"scored"`  // the cause was a Scored record
+	Members     []Transition `avro:"members"`          // after a change of definitions: how all current memberships came about, told again
+	Scored      bool         `avro:"scored"`           // the cause was a Scored record
+	Erase       []string     `avro:"erase,default=[]"` // audiences that a forgotten person was ever in: what was published about them goes
 }
 
 // At is the time of the cause.
@@ -65,6 +66,7 @@ type Scored struct {
 	EventID     string     `avro:"event_id"`
 	Gone        bool       `avro:"gone"`
 	MergedInto  string     `avro:"merged_into"`
+	Forgotten   bool       `avro:"forgotten,default=false"` // as in Change
 	Scores      []Score    `avro:"scores"`
 	Features    []Feature  `avro:"features"`    // changed ones that score audiences use
 	Attributes  Properties `avro:"attributes"`  // changed ones that score audiences, or destinations that want one, use

@@ -34,17 +34,18 @@ func WakeOf(row []byte) Instant {
 // component's root also holds the evidence of the whole component.
 type IdentityRow struct {
 	Clock
-	FirstSeen Instant  `avro:"first_seen_ms"` // earliest received of the events that it was primary in; 0: none
-	Person    string   `avro:"person"`        // whom events of the identifier go to
-	Epoch     int64    `avro:"epoch"`         // how often the identifier has moved
-	Arrived   bool     `avro:"arrived"`       // profile has been told of the identifier
-	Hot       bool     `avro:"hot"`           // it had more links than the rules allow, and links nobody any more
-	Full      bool     `avro:"full"`          // its component takes no new links
-	Version   int64    `avro:"version"`       // of the component that said Person
-	Root      string   `avro:"root"`          // the identifier whose row holds the component; empty: this one
-	Links     []byte   `avro:"links"`         // links already reported, packed by identity, so that a known link costs nothing
-	Session   *Session `avro:"session"`       // of a part of a session of a device that is bound to sessions
-	Component []byte   `avro:"component"`     // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
+	FirstSeen Instant  `avro:"first_seen_ms"`          // earliest received of the events that it was primary in; 0: none
+	LastSeen  Instant  `avro:"last_seen_ms,default=0"` // when the newest of them happened: kept only while the row may expire
+	Person    string   `avro:"person"`                 // whom events of the identifier go to
+	Epoch     int64    `avro:"epoch"`                  // how often the identifier has moved
+	Arrived   bool     `avro:"arrived"`                // profile has been told of the identifier
+	Hot       bool     `avro:"hot"`                    // it had more links than the rules allow, and links nobody any more
+	Full      bool     `avro:"full"`                   // its component takes no new links
+	Version   int64    `avro:"version"`                // of the component that said Person
+	Root      string   `avro:"root"`                   // the identifier whose row holds the component; empty: this one
+	Links     []byte   `avro:"links"`                  // links already reported, packed by identity, so that a known link costs nothing
+	Session   *Session `avro:"session"`                // of a part of a session of a device that is bound to sessions
+	Component []byte   `avro:"component"`              // a Component, encoded: opened only when evidence changes; empty: no evidence, or not the root
 }
 
 // Session is what the part of a session that begins with a key's time knows of

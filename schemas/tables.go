@@ -9,12 +9,13 @@ package schemas
 // packed.go). A format never changes; a new one gets a column of a new name.
 type ProfileRow struct {
 	Clock
-	ForwardTo string        `avro:"forward_to"` // who holds the fragments now, once all are gone
-	Rules     int64         `avro:"rules"`      // fingerprint of what the row was last fully computed under
-	Fragments []Fragment    `avro:"fragments"`  // sorted by identifier
-	Parked    []PersonEvent `avro:"parked"`     // arrived before their fragment did, in order
-	Terms     []byte        `avro:"terms"`      // packed: values as last told, and when time changes them next
-	Told      []byte        `avro:"told"`       // packed: attributes as last told
+	ForwardTo string        `avro:"forward_to"`            // who holds the fragments now, once all are gone
+	Rules     int64         `avro:"rules"`                 // fingerprint of what the row was last fully computed under
+	Fragments []Fragment    `avro:"fragments"`             // sorted by identifier
+	Parked    []PersonEvent `avro:"parked"`                // arrived before their fragment did, in order
+	Terms     []byte        `avro:"terms"`                 // packed: values as last told, and when time changes them next
+	Told      []byte        `avro:"told"`                  // packed: attributes as last told
+	Expired   bool          `avro:"expired,default=false"` // the person was forgotten, and nothing has been heard since
 }
 
 // EncodedSize estimates how many bytes the encoded row takes: rather more, what

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -28,6 +29,7 @@ func (s *Set) Compile() (*Plan, error) {
 		return nil, err
 	}
 	c.plan.Terms, c.plan.Series = c.environment.Terms.All(), c.environment.Terms.AllSeries()
+	c.plan.expire()
 	return c.plan, nil
 }
 
@@ -49,8 +51,12 @@ func (c *compilation) prepare() error {
 	e.Audiences, e.Models = c.names("audience"), c.names("model")
 	if events := c.of("event"); len(events) > 0 {
 		e.Events = map[string]map[string]expression.Type{}
+		c.plan.Expires = map[string]time.Duration{}
 		for _, d := range events {
-			e.Events[d.name] = d.event()
+			types, expires := d.event()
+			if e.Events[d.name] = types; expires > 0 {
+				c.plan.Expires[d.name] = expires
+			}
 		}
 		c.plan.Events = e.Events
 	}
@@ -85,6 +91,7 @@ func (c *compilation) compile(d *document, node *yaml.Node) *expression.Expressi
 	switch {
 	case err == nil:
 		c.refuseIdle(d, node, compiled)
+		c.refuseForgotten(d, node, compiled)
 		return compiled
 	case errors.As(err, &problems):
 		for _, p := range problems {

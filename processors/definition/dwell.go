@@ -26,10 +26,12 @@ func (c *compilation) dwells() {
 				continue
 			}
 			var refused *expression.DwellError
+			d, _ := c.find(kind, name)
 			if err := t.Dwell.Bind(conditions); errors.As(err, &refused) {
-				d, _ := c.find(kind, name)
 				d.refuse(node(d), refused.Message, refused.Next)
+				continue
 			}
+			c.refuseForgottenDwell(d, node(d), t)
 		}
 	}
 	field := func(name string) func(*document) *yaml.Node {

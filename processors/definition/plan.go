@@ -13,6 +13,7 @@ type Plan struct {
 	Identity     IdentityRules
 	Profile      ProfileRules
 	Events       map[string]map[string]expression.Type // fields of the events that are defined, by name
+	Expires      map[string]time.Duration              // by event name: how long after it happened such an event counts; the others count for ever
 	Terms        []*expression.Term                    // of all audiences, features and models, each once, by rising ID
 	Series       []*expression.Series                  // of all terms, each once, by rising ID
 	Features     []Feature                             // named by people, sorted by name
@@ -39,16 +40,18 @@ type Namespace struct {
 	Blocked   func(value string) bool
 	Window    time.Duration // PerPerson holds for those first seen within any span shorter than it; 0: for ever
 	Session   time.Duration // a shared device, whose links hold within a session: until it was not used for so long, in whole minutes; 0: for ever
+	Expires   time.Duration // whoever has only identifiers with an expiry is forgotten after so long a silence; 0: never
 	Strict    bool          // a shared device: it never joins two people whom stronger identifiers name; false: the newest login has it
 }
 
 // ProfileRules say what profile keeps and whom it believes.
 type ProfileRules struct {
-	TimelineEvents  int                     // per person
-	DuplicateWindow time.Duration           // how long event ids are remembered
-	ExactPoints     int                     // per series and fragment, kept exactly; older ones in buckets
-	Survivorship    map[string]Survivorship // by attribute name
-	SourcePriority  map[string]int          // by source; higher wins among equal times
+	TimelineEvents  int                        // per person
+	DuplicateWindow time.Duration              // how long event ids are remembered
+	ExactPoints     int                        // per series and fragment, kept exactly; older ones in buckets
+	Survivorship    map[string]Survivorship    // by attribute name
+	Types           map[string]expression.Type // of attributes, where the definition says so; what is of another type is not taken
+	SourcePriority  map[string]int             // by source; higher wins among equal times
 }
 
 // Survivorship says which claim about an attribute counts.

@@ -71,6 +71,7 @@ func (f *fields) namespace() Namespace {
 		PerPerson: f.integer("per_person", 0, 0),
 		Links:     f.boolean("links", true),
 		Window:    f.duration("window", 0),
+		Expires:   f.duration("expires", 0),
 		Strict:    f.boolean("strict", false),
 	}
 	n.Session = f.session(n.Links)
@@ -132,6 +133,7 @@ func (d *document) profile() (ProfileRules, map[string]expression.Type) {
 	var attributes map[string]expression.Type
 	if list, there := f.pairs("attributes"); there {
 		attributes = list.types()
+		rules.Types = attributes
 	}
 	f.done("a profile definition")
 	return rules, attributes
@@ -169,16 +171,17 @@ func (f *fields) types() map[string]expression.Type {
 	return types
 }
 
-// event reads an event definition: nil if it does not say which fields there are.
-func (d *document) event() map[string]expression.Type {
+// event reads an event definition: which fields there are, nil if it does not
+// say, and how long such an event counts, 0 for ever.
+func (d *document) event() (types map[string]expression.Type, expires time.Duration) {
 	f := d.fields
 	d.describe(&f)
-	var types map[string]expression.Type
 	if list, there := f.pairs("fields"); there {
 		types = list.types()
 	}
+	expires = f.duration("expires", 0)
 	f.done("an event")
-	return types
+	return types, expires
 }
 
 // about is what every definition may say of itself.

@@ -63,6 +63,9 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 	if c.Gone {
 		s.forget()
 	}
+	for _, name := range m.Erase {
+		s.erase(name)
+	}
 	s.close()
 	return o
 }
@@ -208,6 +211,18 @@ func (s *settlement) activation(d int, audience string, entered bool, revision i
 func (s *settlement) tell(d int, a *schemas.Activation) {
 	s.different, s.told = true, true
 	stage.EmitKeyed(s.out, &s.rules.destinations[d].stream, s.person+"/"+a.Audience, s.person, a)
+}
+
+// erase takes back all that was ever published about a forgotten person and an
+// audience: a consumer hears the exit first, and compaction leaves nothing.
+func (s *settlement) erase(name string) {
+	if !s.wants(name) {
+		return
+	}
+	for _, d := range s.rules.wanted[name].destinations {
+		stage.Erase(s.out, &s.rules.destinations[d].stream, s.person+"/"+name, s.person, s.cause)
+		s.told = true
+	}
 }
 
 func (s *settlement) close() {

@@ -220,6 +220,9 @@ func (r *run) recordFor(topic, key string, partitionBy, value []byte) (*kgo.Reco
 	if !ok {
 		return nil, fmt.Errorf("topic %s is not an output of group %s", topic, r.config.Group.Name)
 	}
+	if len(value) == 0 {
+		value = nil // what erases a key; a frame cannot tell the two apart, and no record has no bytes
+	}
 	return &kgo.Record{Topic: topic, Partition: r.partitionFor(partitionBy, n), Key: []byte(key), Value: value}, nil
 }
 

@@ -63,6 +63,9 @@ func (r *rules) admit(e *schemas.Event) (*schemas.Event, *fault) {
 	if f != nil {
 		return nil, f
 	}
+	if f := r.checkAttributes(attributes); f != nil {
+		return nil, f
+	}
 	if n := textBytes(properties) + textBytes(attributes); n > maxTextBytes {
 		return nil, faultf("too-large", "the texts of properties and attributes have %d bytes, at most %d are taken: send less, or a reference to it", n, maxTextBytes)
 	}
@@ -155,6 +158,19 @@ func (r *rules) checkFields(event string, properties schemas.Properties) *fault 
 		if want, got := fields[p.Name], typeOf(p.Value); want != got && want != expression.AnyType && got != expression.AnyType {
 			return faultf("wrong-type", "properties.%.60s is the %v %.60q, but the definition of event %.60s says %v: send a %v, or change the definition and send this letter again",
 				p.Name, got, p.Value.String(), event, want, want)
+		}
+	}
+	return nil
+}
+
+// checkAttributes holds attributes to the types that the profile definition
+// gives them. Other attributes, and null, which removes, pass.
+func (r *rules) checkAttributes(attributes schemas.Properties) *fault {
+	for i := range attributes {
+		p := &attributes[i]
+		if want := r.attributes[p.Name]; !want.Holds(p.Value) {
+			return faultf("wrong-type", "attributes.%.60s is %.60q, but the profile definition says %v: send a %v, or change the definition and send this letter again",
+				p.Name, p.Value.String(), want, want)
 		}
 	}
 	return nil

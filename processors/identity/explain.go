@@ -48,7 +48,7 @@ func (d Decision) String() string {
 // those in force, and tells of every decision on the way.
 func Explain(c *schemas.Component, d definition.IdentityRules) Explanation {
 	var x Explanation
-	people := unite(c, prepare(d, nil), func(e *schemas.Evidence, rule, detail string) {
+	people := unite(c, prepare(d, nil, nil), func(e *schemas.Evidence, rule, detail string) {
 		x.Decisions = append(x.Decisions, Decision{*e, rule, detail})
 	})
 	at := map[string]int{}

@@ -29,6 +29,7 @@ func (t *turn) event(e *schemas.Event) {
 		return
 	}
 	t.seen(e.Received)
+	t.heard = e.Time
 	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
 		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: e.Received, Event: e,
 	})

@@ -11,7 +11,7 @@ import (
 
 // New is the stage under the rules of a plan.
 func New(plan *definition.Plan) *stage.Stage {
-	return define(prepare(plan.Identity, plan.Events))
+	return define(prepare(plan.Identity, plan.Events, plan.Profile.Types))
 }
 
 func define(r *rules) *stage.Stage {
@@ -19,6 +19,7 @@ func define(r *rules) *stage.Stage {
 	return stage.Define(topologies.Identity, topologies.IdentityTable,
 		stage.On(topologies.Events, s.accept),
 		stage.On(topologies.IdentityLoop, s.converse),
+		stage.OnWake(s.wake),
 		stage.OnSweep(s.reconsider))
 }
 
@@ -86,6 +87,9 @@ func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
 	if t.fresh {
 		return stage.Out[row]{}
 	}
+	if t.row.LastSeen == 0 {
+		t.heard = t.now // nobody is forgotten sooner than that after the rule came
+	}
 	if !t.row.Hot && neighbours(t.row.Links).len() > s.rules.maxLinks {
 		t.heat()
 	}
@@ -105,6 +109,8 @@ type turn struct {
 	component *schemas.Component // of the row, once opened
 	changed   bool               // the row
 	evidence  bool               // the component
+	heard     schemas.Instant    // when the event of the identifier happened that the step is about
+	woken     bool               // the step is a wake
 	out       stage.Out[row]
 }
 
@@ -125,7 +131,9 @@ func (t *turn) end() stage.Out[row] {
 		}
 		t.row.Component, t.changed = sealed, true
 	}
-	if t.changed {
+	if t.expires() {
+		t.forget()
+	} else if t.changed {
 		t.out.Set(t.row)
 	}
 	return t.out

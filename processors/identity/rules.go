@@ -25,6 +25,7 @@ type rules struct {
 	maxLinks       int
 	maxWeight      int64
 	events         map[string]map[string]expression.Type // what defined events may hold
+	attributes     map[string]expression.Type            // what attributes must be
 }
 
 type namespace struct {
@@ -36,6 +37,7 @@ type namespace struct {
 	links    bool
 	session  schemas.Instant // the gap that ends a session, in whole minutes; 0: not bound to sessions
 	strict   bool            // never joins two people whom stronger identifiers name: so with all that is bound to sessions
+	expires  schemas.Instant // 0: never
 	blocked  func(string) bool
 }
 
@@ -43,8 +45,8 @@ type namespace struct {
 // they do, and it links.
 var unlisted = &namespace{priority: math.MinInt, slot: -1, links: true}
 
-func prepare(d definition.IdentityRules, events map[string]map[string]expression.Type) *rules {
-	r := &rules{names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks, maxWeight: maxWeight, events: events}
+func prepare(d definition.IdentityRules, events map[string]map[string]expression.Type, attributes map[string]expression.Type) *rules {
+	r := &rules{attributes: attributes, names: make(map[string]*namespace, len(d.Namespaces)), maxIdentifiers: defaultMaxIdentifiers, maxLinks: defaultMaxLinks, maxWeight: maxWeight, events: events}
 	if d.MaxIdentifiers > 0 {
 		r.maxIdentifiers = int32(min(d.MaxIdentifiers, math.MaxInt32))
 	}
@@ -55,7 +57,8 @@ func prepare(d definition.IdentityRules, events map[string]map[string]expression
 		ns := &namespace{
 			name: n.Name, priority: n.Priority, slot: -1, limit: int32(min(n.PerPerson, math.MaxInt32)),
 			window: schemas.Instant(n.Window.Milliseconds()), links: n.Links, blocked: n.Blocked,
-			strict: n.Strict || n.Session > 0, session: schemas.Instant(n.Session.Milliseconds()),
+			expires: schemas.Instant(n.Expires.Milliseconds()),
+			strict:  n.Strict || n.Session > 0, session: schemas.Instant(n.Session.Milliseconds()),
 		}
 		switch {
 		case n.PerPerson <= 0:

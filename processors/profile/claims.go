@@ -158,6 +158,10 @@ func (p *profile) claim(f *schemas.Fragment, said schemas.Properties, at schemas
 	(&reader{bad: !sound}).whole("claims")
 	for i := range said {
 		name, value := said[i].Name, said[i].Value
+		if !p.plan.Profile.Types[name].Holds(value) {
+			drop(DropAttributeType)
+			continue
+		}
 		if len(name) > longestName || len(value.Text) > longestAttribute {
 			drop(DropAttributeTooLong)
 			continue
@@ -165,6 +169,11 @@ func (p *profile) claim(f *schemas.Fragment, said schemas.Properties, at schemas
 		all = append(all, claim{name, clean(value, longestAttribute), at, source})
 	}
 	f.Claims = p.packClaims(all, mostClaimed, drop)
+}
+
+// ofTheirTypes leaves out claims that are not of the types of today.
+func (p *profile) ofTheirTypes(claims []claim) []claim {
+	return slices.DeleteFunc(claims, func(c claim) bool { return !p.plan.Profile.Types[c.name].Holds(c.value) })
 }
 
 // packClaims reduces claims in any order to those worth keeping and packs them.

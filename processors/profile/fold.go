@@ -29,6 +29,9 @@ func (v *visit) fold(i int, e *schemas.Event, cause schemas.Instant) bool {
 	}
 	at := v.timeOf(e, cause)
 	v.earlier = v.earlier || f.Events == 0 || at < f.FirstSeen
+	if keep := v.plan.Expires[e.Name]; keep > 0 && at.Add(keep) <= cause {
+		v.out.Drop(DropEventExpired)
+	}
 	note(f, e, at)
 	v.remember(f, e, at, cause)
 	if len(e.Attributes) > 0 {
@@ -155,7 +158,7 @@ func (p *profile) insert(r *room, all []series, a *asked, e *schemas.Event, at, 
 // refit brings a fragment to the rules of today: series that nobody asks for
 // go; new ones are made from what the timeline still holds; limits and
 // survivorship are applied anew. What an earlier rule had thrown away cannot
-// be known: a claim that did not count, events before the timeline's first
+// be known: a claim that did not count or was of another type, events before the timeline's first
 // one, points that had left all windows of their time, different values in
 // buckets that did not count them.
 func (p *profile) refit(r *room, f *schemas.Fragment) {
@@ -176,7 +179,7 @@ func (p *profile) refit(r *room, f *schemas.Fragment) {
 		all = append(all, c.pack(before[k]))
 	}
 	f.Series = appendSeries(nil, all)
-	f.Claims = p.packClaims(claims, mostClaimed, func(string) {})
+	f.Claims = p.packClaims(p.ofTheirTypes(claims), mostClaimed, func(string) {})
 	f.Timeline = newest(f.Timeline, len(past), p.plan.Profile.TimelineEvents)
 	f.Rules = p.keeping
 }

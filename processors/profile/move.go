@@ -40,6 +40,8 @@ func reasonOf(m *schemas.PersonEvent) (reason, eventID string) {
 		return ReasonLeft, ""
 	case m.Event != nil:
 		return m.Event.Name, m.Event.ID
+	case m.Forget:
+		return ReasonExpired, ""
 	default:
 		return ReasonArrived, ""
 	}
@@ -53,6 +55,10 @@ func (v *visit) apply(i int, m *schemas.PersonEvent) bool {
 		v.send(i, m)
 	case m.Event != nil:
 		return v.fold(i, m.Event, m.Cause)
+	case m.Forget:
+		f := v.remove(i)
+		v.tooLate(&f)
+		v.everything = true
 	}
 	return true
 }

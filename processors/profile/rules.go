@@ -20,11 +20,12 @@ type profile struct {
 	rules   int64 // fingerprint of what rows depend on
 	keeping int64 // fingerprint of what fragments depend on
 	terms   []term
-	asked   []asked           // by rising series id
-	index   *expression.Index // places in asked, by event
-	dwells  []int             // places in terms
-	dates   map[string][]int  // places in terms, by the attribute that they look at
-	room    sync.Pool         // of *room
+	asked   []asked                    // by rising series id
+	index   *expression.Index          // places in asked, by event
+	dwells  []int                      // places in terms
+	dates   map[string][]int           // places in terms, by the attribute that they look at
+	expires map[string]schemas.Instant // of the namespaces that expire
+	room    sync.Pool                  // of *room
 }
 
 // room is memory that steps use one after the other. Nothing in it outlives
@@ -64,7 +65,12 @@ type term struct {
 }
 
 func compile(plan *definition.Plan) *profile {
-	p := &profile{plan: plan, dates: map[string][]int{}}
+	p := &profile{plan: plan, dates: map[string][]int{}, expires: map[string]schemas.Instant{}}
+	for i := range plan.Identity.Namespaces {
+		if n := &plan.Identity.Namespaces[i]; n.Expires > 0 {
+			p.expires[n.Name] = schemas.Instant(n.Expires.Milliseconds())
+		}
+	}
 	p.room.New = func() any { return &room{} }
 	byID := map[int64]*expression.Series{}
 	for _, s := range plan.Series {
@@ -156,6 +162,12 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 	for _, source := range slices.Sorted(maps.Keys(rules.SourcePriority)) {
 		fmt.Fprintf(h, "source %q %d\n", source, rules.SourcePriority[source])
 	}
+	for _, name := range slices.Sorted(maps.Keys(rules.Types)) {
+		fmt.Fprintf(h, "type %q %d\n", name, rules.Types[name])
+	}
+	for _, event := range slices.Sorted(maps.Keys(p.plan.Expires)) {
+		fmt.Fprintf(h, "expires %q %d\n", event, p.plan.Expires[event])
+	}
 	for i := range p.asked {
 		a := &p.asked[i]
 		fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
@@ -169,6 +181,9 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 	fragments = max(int64(h.Sum64()>>1), 1)
 	for i := range p.terms {
 		fmt.Fprintln(h, "term", p.terms[i].ID)
+	}
+	for _, namespace := range slices.Sorted(maps.Keys(p.expires)) {
+		fmt.Fprintf(h, "forget %q %d\n", namespace, p.expires[namespace])
 	}
 	fmt.Fprintln(h, p.plan.Fingerprint())
 	return fragments, max(int64(h.Sum64()>>1), 1)

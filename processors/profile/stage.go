@@ -11,15 +11,18 @@ import (
 
 // What the stage counts as dropped.
 const (
-	DropDuplicate        = "duplicate"          // the event id was seen within the window
-	DropForgotten        = "ids-forgotten"      // too many ids to remember; a duplicate of the oldest would count
-	DropFuture           = "future"             // an event from the future was taken as of when it was accepted
-	DropCut              = "moment-cut"         // the event was too large for the timeline: it stands there in part
-	DropStale            = "stale"              // of an identifier that has left; identity never sends one
-	DropAttributeTooLong = "attribute-too-long" // the attribute was not taken
-	DropAttributesFull   = "attributes-full"    // the identifier has too many attributes; those late in the alphabet went
-	DropClaimsForgotten  = "claims-forgotten"   // see mostCandidates
-	DropRowFull          = "row-full"           // the row reached its bound and was cut
+	DropDuplicate        = "duplicate"            // the event id was seen within the window
+	DropForgotten        = "ids-forgotten"        // too many ids to remember; a duplicate of the oldest would count
+	DropFuture           = "future"               // an event from the future was taken as of when it was accepted
+	DropCut              = "moment-cut"           // the event was too large for the timeline: it stands there in part
+	DropStale            = "stale"                // of an identifier that has left; identity never sends one
+	DropAttributeTooLong = "attribute-too-long"   // the attribute was not taken
+	DropAttributeType    = "attribute-wrong-type" // the attribute was not taken: it came before its definition reached identity
+	DropEventExpired     = "event-expired"        // events of its name are not kept for so long: only what it says of attributes counts
+	DropExpired          = "expired"              // the event is of somebody who had been silent for too long by then: nothing is kept of it
+	DropAttributesFull   = "attributes-full"      // the identifier has too many attributes; those late in the alphabet went
+	DropClaimsForgotten  = "claims-forgotten"     // see mostCandidates
+	DropRowFull          = "row-full"             // the row reached its bound and was cut
 )
 
 // The immutable reasons of refusals.
@@ -83,9 +86,11 @@ func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.FragmentMove])
 	return out
 }
 
-// wake deals with terms that the passing of time has changed.
+// wake deals with what the passing of time has changed.
 func (p *profile) wake(in stage.In[schemas.ProfileRow, stage.Wake]) (out stage.Out[schemas.ProfileRow]) {
-	p.visit(in.Key, in.Row, in.Time, &out).close("", "")
+	v := p.visit(in.Key, in.Row, in.Time, &out)
+	v.woken = true
+	v.close("", "")
 	return out
 }
 

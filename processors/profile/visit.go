@@ -16,6 +16,7 @@ const (
 	ReasonLeft       = "parted"
 	ReasonDefinition = "definition"
 	ReasonCut        = "row cut" // see bound.go
+	ReasonExpired    = "expired" // nobody with a name, and silent for too long
 )
 
 // MergedInto is the reason of a Change by which a person ends.
@@ -36,6 +37,7 @@ type visit struct {
 	known   bool     // the row had fragments before
 	members []string // their identifiers, before any came or went; nil: none did
 	movedTo string   // where the last fragment went to
+	woken   bool     // the step is a wake
 
 	everything bool            // any term and attribute may have changed
 	restate    bool            // what is known is told again, since others may ask for it now
@@ -52,7 +54,10 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 	if row == nil {
 		v.row = &schemas.ProfileRow{Rules: p.rules}
 	}
-	v.known = len(v.row.Fragments) > 0
+	v.known = len(v.row.Fragments) > 0 && !v.row.Expired
+	if v.row.Expired {
+		v.members, v.everything = []string{}, true // whoever comes back is told anew
+	}
 	v.columns = make([][]series, len(v.row.Fragments))
 	if v.row.Rules != p.rules {
 		v.adopt()
@@ -75,14 +80,25 @@ func (v *visit) adopt() {
 
 // close ends the visit: what became different is told, and the row is stored.
 func (v *visit) close(reason, eventID string) {
+	v.forget()
 	v.bound()
-	if len(v.row.Fragments) == 0 {
+	switch {
+	case len(v.row.Fragments) == 0:
 		v.leave()
-	} else {
+	case v.silent() && v.woken:
+		v.expire()
+	case v.silent():
+		v.suspend(reason, eventID)
+	default:
 		v.row.ForwardTo = ""
 		v.tell(reason, eventID)
+		v.wakeToForget()
 	}
-	v.out.Set(v.row)
+	if len(v.row.Fragments)+len(v.row.Parked) == 0 && v.row.ForwardTo == "" {
+		v.out.Delete()
+	} else {
+		v.out.Set(v.row)
+	}
 	v.profile.room.Put(v.room)
 }
 
@@ -92,8 +108,11 @@ func (v *visit) leave() {
 	if forwardTo == "" {
 		forwardTo = v.row.ForwardTo
 	}
-	if v.known {
+	switch {
+	case v.known && forwardTo != "":
 		v.emit(&schemas.Change{Reason: MergedInto(forwardTo), Gone: true, MergedInto: forwardTo})
+	case v.known:
+		v.emit(&schemas.Change{Reason: ReasonExpired, Gone: true, Forgotten: true})
 	}
 	v.row = &schemas.ProfileRow{ForwardTo: forwardTo, Rules: v.rules, Parked: v.row.Parked}
 }

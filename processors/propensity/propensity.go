@@ -44,7 +44,7 @@ func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership]) (
 		return o
 	case c.Gone && in.Row != nil:
 		stage.Emit(&o, &topologies.Scores, c.Person, &schemas.Scored{
-			Person: c.Person, Cause: c.Cause, Reason: c.Reason, EventID: c.EventID, Gone: true, MergedInto: c.MergedInto,
+			Person: c.Person, Cause: c.Cause, Reason: c.Reason, EventID: c.EventID, Gone: true, MergedInto: c.MergedInto, Forgotten: c.Forgotten,
 		})
 		o.Delete()
 		return o

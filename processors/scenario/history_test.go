@@ -27,6 +27,37 @@ func lawPlan(t testing.TB) *definition.Plan {
 	return compiled(t, string(text))
 }
 
+// expiringPlan is the same where people without a name, and views, expire.
+func expiringPlan(t testing.TB) *definition.Plan {
+	t.Helper()
+	text, err := os.ReadFile("testdata/laws.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expiring := string(text)
+	for _, change := range [][2]string{
+		{"name: phone, priority: 50, links: false", "name: phone, priority: 50, links: false, expires: 4d"},
+		{"name: device_id, priority: 20, links: true", "name: device_id, priority: 20, links: true, expires: 9d"},
+		{"name: anonymous_id, priority: 10, links: true", "name: anonymous_id, priority: 10, links: true, expires: 6d"},
+		// Nothing may look back further than views are kept.
+		{`events("view").then("purchase", "1d").within("10d")`, `events("view").then("purchase", "1d").within("9d")`},
+		{`without("purchase").within("14d")`, `without("purchase").within("10d")`},
+		{`without("view").any()`, `without("view").within("6d").any()`},
+		{"events().recency() >= 3", `events().within("10d").recency() >= 3`},
+		{`events().streak("1d", "Europe/Paris") >= 2`, `events().within("5d").streak("1d", "Europe/Paris") >= 2`},
+	} {
+		if !strings.Contains(expiring, change[0]) {
+			t.Fatalf("testdata/laws.yaml does not say %q", change[0])
+		}
+		expiring = strings.Replace(expiring, change[0], change[1], 1)
+	}
+	expiring += "---\nkind: event\nname: view\nexpires: 10d\n"
+	for _, name := range []string{"purchase", "cancel", "login"} {
+		expiring += "---\nkind: event\nname: " + name + "\n"
+	}
+	return compiled(t, expiring)
+}
+
 func compiled(t testing.TB, text string) *definition.Plan {
 	t.Helper()
 	set, err := definition.Parse("laws.yaml", []byte(text))

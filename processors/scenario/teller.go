@@ -3,6 +3,7 @@ package scenario
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -146,7 +147,7 @@ func (t *teller) scores(m stage.Message) ([]toldLine, error) {
 func (t *teller) activation(m stage.Message) ([]toldLine, error) {
 	if len(m.Value) == 0 {
 		person, audience, _ := strings.Cut(string(m.Key), "/")
-		return []toldLine{t.line(m.Topic, 0, person, "%s %s forgotten", t.people.name(person), audience)}, nil
+		return []toldLine{t.line(m.Topic, math.MaxInt64, person, "%s %s forgotten", t.people.name(person), audience)}, nil
 	}
 	a, err := schemas.ActivationCodec.Decode(m.Value)
 	if err != nil {

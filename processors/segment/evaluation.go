@@ -16,6 +16,7 @@ const (
 	reasonMerged     = "merged"
 	reasonGone       = "gone"
 	reasonSchedule   = "schedule"
+	reasonExpired    = "expired"
 )
 
 // cause is why a person is looked at again.
@@ -165,6 +166,20 @@ func (e *evaluation) exit(why string, which func(name string) bool) {
 			e.stand(s.Audience, false, s.Version, touch{why: why})
 		}
 	}
+}
+
+// erase drops what is remembered of a forgotten person, revisions included,
+// and tells the stages behind which audiences that was about.
+func (e *evaluation) erase(c *schemas.Change, m *schemas.Membership, which func(name string) bool) {
+	if !c.Forgotten {
+		return
+	}
+	e.row.Standings = slices.DeleteFunc(e.row.Standings, func(s schemas.Standing) bool {
+		if which(s.Audience) && e.rules.behind.members[s.Audience] {
+			m.Erase = append(m.Erase, s.Audience)
+		}
+		return which(s.Audience)
+	})
 }
 
 // ofLine says which audiences a line answers for: its own, and the plain line

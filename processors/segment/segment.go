@@ -44,10 +44,10 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 	}
 	m := &schemas.Membership{Change: r.behind.part(c)}
 	if c.Gone {
-		mine := r.ofLine(false)
-		e.exit(goneReason(c.MergedInto), func(name string) bool { // without scores yet, the plain line answers for all
-			return row.Scored == nil || mine(name)
-		})
+		ofLine := r.ofLine(false)
+		mine := func(name string) bool { return row.Scored == nil || ofLine(name) } // without scores yet, the plain line answers for all
+		e.exit(goneReason(c), mine)
+		e.erase(c, m, mine)
 		row.Rules, row.Features, row.Attributes = 0, nil, nil
 		e.tell(&o, m)
 		e.keep(&o)
@@ -79,10 +79,11 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	}
 	m := &schemas.Membership{Scored: true, Change: schemas.Change{
 		Person: s.Person, Cause: s.Cause, Reason: s.Reason, EventID: s.EventID, Gone: s.Gone, MergedInto: s.MergedInto,
-		Attributes: s.Attributes, Identifiers: s.Identifiers,
+		Forgotten: s.Forgotten, Attributes: s.Attributes, Identifiers: s.Identifiers,
 	}}
 	if s.Gone {
-		e.exit(goneReason(s.MergedInto), r.ofLine(true))
+		e.exit(goneReason(&m.Change), r.ofLine(true))
+		e.erase(&m.Change, m, r.ofLine(true))
 		row.Scored = nil
 		e.tell(&o, m)
 		e.keep(&o)
@@ -236,8 +237,11 @@ func scoresOf(s *schemas.Scored) schemas.Properties {
 	return scores
 }
 
-func goneReason(mergedInto string) string {
-	if mergedInto != "" {
+func goneReason(c *schemas.Change) string {
+	switch {
+	case c.Forgotten:
+		return reasonExpired
+	case c.MergedInto != "":
 		return reasonMerged
 	}
 	return reasonGone

@@ -71,6 +71,18 @@ func EmitKeyed[R, M any, PM Timed[M]](o *Out[R], s *topologies.Stream[M], key, p
 	o.emissions = append(o.emissions, emission{&s.Topic, key, partitionBy, envelope[M, PM]{m, s.Codec}})
 }
 
+// Erase takes back all records under key: it sends one without a value, by
+// which a compacted topic forgets the key.
+func Erase[R, M any](o *Out[R], s *topologies.Stream[M], key, partitionBy string, at schemas.Instant) {
+	o.emissions = append(o.emissions, emission{&s.Topic, key, partitionBy, tombstone(at)})
+}
+
+// tombstone is a record without a value.
+type tombstone schemas.Instant
+
+func (t tombstone) At() schemas.Instant         { return schemas.Instant(t) }
+func (tombstone) append([]byte) ([]byte, error) { return nil, nil }
+
 // message is a record on its way, whatever its type.
 type message interface {
 	At() schemas.Instant

@@ -77,13 +77,14 @@ func join(links map[[2]string]*link, a, b string, e schemas.Event) {
 }
 
 // part keeps the newest word about a pair; of two at the same moment the one
-// that takes back.
+// that takes back, or else the one that reaches further.
 func part(partings map[[2]string]*parting, ids []schemas.Identifier, e schemas.Event) {
 	a, b := ids[0].String(), ids[1].String()
 	pair := [2]string{min(a, b), max(a, b)}
 	word := &parting{link{pair[0], pair[1], int64(min(e.Time, e.Received)) / day, e.Received}, e.Name == "$relink"}
 	old := partings[pair]
-	if old == nil || old.first < word.first || old.first == word.first && word.undone {
+	further := func() bool { return word.undone == old.undone && word.day > old.day || word.undone && !old.undone }
+	if old == nil || old.first < word.first || old.first == word.first && further() {
 		partings[pair] = word
 	}
 }

@@ -23,7 +23,8 @@ type Person struct {
 // PeopleAt says what is true at t, once everything said until then is known.
 func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant) map[string]*Person {
 	people := map[string]*Person{}
-	of := identities(history, plan.Identity, t)
+	history, who := remembered(history, plan, t)
+	of := identities(who, plan.Identity, t)
 	for _, id := range slices.Sorted(maps.Keys(of)) {
 		if people[of[id]] == nil {
 			people[of[id]] = &Person{ID: of[id]}
@@ -37,6 +38,13 @@ func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant)
 			if of[e.by] == p.ID {
 				own = append(own, e)
 			}
+		}
+		if len(own) == 0 && nameless(p.Identifiers, plan.Identity) > 0 {
+			p.Terms = map[int64]schemas.Value{}
+			for _, term := range plan.Terms {
+				p.Terms[term.ID] = term.Empty()
+			}
+			continue // nobody, until something is heard
 		}
 		p.become(plan, own, t)
 	}
