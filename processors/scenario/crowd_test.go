@@ -133,3 +133,19 @@ func TestACrowdOnABrokerEntersAndExitsOnTime(t *testing.T) {
 		}
 	})
 }
+
+func TestACrowdOnABrokerIsForgottenAsTheNaiveFoldSays(t *testing.T) {
+	plan := patientPlan(t)
+	onEachNumberOfPartitions(t, func(t *testing.T, shape scenario.Shape, seed int) {
+		history := crowd(lives{linking: true, events: 20, brief: true}, seed, 25)
+		w := embedded(t, shape)
+		end := interrupted(t, w, plan, history, seed)
+		for range 4 {
+			if got, want := stateOf(t, w, plan, end), naiveState(history, plan, end); !slices.Equal(got, want) {
+				t.Fatalf("%d events, at %s; broker here, naive there: states differ%s", len(history), end, differences(got, want))
+			}
+			end = end.Add(9 * 24 * time.Hour)
+			do(t, w.Tick(end))
+		}
+	})
+}

@@ -24,6 +24,25 @@ func TestWhatIsLeftAfterExpiryIsWhatTheNaiveFoldRemembers(t *testing.T) {
 	})
 }
 
+// People expire weeks after all has arrived: who is gone while something of
+// them is still under way is for the order to say.
+func TestTheOrderOfArrivalDoesNotShowInWhatIsLeftAfterExpiry(t *testing.T) {
+	plan := patientPlan(t)
+	rapid.Check(t, func(t *rapid.T) {
+		history := lives{linking: true, events: 20, exact: true, brief: true}.draw(t)
+		seed := rapid.Uint64Min(1).Draw(t, "seed")
+		shuffled := rapid.Permutation(slices.Clone(history)).Draw(t, "order")
+		w := world(rapid.SampledFrom([]int32{1, 4, 12}).Draw(t, "partitions"), rapid.Bool().Draw(t, "chained"), seed)
+		end := rush(t, w, plan, shuffled, never)
+		sameState(t, "shuffled here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
+		for range 3 {
+			end = end.Add(time.Duration(rapid.IntRange(0, 15*24).Draw(t, "later")) * time.Hour)
+			do(t, w.Tick(end))
+			sameState(t, "shuffled here, naive there, later", stateOf(t, w, plan, end), naiveState(history, plan, end))
+		}
+	})
+}
+
 func TestExpiryHappensOnItsBoundaryHoweverLateTimersAre(t *testing.T) {
 	plan := expiringPlan(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -27,20 +27,15 @@ func lawPlan(t testing.TB) *definition.Plan {
 	return compiled(t, string(text))
 }
 
-// expiringPlan is the same where people without a name, and views, expire.
-func expiringPlan(t testing.TB) *definition.Plan {
+// expiringPlan is the same where people without a name, and views, expire,
+// with further replacements.
+func expiringPlan(t testing.TB, others ...string) *definition.Plan {
 	t.Helper()
 	text, err := os.ReadFile("testdata/laws.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var documents []string
-	for _, d := range strings.Split(string(text), "---\n") { // a sequence looks back no further than its events are kept
-		if !strings.Contains(d, ".without(") && !strings.Contains(d, ".then(") {
-			documents = append(documents, d)
-		}
-	}
-	expiring := strings.Join(documents, "---\n")
+	expiring := string(text)
 	for _, change := range [][2]string{
 		{"name: phone, priority: 50, links: false", "name: phone, priority: 50, links: false, expires: 4d"},
 		{"name: device_id, priority: 20, links: true", "name: device_id, priority: 20, links: true, expires: 9d"},
@@ -49,6 +44,7 @@ func expiringPlan(t testing.TB) *definition.Plan {
 		{`events("view").then("purchase", "1d").within("10d")`, `events("view").then("purchase", "1d").within("9d")`},
 		{`without("purchase").within("14d")`, `without("purchase").within("10d")`},
 		{`without("view").any()`, `without("view").within("6d").any()`},
+		{`events().within("8d").none()`, `events().within("7d").none()`},
 		{"events().recency() >= 3", `events().within("10d").recency() >= 3`},
 		{`events().streak("1d", "Europe/Paris") >= 2`, `events().within("5d").streak("1d", "Europe/Paris") >= 2`},
 	} {
@@ -61,7 +57,13 @@ func expiringPlan(t testing.TB) *definition.Plan {
 	for _, name := range []string{"purchase", "cancel", "login"} {
 		expiring += "---\nkind: event\nname: " + name + "\n"
 	}
-	return compiled(t, expiring)
+	return compiled(t, strings.NewReplacer(others...).Replace(expiring))
+}
+
+// patientPlan lets people expire only once all of a brief history has arrived.
+func patientPlan(t testing.TB) *definition.Plan {
+	t.Helper()
+	return expiringPlan(t, "expires: 4d", "expires: 24d", "expires: 6d", "expires: 26d", "expires: 9d", "expires: 29d")
 }
 
 func compiled(t testing.TB, text string) *definition.Plan {
