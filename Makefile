@@ -51,7 +51,10 @@ drift: generate ## fail if a generated file is not what its source gives
 bench: ## benchmarks of hot functions, with allocations
 	go test -run '^$$' -bench . -benchmem ./processors/... ./schemas/...
 
+peers: ## beside Kafka Streams and the floor, on a real Kafka, about half an hour (needs Java 17 and Maven)
+	go run ./loadtest/peers $(ARGS)
+
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
-.PHONY: demo kafka kafka-stop build test race check format format-check vet lint generate drift bench help
+.PHONY: demo kafka kafka-stop build test race check format format-check vet lint generate drift bench peers help

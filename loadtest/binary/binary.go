@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Binary is a built kairos.
+// Binary is a built kairos, or another program that is measured beside it.
 type Binary struct{ path string }
 
 // Build compiles kairos into a folder.
@@ -33,13 +33,16 @@ func Build(ctx context.Context, folder string) (*Binary, error) {
 	return b, nil
 }
 
+// At is a program that is there already, by its path or as the shell finds it.
+func At(path string) *Binary { return &Binary{path} }
+
 // Run runs a command to its end and returns what it printed on standard output.
 func (b *Binary) Run(ctx context.Context, args ...string) (string, error) {
 	var out, problems bytes.Buffer
 	cmd := exec.CommandContext(ctx, b.path, args...)
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("kairos %s: %w\n%s%s", strings.Join(args, " "), err, out.Bytes(), problems.Bytes())
+		return "", fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(b.path), strings.Join(args, " "), err, out.Bytes(), problems.Bytes())
 	}
 	return out.String(), nil
 }
@@ -64,7 +67,7 @@ func (b *Binary) Start(log string, args ...string) (*Process, error) {
 	cmd := exec.Command(b.path, args...)
 	cmd.Stdout, cmd.Stderr = file, file
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start kairos %s: %w", strings.Join(args, " "), err)
+		return nil, fmt.Errorf("start %s %s: %w", filepath.Base(b.path), strings.Join(args, " "), err)
 	}
 	p := &Process{PID: cmd.Process.Pid, Log: log, ended: make(chan struct{})}
 	go func() {

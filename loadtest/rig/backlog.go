@@ -231,7 +231,7 @@ func (w *World) pause(ctx context.Context) error {
 // sample is everything that is counted, at one moment.
 type sample struct {
 	at             time.Time
-	client, broker usage
+	client, broker Usage
 	machine        time.Duration
 	topics         int64
 	transitions    int
@@ -240,32 +240,32 @@ type sample struct {
 func (w *World) sample(ctx context.Context) (sample, error) {
 	s := sample{at: time.Now(), transitions: w.watcher.count()}
 	var err error
-	if s.client, err = usageOf(w.pids()...); err != nil {
+	if s.client, err = UsageOf(w.pids()...); err != nil {
 		return s, err
 	}
-	if s.broker, err = usageOf(w.brokerPID); err != nil {
+	if s.broker, err = UsageOf(w.brokerPID); err != nil {
 		return s, err
 	}
-	if s.machine, err = machineCPU(); err != nil {
+	if s.machine, err = MachineCPU(); err != nil {
 		return s, err
 	}
-	s.topics, err = topicBytes(ctx, w.admin)
+	s.topics, err = TopicBytes(ctx, w.admin)
 	return s, err
 }
 
 func (s sample) backlogSince(before sample, events int) Backlog {
 	took := s.at.Sub(before.at)
-	client, broker := s.client.since(before.client), s.broker.since(before.broker)
+	client, broker := s.client.Since(before.client), s.broker.Since(before.broker)
 	per := func(n float64) float64 { return n / float64(events) }
 	return Backlog{
 		Events:               events,
 		Seconds:              took.Seconds(),
 		EventsPerSecond:      float64(events) / took.Seconds(),
 		Transitions:          s.transitions - before.transitions,
-		ClientMicrosPerEvent: per(float64(client.cpu.Microseconds())),
-		BrokerMicrosPerEvent: per(float64(broker.cpu.Microseconds())),
+		ClientMicrosPerEvent: per(float64(client.CPU.Microseconds())),
+		BrokerMicrosPerEvent: per(float64(broker.CPU.Microseconds())),
 		TopicBytesPerEvent:   per(float64(s.topics - before.topics)),
-		DiskBytesPerEvent:    per(float64(client.written + broker.written)),
-		OthersCPUs:           (s.machine - before.machine - client.cpu - broker.cpu).Seconds() / took.Seconds(),
+		DiskBytesPerEvent:    per(float64(client.Written + broker.Written)),
+		OthersCPUs:           (s.machine - before.machine - client.CPU - broker.CPU).Seconds() / took.Seconds(),
 	}
 }

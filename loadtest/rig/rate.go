@@ -81,13 +81,13 @@ func (w *World) keepUp(ctx context.Context, rate int, more func(fed int) bool) (
 	if err != nil {
 		return Rate{}, err
 	}
-	client, broker := after.client.since(before.client), after.broker.since(before.broker)
+	client, broker := after.client.Since(before.client), after.broker.Since(before.broker)
 	return Rate{
 		EventsPerSecond: rate, Sent: float64(events) / sending.Seconds(), Seconds: sending.Seconds(), Beacons: len(took),
 		P50: percentile(took, 0.5), P99: percentile(took, 0.99), P999: percentile(took, 0.999), Max: percentile(took, 1),
-		ClientMicrosPerEvent: float64(client.cpu.Microseconds()) / float64(events),
-		BrokerMicrosPerEvent: float64(broker.cpu.Microseconds()) / float64(events),
-		OthersCPUs:           (after.machine - before.machine - client.cpu - broker.cpu).Seconds() / sending.Seconds(),
+		ClientMicrosPerEvent: float64(client.CPU.Microseconds()) / float64(events),
+		BrokerMicrosPerEvent: float64(broker.CPU.Microseconds()) / float64(events),
+		OthersCPUs:           (after.machine - before.machine - client.CPU - broker.CPU).Seconds() / sending.Seconds(),
 	}, nil
 }
 

@@ -143,16 +143,16 @@ func TestUsageOfThisProcessGrows(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
 		t.Skip("needs Linux's /proc")
 	}
-	before, err := usageOf(os.Getpid())
+	before, err := UsageOf(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
-		after, err := usageOf(os.Getpid())
+		after, err := UsageOf(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if used := after.since(before); used.cpu > 0 {
+		if used := after.Since(before); used.CPU > 0 {
 			return
 		}
 	}

@@ -11,30 +11,31 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// usage is what processes have used so far.
-type usage struct {
-	cpu     time.Duration
-	written int64 // bytes handed to the disk
+// Usage is what processes have used so far.
+type Usage struct {
+	CPU     time.Duration
+	Written int64 // bytes handed to the disk
 }
 
-func (u usage) since(earlier usage) usage {
-	return usage{u.cpu - earlier.cpu, u.written - earlier.written}
+// Since is what has been used since an earlier look.
+func (u Usage) Since(earlier Usage) Usage {
+	return Usage{u.CPU - earlier.CPU, u.Written - earlier.Written}
 }
 
-// usageOf sums up processes, as Linux tells in /proc.
-func usageOf(pids ...int) (usage, error) {
-	var sum usage
+// UsageOf sums up processes, as Linux tells in /proc.
+func UsageOf(pids ...int) (Usage, error) {
+	var sum Usage
 	for _, pid := range pids {
 		cpu, err := cpuOf(pid)
 		if err != nil {
-			return usage{}, fmt.Errorf("usage of process %d: %w (it must live, on Linux)", pid, err)
+			return Usage{}, fmt.Errorf("usage of process %d: %w (it must live, on Linux)", pid, err)
 		}
 		written, err := writtenBy(pid)
 		if err != nil {
-			return usage{}, fmt.Errorf("bytes written by process %d: %w (it must live, on Linux)", pid, err)
+			return Usage{}, fmt.Errorf("bytes written by process %d: %w (it must live, on Linux)", pid, err)
 		}
-		sum.cpu += cpu
-		sum.written += written
+		sum.CPU += cpu
+		sum.Written += written
 	}
 	return sum, nil
 }
@@ -63,8 +64,8 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * (time.Second / 100), nil
 }
 
-// machineCPU is the CPU time that all processes together have used.
-func machineCPU() (time.Duration, error) {
+// MachineCPU is the CPU time that all processes together have used.
+func MachineCPU() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, fmt.Errorf("usage of the machine: %w (needs Linux)", err)
@@ -98,8 +99,8 @@ func writtenBy(pid int) (int64, error) {
 	return 0, fmt.Errorf("no write_bytes in %q", text)
 }
 
-// topicBytes is how large all topics are on the brokers' disks.
-func topicBytes(ctx context.Context, admin *kadm.Client) (int64, error) {
+// TopicBytes is how large all topics are on the brokers' disks.
+func TopicBytes(ctx context.Context, admin *kadm.Client) (int64, error) {
 	dirs, err := admin.DescribeAllLogDirs(ctx, nil)
 	if err != nil {
 		return 0, fmt.Errorf("sizes of topics: %w", err)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+const floorTable = "floor.table"
+
+// floor carries every record into a table and every so many into the answers,
+// in transactions that commit what was read: what exactly once costs when there
+// is nothing to do. Its arguments are brokers, bytes of a table's record, and
+// after how many records there is an answer.
+func floor(ctx context.Context, args []string) error {
+	if len(args) != 3 {
+		return fmt.Errorf("floor BROKERS BYTES EVERY: %d arguments", len(args))
+	}
+	size, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	every, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	answer, err := topologies.Transitions.Codec.Append(nil, &schemas.Transition{Person: "person-0", Audience: "nobody", Cause: 1 << 60})
+	if err != nil {
+		return err
+	}
+	session, err := kgo.NewGroupTransactSession(
+		kgo.SeedBrokers(args[0]),
+		kgo.TransactionalID("floor"),
+		kgo.ConsumerGroup("floor"),
+		kgo.ConsumeTopics(topologies.PersonEvents.Name),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.RequireStableFetchOffsets(),
+		kgo.ProducerLinger(0),
+	)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	row := make([]byte, size)
+	for n := 0; ; {
+		fetches := session.PollRecords(ctx, 10_000)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if fetches.Empty() {
+			continue
+		}
+		if err := session.Begin(); err != nil {
+			return err
+		}
+		var failed error
+		done := func(_ *kgo.Record, err error) {
+			if err != nil {
+				failed = err // callbacks come one after the other
+			}
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			session.Produce(ctx, &kgo.Record{Topic: floorTable, Key: r.Key, Value: row}, done)
+			if n++; n%every == 0 {
+				session.Produce(ctx, &kgo.Record{Topic: topologies.Transitions.Name, Key: r.Key, Value: answer}, done)
+			}
+		})
+		if _, err := session.End(ctx, kgo.TryCommit); err != nil {
+			return err
+		}
+		if failed != nil {
+			return failed
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/loadtest/population"
+	"kairos/loadtest/rig"
+	"kairos/schemas"
+	"kairos/topologies"
+)
+
+// stream writes what identity would: events keyed by their person, a month of
+// them in their order, and ticks that say how late it is.
+type stream struct {
+	client     *kgo.Client
+	people     *population.Population
+	partitions int32
+	failed     func(error)
+}
+
+const month = 30 * 24 * time.Hour
+
+// ticksEvery so many events all partitions hear the time.
+const ticksEvery = 2_000
+
+// feed writes events until the end of time, which is now, and tells the judge.
+func (s *stream) feed(ctx context.Context, events int, end schemas.Instant, j *judge, bar *rig.Bar) error {
+	begin := end.Add(-month)
+	for i := range events {
+		bar.Show("feeding", int64(i), int64(events))
+		at := begin.Add(time.Duration(float64(month) * float64(i) / float64(events)))
+		e := s.people.Next(at)
+		var person, device int
+		identifier := e.Identifiers[len(e.Identifiers)-1]
+		if _, err := fmt.Sscanf(identifier.Value, "device-%d-%d", &person, &device); err != nil {
+			return fmt.Errorf("no device in %v: %w", e.Identifiers, err)
+		}
+		j.hear(person, e)
+		name := personOf(person)
+		value, err := topologies.PersonEvents.Codec.Append(nil, &schemas.PersonEvent{
+			Person: name, Identifier: identifier.String(), Cause: at, Event: e,
+		})
+		if err != nil {
+			return err
+		}
+		s.client.Produce(ctx, &kgo.Record{Topic: topologies.PersonEvents.Name, Key: []byte(name), Value: value}, s.done)
+		if i%ticksEvery == 0 {
+			if err := s.tick(ctx, at); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.tick(ctx, end); err != nil {
+		return err
+	}
+	return s.client.Flush(ctx)
+}
+
+func (s *stream) done(_ *kgo.Record, err error) {
+	if err != nil {
+		s.failed(err)
+	}
+}
+
+// tick tells every partition, in the name of every partition of identity, that
+// all until a time has been written.
+func (s *stream) tick(ctx context.Context, at schemas.Instant) error {
+	if err := s.client.Flush(ctx); err != nil { // or a tick could overtake
+		return err
+	}
+	for source := range s.partitions {
+		value, err := schemas.TickCodec.Append(nil, &schemas.Tick{Source: fmt.Sprintf("identity/%d", source), Time: at})
+		if err != nil {
+			return err
+		}
+		for partition := range s.partitions {
+			s.client.Produce(ctx, &kgo.Record{
+				Topic: topologies.PersonEvents.Name, Partition: partition, Key: []byte(schemas.TickKey), Value: value,
+			}, s.done)
+		}
+	}
+	return nil
+}
+
+// placed sends ticks where they say and everything else by its key.
+func placed() kgo.Partitioner {
+	byKey := kgo.StickyKeyPartitioner(nil)
+	return kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
+		keyed := byKey.ForTopic(topic)
+		return func(r *kgo.Record, n int) int {
+			if string(r.Key) == schemas.TickKey {
+				return int(r.Partition)
+			}
+			return keyed.Partition(r, n)
+		}
+	})
+}
+
+func personOf(number int) string { return fmt.Sprintf("person-%d", number) }
+
+// listener reads the answers as anybody would, read committed.
+type listener struct {
+	client    *kgo.Client
+	end       schemas.Instant // later answers are not counted
+	audiences map[string]int16
+	given     map[answer]int
+	seen      int // in given, with repetitions
+}
+
+func (l *listener) poll(ctx context.Context) error {
+	fetches := l.client.PollFetches(ctx)
+	var problem error
+	fetches.EachRecord(func(r *kgo.Record) {
+		t, err := topologies.Transitions.Codec.Decode(r.Value)
+		if err != nil {
+			problem = fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
+			return
+		}
+		a := answer{audience: -1, entered: t.Entered, at: t.At()}
+		if n, ok := l.audiences[t.Audience]; ok {
+			a.audience = n
+		}
+		if _, err := fmt.Sscanf(t.Person, "person-%d", &a.person); err != nil {
+			a.person = math.MaxInt32
+		}
+		if a.at <= l.end {
+			l.given[a]++
+			l.seen++
+		}
+	})
+	return problem
+}
