@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.kafka.common.utils.Bytes;
-import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
@@ -19,6 +18,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  */
 final class Step implements Processor<byte[], Event, byte[], byte[]> {
     static final String PEOPLE = "people", TIMERS = "timers";
+    private static final byte[] NOBODY = {};
 
     private final Rules rules;
     private final Transition.Writer writer;
@@ -27,6 +27,7 @@ final class Step implements Processor<byte[], Event, byte[], byte[]> {
     private KeyValueStore<Bytes, byte[]> timers;
     private byte[] key;
     private Row row;
+    private long first; // no timer is earlier: a scan from the beginning would pass all that were deleted
 
     Step(Rules rules, Transition.Writer writer) {
         this.rules = rules;
@@ -68,13 +69,23 @@ final class Step implements Processor<byte[], Event, byte[], byte[]> {
 
     /** Wakes everybody whose next window closes by a time. */
     private void fire(long now) {
+        if (now < first) {
+            return;
+        }
         List<Bytes> due = new ArrayList<>();
-        try (KeyValueIterator<Bytes, byte[]> first = timers.range(timer(0, new byte[0]), timer(now + 1, new byte[0]))) {
-            while (first.hasNext()) {
-                KeyValue<Bytes, byte[]> next = first.next();
-                due.add(next.key);
+        long after = Long.MAX_VALUE;
+        try (KeyValueIterator<Bytes, byte[]> next = timers.range(timer(first, NOBODY), timer(Long.MAX_VALUE, NOBODY))) {
+            while (next.hasNext()) {
+                Bytes timer = next.next().key;
+                long time = ByteBuffer.wrap(timer.get()).getLong();
+                if (time > now) {
+                    after = time;
+                    break;
+                }
+                due.add(timer);
             }
         }
+        first = after;
         for (Bytes timer : due) {
             byte[] bytes = timer.get();
             byte[] person = new byte[bytes.length - Long.BYTES];
@@ -102,7 +113,8 @@ final class Step implements Processor<byte[], Event, byte[], byte[]> {
                 timers.delete(timer(before, key));
             }
             if (row.wake != 0) {
-                timers.put(timer(row.wake, key), new byte[0]);
+                timers.put(timer(row.wake, key), NOBODY);
+                first = Math.min(first, row.wake);
             }
         }
         people.put(Bytes.wrap(key), row);
