@@ -130,7 +130,10 @@ func (s *stage) look(ctx context.Context, p *binary.Process, group string) (now 
 	if now.machine, err = rig.MachineCPU(); err != nil {
 		return now, err
 	}
-	now.topics, err = rig.TopicBytes(ctx, s.admin)
+	topics, err := rig.TopicBytes(ctx, s.admin)
+	for _, bytes := range topics {
+		now.topics += bytes
+	}
 	return now, err
 }
 

@@ -9,19 +9,22 @@ import (
 
 	"kairos/loadtest/binary"
 	"kairos/schemas"
+	"kairos/topologies"
 )
 
 // Backlog is what it took to work off events that were waiting.
 type Backlog struct {
-	Events               int     `json:"events"`
-	Seconds              float64 `json:"seconds"`
-	EventsPerSecond      float64 `json:"events_per_second"`
-	Transitions          int     `json:"transitions"`
-	ClientMicrosPerEvent float64 `json:"client_cpu_us_per_event"`
-	BrokerMicrosPerEvent float64 `json:"broker_cpu_us_per_event"`
-	TopicBytesPerEvent   float64 `json:"topic_bytes_per_event"` // over all topics and tables, one replica
-	DiskBytesPerEvent    float64 `json:"disk_bytes_per_event"`  // written by kairos and broker
-	OthersCPUs           float64 `json:"others_cpus"`           // kept busy by what was not measured, the reader included
+	Events               int                `json:"events"`
+	Seconds              float64            `json:"seconds"`
+	EventsPerSecond      float64            `json:"events_per_second"`
+	Transitions          int                `json:"transitions"`
+	ClientMicrosPerEvent float64            `json:"client_cpu_us_per_event"`
+	BrokerMicrosPerEvent float64            `json:"broker_cpu_us_per_event"`
+	TopicBytesPerEvent   float64            `json:"topic_bytes_per_event"`    // over all topics and tables, one replica
+	ByTopic              map[string]float64 `json:"bytes_per_event_by_topic"` // the same; Kafka's own topics included
+	DoorBytesPerEvent    float64            `json:"door_bytes_per_event"`     // of the log of events, all that was ever fed; not among the above
+	DiskBytesPerEvent    float64            `json:"disk_bytes_per_event"`     // written by kairos and broker
+	OthersCPUs           float64            `json:"others_cpus"`              // kept busy by what was not measured, the reader included
 }
 
 const (
@@ -155,7 +158,9 @@ func (w *World) WorkOff(ctx context.Context) (Backlog, error) {
 	if w.feeder.fed == from {
 		return Backlog{}, errors.Join(fmt.Errorf("%d events were all committed at once: raise -backlog", w.Backlog), profiled())
 	}
-	return after.backlogSince(before, int(w.feeder.fed-from)), profiled()
+	b := after.backlogSince(before, int(w.feeder.fed-from))
+	b.DoorBytesPerEvent = float64(after.topics[topologies.Events.Name]) / float64(w.feeder.fed)
+	return b, profiled()
 }
 
 // awaitProgress returns when the first stage has committed that many of the
@@ -233,7 +238,7 @@ type sample struct {
 	at             time.Time
 	client, broker Usage
 	machine        time.Duration
-	topics         int64
+	topics         map[string]int64 // bytes
 	transitions    int
 }
 
@@ -257,6 +262,13 @@ func (s sample) backlogSince(before sample, events int) Backlog {
 	took := s.at.Sub(before.at)
 	client, broker := s.client.Since(before.client), s.broker.Since(before.broker)
 	per := func(n float64) float64 { return n / float64(events) }
+	byTopic, sum := map[string]float64{}, 0.0
+	for topic, bytes := range s.topics {
+		if grown := per(float64(bytes - before.topics[topic])); grown != 0 {
+			byTopic[topic] = grown
+			sum += grown
+		}
+	}
 	return Backlog{
 		Events:               events,
 		Seconds:              took.Seconds(),
@@ -264,7 +276,8 @@ func (s sample) backlogSince(before sample, events int) Backlog {
 		Transitions:          s.transitions - before.transitions,
 		ClientMicrosPerEvent: per(float64(client.CPU.Microseconds())),
 		BrokerMicrosPerEvent: per(float64(broker.CPU.Microseconds())),
-		TopicBytesPerEvent:   per(float64(s.topics - before.topics)),
+		TopicBytesPerEvent:   sum,
+		ByTopic:              byTopic,
 		DiskBytesPerEvent:    per(float64(client.Written + broker.Written)),
 		OthersCPUs:           (s.machine - before.machine - client.CPU - broker.CPU).Seconds() / took.Seconds(),
 	}

@@ -99,13 +99,15 @@ func writtenBy(pid int) (int64, error) {
 	return 0, fmt.Errorf("no write_bytes in %q", text)
 }
 
-// TopicBytes is how large all topics are on the brokers' disks.
-func TopicBytes(ctx context.Context, admin *kadm.Client) (int64, error) {
+// TopicBytes is how large each topic is on the brokers' disks.
+func TopicBytes(ctx context.Context, admin *kadm.Client) (map[string]int64, error) {
 	dirs, err := admin.DescribeAllLogDirs(ctx, nil)
 	if err != nil {
-		return 0, fmt.Errorf("sizes of topics: %w", err)
+		return nil, fmt.Errorf("sizes of topics: %w", err)
 	}
-	var sum int64
-	dirs.Each(func(d kadm.DescribedLogDir) { sum += d.Size() })
-	return sum, nil
+	sizes := map[string]int64{}
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) { sizes[p.Topic] += p.Size })
+	})
+	return sizes, nil
 }
