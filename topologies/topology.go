@@ -95,8 +95,9 @@ func (t *Topology) Stages() []Stage {
 // group is left out unless it is public.
 func (t *Topology) Topics() []Topic {
 	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic}
-	letters := DeadLetters("delivery").Topic // which is no stage
-	byName[letters.Name] = letters
+	for _, word := range []string{"delivery", "ingest"} { // which are no stages
+		byName[DeadLetters(word).Name] = DeadLetters(word).Topic
+	}
 	for _, g := range t.Groups {
 		for _, s := range g.Stages {
 			byName[s.Table.Name] = s.Table

@@ -2,15 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/credential"
@@ -124,13 +121,9 @@ func (c *deliverCommand) Run(p *process) error {
 	}
 	group, ctx := errgroup.WithContext(p)
 	if c.Metrics != "" {
-		listener, err := net.Listen("tcp", c.Metrics)
-		if err != nil {
-			return fmt.Errorf("%w: choose another with --metrics", err)
+		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
+			return err
 		}
-		server := &http.Server{Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), ReadHeaderTimeout: 10 * time.Second}
-		group.Go(func() error { _ = server.Serve(listener); return nil })
-		group.Go(func() error { <-ctx.Done(); return server.Close() })
 	}
 	for _, d := range deliverers {
 		group.Go(func() error { return d.Run(ctx) })

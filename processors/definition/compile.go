@@ -25,6 +25,7 @@ func (s *Set) Compile() (*Plan, error) {
 	c.audiences()
 	c.dwells()
 	c.destinations()
+	c.mappings()
 	if err := c.problems.asError(); err != nil {
 		return nil, err
 	}

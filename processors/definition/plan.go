@@ -22,6 +22,7 @@ type Plan struct {
 	Retired      []Audience                            // by name, without their expressions: everybody has exited
 	Models       []Model                               // sorted by name
 	Destinations []Destination                         // sorted by name
+	Mappings     []Mapping                             // sorted by name
 }
 
 // IdentityRules say what links people.

@@ -21,6 +21,10 @@ var zoneData []byte
 // ZoneDataID tells versions of the time zone data apart.
 func ZoneDataID() int64 { return hash(string(zoneData)) }
 
+// Zone opens the time zone of an IANA name such as "Europe/Paris", from the data
+// here.
+func Zone(name string) (*time.Location, error) { return (&zones{}).zone(name) }
+
 // zones opens time zones, each once.
 type zones struct {
 	archive *zip.Reader

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/ingest"
 	"kairos/processors/delivery"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -85,7 +86,7 @@ func words() []string {
 	for _, s := range []topologies.Stage{topologies.Identity, topologies.Profile, topologies.Segment, topologies.Propensity, topologies.Destination} {
 		all = append(all, s.Word)
 	}
-	return append(all, delivery.Word)
+	return append(all, delivery.Word, ingest.Word)
 }
 
 func stageExists(word string) bool { return slices.Contains(words(), word) }

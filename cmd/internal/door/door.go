@@ -82,7 +82,7 @@ func (d *Door) Accept(ctx context.Context, events ...schemas.Event) error {
 	records := make([]*kgo.Record, 0, len(events))
 	var problems Problems
 	for i := range events {
-		record, problem := d.record(&events[i])
+		record, problem := Record(&events[i], d.config.Clock(), d.config.Rules())
 		if problem != nil {
 			problem.Path = fmt.Sprintf("/%d%s", i, problem.Path)
 			problems = append(problems, *problem)
@@ -97,8 +97,10 @@ func (d *Door) Accept(ctx context.Context, events ...schemas.Event) error {
 	return d.send(ctx, records)
 }
 
-func (d *Door) record(e *schemas.Event) (*kgo.Record, *Problem) {
-	if problem := normalise(e, d.config.Clock(), d.config.Rules()); problem != nil {
+// Record brings an event into form and makes the record that goes on the topic
+// of events. It may change e.
+func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRules) (*kgo.Record, *Problem) {
+	if problem := normalise(e, now, rules); problem != nil {
 		return nil, problem
 	}
 	value, err := topologies.Events.Codec.Append(nil, e)

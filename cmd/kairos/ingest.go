@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"kairos/cmd/internal/catalog"
+	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/credential"
+	"kairos/cmd/internal/foreign"
+	"kairos/cmd/internal/ingest"
+	"kairos/processors/definition"
+	"kairos/schemas"
+)
+
+type ingestCommand struct {
+	connection
+	size
+	File     string `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The topics."`
+	Instance string `placeholder:"NAME" help:"Static member name: a restart under the same name goes on at once. One for each process."`
+	Metrics  string `default:"127.0.0.1:9466" help:"Where /metrics is (${default}); empty: nowhere."`
+	Verbose  bool   `short:"v" help:"Log more."`
+}
+
+func (c *ingestCommand) Help() string {
+	return `Reads topics that others write, in Avro under any schema, keyed and partitioned anyhow, and
+puts events on the door's topic, exactly once, until it is interrupted. Several processes
+share the partitions. FILE:
+  registry: http://registry:8081       a Confluent-compatible registry of schemas, if there is one
+  schemas: avro                        a folder of .avsc files, beside FILE
+  topics:
+    - topic: shop.orders               its records say which schema they have: by a first byte of
+                                       C3 (single-object encoding) or 00 (Confluent's framing)
+    - topic: crm.customers
+      framing: confluent               or single-object, so that the other is refused
+      mapping: crm_customer            the definition that says what the fields mean
+    - topic: legacy.calls
+      framing: plain                   no framing: the schema is avro/legacy.calls.avsc
+Without a mapping, properties of the schema's fields say what they mean ("kairos.identity":
+"email", "kairos.time": true): see ` + "`kairos mapping --help`" + `. Where the folder has a schema with
+the topic's name, records are read as it says, by Avro's rules of resolution. What cannot be
+read is a dead letter.`
+}
+
+// ingestFile is the file as it is written.
+type ingestFile struct {
+	Registry string `yaml:"registry"`
+	Schemas  string `yaml:"schemas"`
+	Topics   []struct {
+		Topic   string `yaml:"topic"`
+		Framing string `yaml:"framing"`
+		Mapping string `yaml:"mapping"`
+	} `yaml:"topics"`
+}
+
+func (c *ingestCommand) read(failures func(error)) (topics []ingest.Topic, known *foreign.Known, err error) {
+	var file ingestFile
+	if err := credential.Read(c.File, &file); err != nil {
+		return nil, nil, err
+	}
+	var folder fs.FS
+	if file.Schemas != "" {
+		if !filepath.IsAbs(file.Schemas) {
+			file.Schemas = filepath.Join(filepath.Dir(c.File), file.Schemas)
+		}
+		if _, err := os.Stat(file.Schemas); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", c.File, err)
+		}
+		folder = os.DirFS(file.Schemas)
+	}
+	if known, err = foreign.NewKnown(folder, file.Registry, failures); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.File, err)
+	}
+	for i, t := range file.Topics {
+		framing, err := foreign.FramingOf(t.Framing)
+		if err == nil && t.Topic == "" {
+			err = errors.New("names no topic")
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: topic %d: %w", c.File, i+1, err)
+		}
+		topics = append(topics, ingest.Topic{Name: t.Topic, Framing: framing, Mapping: t.Mapping})
+	}
+	return topics, known, nil
+}
+
+func (c *ingestCommand) Run(p *process) error {
+	var ingester *ingest.Ingester
+	topics, known, err := c.read(func(err error) { ingester.RegistryFailed(err) }) // first asked when it runs
+	if err != nil {
+		return askedError{err}
+	}
+	var plan atomic.Pointer[definition.Plan]
+	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
+	config := ingest.Config{
+		Topics: topics, Schemas: known, Instance: c.Instance, Registry: registry, Logger: logger,
+		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+	}
+	client, err := c.connect(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	config.Kafka = client.Reach()
+	if ingester, err = ingest.New(config); err != nil {
+		return askedError{fmt.Errorf("%s: %w", c.File, err)}
+	}
+	first, err := c.prepare(p, client, topics)
+	if err != nil {
+		return err
+	}
+	plan.Store(first)
+	group, ctx := errgroup.WithContext(p)
+	if c.Metrics != "" {
+		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
+			return err
+		}
+	}
+	group.Go(func() error {
+		return catalog.Follow(ctx, client, func(published catalog.Published) error {
+			next, err := published.Plan()
+			if err != nil {
+				logger.Error("the published definitions are not followed", "error", err)
+				return nil
+			}
+			plan.Store(next)
+			return nil
+		}, func(err error) { logger.Warn("definitions", "error", err) })
+	})
+	group.Go(func() error { return ingester.Run(ctx) })
+	logger.Info("ingesting", "topics", len(topics))
+	return group.Wait()
+}
+
+// prepare makes our topics and finds the mappings that are named.
+func (c *ingestCommand) prepare(ctx context.Context, client *cluster.Client, topics []ingest.Topic) (*definition.Plan, error) {
+	t, err := c.on(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := client.Apply(ctx, t); err != nil {
+		return nil, err
+	}
+	plan, err := catalog.ReadPlan(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	for _, topic := range topics {
+		if topic.Mapping != "" && plan.Mapping(topic.Mapping) == nil {
+			return nil, &noError{fmt.Sprintf("the mapping %s of topic %s is not published: `kairos apply -f DIR` with its definition first", topic.Mapping, topic.Name)}
+		}
+	}
+	return plan, nil
+}
+
+func serveMetrics(ctx context.Context, group *errgroup.Group, address string, registry *prometheus.Registry) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w: choose another with --metrics", err)
+	}
+	server := &http.Server{Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), ReadHeaderTimeout: 10 * time.Second}
+	group.Go(func() error { _ = server.Serve(listener); return nil })
+	group.Go(func() error { <-ctx.Done(); return server.Close() })
+	return nil
+}
+
+type mappingCommand struct {
+	Schema string `arg:"" type:"existingfile" name:"SCHEMA.avsc" help:"An Avro schema."`
+	Name   string `help:"Of the mapping (the record's name)."`
+}
+
+func (c *mappingCommand) Help() string {
+	return `Properties of a schema's fields say what they mean:
+  "kairos.identity": "email"     an identifier of this namespace
+  "kairos.id": true              the id of the event
+  "kairos.time": true            when it happened
+  "kairos.event": true           the name of the event; of a record: "purchase"
+  "kairos.consent": "ads"        whether the person agrees to this purpose
+  "kairos.attribute": true       about the person; or a name of its own
+  "kairos.property": false       nothing; or a name of its own
+  "kairos.label": ["C2"]         what the field is, for policies
+What says nothing is a property. The mapping that comes out says the same as a definition:
+labels count once it is published with ` + "`kairos apply`" + `.`
+}
+
+func (c *mappingCommand) Run(p *process) error {
+	text, err := os.ReadFile(c.Schema)
+	if err != nil {
+		return err
+	}
+	schema, err := foreign.ParseSchema(string(text))
+	if err != nil {
+		return askedError{fmt.Errorf("%s %w", c.Schema, err)}
+	}
+	m, err := schema.Mapping()
+	if err != nil {
+		return askedError{fmt.Errorf("%s: %w", c.Schema, err)}
+	}
+	written, err := foreign.Definition(m, c.Name)
+	if err != nil {
+		return err
+	}
+	p.printf("%s", written)
+	return nil
+}

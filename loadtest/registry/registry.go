@@ -1,0 +1,148 @@
+// Package registry gives tests a real registry of schemas of their own, Apicurio
+// behind Confluent's interface, on loopback; it is stopped and deleted with the
+// test.
+//
+// In: a test. Out: a registry's URL, and the means to take it away and bring it
+// back, without what was in it. Without Java 21 or Maven the test is skipped,
+// and says so on standard error; KAIROS_KAFKA=off and required count here too.
+//
+// Not here: what is asked of it (cmd/internal/foreign).
+package registry
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// artifact is where Maven finds the registry.
+const artifact = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
+
+// Registry is a running registry.
+type Registry struct {
+	URL string
+
+	java, dir, port string
+	process         *exec.Cmd
+}
+
+// Start runs a registry for the length of the test.
+func Start(t testing.TB) *Registry {
+	t.Helper()
+	java, err := findJava()
+	if err == nil {
+		_, err = exec.LookPath("mvn")
+	}
+	switch wish := os.Getenv("KAIROS_KAFKA"); {
+	case wish == "off":
+		t.Skip("KAIROS_KAFKA=off")
+	case err != nil && wish == "required":
+		t.Fatalf("needs a real registry of schemas: %v", err)
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "SKIPPED %s: needs a real registry of schemas: %v\n", t.Name(), err)
+		t.Skip(err)
+	}
+	r := &Registry{java: java, dir: t.TempDir()}
+	for _, command := range [][]string{
+		{"mvn", "-q", "-B", "dependency:copy", "-Dartifact=" + artifact, "-DoutputDirectory=" + r.dir},
+		{"sh", "-c", "tar xzf *.tar.gz && rm *.tar.gz"},
+	} {
+		c := exec.Command(command[0], command[1:]...)
+		c.Dir = r.dir
+		if said, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", command, err, said)
+		}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, r.port, _ = net.SplitHostPort(listener.Addr().String())
+	_ = listener.Close()
+	r.URL = "http://127.0.0.1:" + r.port + "/apis/ccompat/v7"
+	r.Return(t)
+	t.Cleanup(r.Leave)
+	return r
+}
+
+// Return brings the registry up, empty, and waits until it answers.
+func (r *Registry) Return(t testing.TB) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(r.dir, "registry.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	r.process = exec.Command(r.java, "-Xmx256m", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port="+r.port, "-jar", "quarkus-run.jar")
+	r.process.Dir, r.process.Stdout, r.process.Stderr = r.dir, log, log
+	if err := r.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline, again := time.After(90*time.Second), time.NewTicker(100*time.Millisecond)
+	defer again.Stop()
+	for {
+		answer, err := http.Get(r.URL + "/subjects")
+		if err == nil {
+			_ = answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			said, _ := os.ReadFile(log.Name())
+			r.Leave()
+			t.Fatalf("the registry does not answer at %s: %v\n%s", r.URL, err, said)
+		}
+	}
+}
+
+// Leave takes the registry away, and all that was in it.
+func (r *Registry) Leave() {
+	if r.process != nil {
+		_ = r.process.Process.Kill()
+		_ = r.process.Wait()
+		r.process = nil
+	}
+}
+
+// Register puts a schema under a subject and gives its id.
+func (r *Registry) Register(t testing.TB, subject, schema string, references ...sr.SchemaReference) int {
+	t.Helper()
+	client, err := sr.NewClient(sr.URLs(r.URL), sr.HTTPClient(&http.Client{Timeout: time.Minute})) // the first answer takes its time on a busy machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := client.CreateSchema(context.Background(), subject, sr.Schema{Schema: schema, References: references})
+	if err != nil {
+		t.Fatalf("register %s: %v", subject, err)
+	}
+	return made.ID
+}
+
+var version = regexp.MustCompile(`version "(\d+)`)
+
+// findJava finds a Java that is new enough, on the PATH or beside it.
+func findJava() (string, error) {
+	found, _ := filepath.Glob("/usr/lib/jvm/*/bin/java")
+	for _, java := range append([]string{"java"}, found...) {
+		said, err := exec.Command(java, "-version").CombinedOutput()
+		if m := version.FindSubmatch(said); err == nil && m != nil {
+			if major, _ := strconv.Atoi(string(m[1])); major >= 21 {
+				return java, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("no Java 21 or later on the PATH or in /usr/lib/jvm (Debian: temurin-25-jdk)")
+}
