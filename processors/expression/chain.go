@@ -154,7 +154,7 @@ func (w *work) stand(at ast.Expr, t *Term, gives Type) ast.Expr {
 		gives = BooleanType
 	}
 	id, empty := t.ID, t.Empty()
-	return w.personInput(at, gives, "term "+t.Canonical, func(in Inputs) value {
+	return w.personInput(at, gives, termKey+t.Canonical, func(in Inputs) value {
 		if v := in.Term(id); v.Kind != 0 {
 			return v
 		}

@@ -70,7 +70,9 @@ func (c *Compiler) Compile(source string) (*Expression, error) {
 		return nil, err
 	}
 	n := native[Inputs]{func(key string) slot[Inputs] { return w.slots[key] }}
-	return w.expression(source, kind, n.value(checked.Expr())), nil
+	compiled := w.expression(source, kind, n.value(checked.Expr()))
+	compiled.Guards = w.guardsOf(checked.Expr())
+	return compiled, nil
 }
 
 // analyse parses, rewrites and type-checks source.

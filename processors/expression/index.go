@@ -3,6 +3,7 @@ package expression
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -191,7 +192,7 @@ func (c *chain) needs() (best need) {
 		return need{source: c.sender}
 	}
 	for _, condition := range conjuncts(c.conditions) {
-		n := needOf(condition)
+		n := needOf(condition, eventKey)
 		if n.field != "" && (best.field == "" || best.equal == nil && n.equal != nil) {
 			best = n
 		}
@@ -199,7 +200,9 @@ func (c *chain) needs() (best need) {
 	return best
 }
 
-func needOf(e ast.Expr) (n need) {
+// needOf reads a comparison of an input, whose key begins with kind, with
+// constants.
+func needOf(e ast.Expr, kind string) (n need) {
 	if e.Kind() != ast.CallKind || len(e.AsCall().Args()) != 2 {
 		return need{}
 	}
@@ -212,9 +215,12 @@ func needOf(e ast.Expr) (n need) {
 		return need{}
 	}
 	key, _ := textOf(left.AsCall().Args()[0])
-	n.field = key[len(eventKey):]
+	var fits bool
+	if n.field, fits = strings.CutPrefix(key, kind); !fits {
+		return need{}
+	}
 	switch bound, isNumber := numberOf(right); {
-	case name == operators.In:
+	case name == operators.In && right.Kind() == ast.ListKind:
 		n.equal = elementsOf(right)
 	case compare == Equal && right.Kind() == ast.LiteralKind:
 		n.equal = []value{constantOf(right)}

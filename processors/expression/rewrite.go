@@ -263,7 +263,7 @@ func (s personScope) attribute(e ast.Expr, name string) ast.Expr {
 		return e
 	}
 	s.attributes[name] = true
-	return s.personInput(e, t, "p."+name, func(in Inputs) value { return in.Attribute(name) })
+	return s.personInput(e, t, attributeKey+name, func(in Inputs) value { return in.Attribute(name) })
 }
 
 func (s personScope) score(e ast.Expr, model string) ast.Expr {

@@ -122,6 +122,7 @@ type Expression struct {
 	Attributes []string // sorted, as are those below
 	Scores     []string
 	Audiences  []string
+	Guards     []Guard // all must be so for it to be true; there may be others that are not listed
 	eval       func(Inputs) schemas.Value
 }
 

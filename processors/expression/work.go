@@ -178,6 +178,12 @@ func (w *work) newID(at ast.Expr) int64 {
 	return id
 }
 
+// The keys of inputs about the person begin so.
+const (
+	termKey      = "term "
+	attributeKey = "p."
+)
+
 // input makes the node that stands for an input.
 func (w *work) input(at ast.Expr, t Type, key string) ast.Expr {
 	return w.factory.NewCall(at.ID(), inputFunctions[t], w.factory.NewLiteral(w.newID(at), types.String(key)))

@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"kairos/processors/definition"
@@ -43,6 +44,44 @@ func benchmarkChange(b *testing.B, audiences, touched int) {
 	for i := range 3 { // the last one: no feature is set, none is kept
 		flowtest.Append(w, topologies.Changes, "sarah", &schemas.Change{Person: "sarah", Cause: start, EventID: "e", Reason: "x",
 			Features: []schemas.Feature{{ID: 0, Value: schemas.NumberOf(float64(i % 2))}}})
+	}
+	w.Settle()
+	messages := w.Topics[topologies.Changes.Name]
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		effects, err := r.Message(w, messages[1+i%2])
+		if err != nil || len(effects.Rows) != 1 {
+			b.Fatalf("%+v, %v", effects, err)
+		}
+		w.Rows[flowtest.RowKey{Table: effects.Rows[0].Table, Key: "sarah"}] = effects.Rows[0].Value
+	}
+}
+
+// BenchmarkSharedAttribute is a change of an attribute that ten thousand
+// audiences ask for, each together with something that few people do.
+func BenchmarkSharedAttribute(b *testing.B) {
+	var definitions strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&definitions, "kind: audience\nname: a%d\nwhen: events(\"cart\").where(e, e.product == \"p%d\").any() && p.country == \"FR\"\n---\n", i, i)
+	}
+	set, err := definition.Parse("many.yaml", []byte(definitions.String()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	plan, err := set.Compile()
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := flowtest.MustRunner(segment.New(plan))
+	w := flowtest.NewWorld(r)
+	did := &schemas.Change{Person: "sarah", Cause: start, EventID: "e", Reason: "cart"}
+	for i := range 20 {
+		did.Features = append(did.Features, schemas.Feature{ID: plan.Audiences[i*7].Expression.Terms[0].ID, Value: schemas.BooleanOf(true)})
+	}
+	flowtest.Append(w, topologies.Changes, "sarah", did)
+	for _, country := range []string{"DE", "IT"} {
+		flowtest.Append(w, topologies.Changes, "sarah", &schemas.Change{Person: "sarah", Cause: start, EventID: "e", Reason: "login",
+			Attributes: schemas.Properties{{Name: "country", Value: schemas.TextOf(country)}}})
 	}
 	w.Settle()
 	messages := w.Topics[topologies.Changes.Name]

@@ -34,6 +34,7 @@ type evaluation struct {
 	now         schemas.Instant // of the row: not before the cause
 	row         *schemas.SegmentRow
 	person      expression.Inputs
+	scored      bool    // the line
 	touched     []touch // sorted by audience from sort on
 	first       bool    // of the person
 	transitions []schemas.Transition
@@ -46,13 +47,15 @@ type touch struct {
 	why      string
 }
 
-// touch notes the readers of in; nil has none.
+// touch notes the readers of in that what is known of the person lets hold.
 func (e *evaluation) touch(in *input) {
-	if in == nil {
-		return
-	}
-	e.touched = slices.Grow(e.touched, len(in.readers))
-	for _, reader := range in.readers {
+	e.note(in, in.readers)
+	e.touchGuarded(in)
+}
+
+func (e *evaluation) note(in *input, readers []int32) {
+	e.touched = slices.Grow(e.touched, len(readers))
+	for _, reader := range readers {
 		e.touched = append(e.touched, touch{audience: reader, input: in})
 	}
 }

@@ -52,8 +52,14 @@ func (e *evaluation) learn(known *schemas.Properties, inputs map[string]*input, 
 		if in == nil {
 			continue
 		}
+		var before schemas.Value
+		if len(in.valued) > 0 {
+			before = known.Get(p.Name)
+		}
 		var news bool
 		if *known, news = known.Learn(p); news {
+			e.note(in, in.valued[before])
+			e.note(in, in.valued[p.Value])
 			e.touch(in)
 			different = true
 		}

@@ -23,30 +23,37 @@ func newWorld(plan *definition.Plan) *flowtest.World {
 // TestEveryTransitionIsThatOfANaiveEvaluator lets changes and words of
 // propensity, which need not fit together, meet in random order.
 func TestEveryTransitionIsThatOfANaiveEvaluator(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		plan := flowtest.DrawPlan(t, "plan")
-		world, people := newWorld(plan), map[string]*naive{}
-		for _, person := range flowtest.People {
-			people[person] = newNaive(plan, person)
+	rapid.Check(t, func(t *rapid.T) { compareWithNaive(t, flowtest.DrawPlan(t, "plan"), 20) })
+}
+
+// TestAudiencesThatAreNotLookedAtWouldNotFlip is the same where most audiences
+// are listed under a guard.
+func TestAudiencesThatAreNotLookedAtWouldNotFlip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { compareWithNaive(t, flowtest.DrawGuarded(t), 60) })
+}
+
+func compareWithNaive(t *rapid.T, plan *definition.Plan, most int) {
+	world, people := newWorld(plan), map[string]*naive{}
+	for _, person := range flowtest.People {
+		people[person] = newNaive(plan, person)
+	}
+	now := flowtest.Start
+	for i := range rapid.IntRange(0, most).Draw(t, "records") {
+		now += schemas.Instant(rapid.IntRange(0, 2).Draw(t, "pause"))
+		before := len(world.Topics[topologies.Transitions.Name])
+		var want []schemas.Transition
+		if rapid.Bool().Draw(t, "a score") {
+			s := drawScored(t, plan, now, fmt.Sprint(i))
+			want = people[s.Person].score(s)
+			flowtest.Append(world, topologies.Scores, s.Person, s)
+		} else {
+			c := flowtest.DrawChange(t, now, fmt.Sprint(i))
+			want = people[c.Person].change(c)
+			flowtest.Append(world, topologies.Changes, c.Person, c)
 		}
-		now := flowtest.Start
-		for i := range rapid.IntRange(0, 20).Draw(t, "records") {
-			now += schemas.Instant(rapid.IntRange(0, 2).Draw(t, "pause"))
-			before := len(world.Topics[topologies.Transitions.Name])
-			var want []schemas.Transition
-			if rapid.Bool().Draw(t, "a score") {
-				s := drawScored(t, plan, now, fmt.Sprint(i))
-				want = people[s.Person].score(s)
-				flowtest.Append(world, topologies.Scores, s.Person, s)
-			} else {
-				c := flowtest.DrawChange(t, now, fmt.Sprint(i))
-				want = people[c.Person].change(c)
-				flowtest.Append(world, topologies.Changes, c.Person, c)
-			}
-			world.Settle()
-			compareTransitions(t, want, flowtest.Records(world, topologies.Transitions, before))
-		}
-	})
+		world.Settle()
+		compareTransitions(t, want, flowtest.Records(world, topologies.Transitions, before))
+	}
 }
 
 func compareTransitions(t *rapid.T, want []schemas.Transition, got []*schemas.Transition) {

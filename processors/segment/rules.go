@@ -24,8 +24,9 @@ type audience struct {
 	version    int64
 	expression *expression.Expression
 	scored     bool
-	referred   *input // by audiences of the same line; nil: by none
-	nobody     bool   // holds for somebody of whom nothing is known
+	guard      *expression.Guard // nil: whatever changes, the audience needs a look
+	referred   *input            // by audiences of the same line; nil: by none
+	nobody     bool              // holds for somebody of whom nothing is known
 	paused     bool
 	from       schemas.Instant // of the schedule; 0: always
 	until      schemas.Instant // 0: for ever
@@ -45,8 +46,10 @@ type line struct {
 // input is something that may change, and the audiences that look at it.
 type input struct {
 	short   string
-	closed  string  // the reason when time changed it
-	readers []int32 // rising
+	closed  string                    // the reason when time changed it
+	readers []int32                   // rising
+	guarded guarded                   // other readers
+	valued  map[schemas.Value][]int32 // of an attribute: readers that it guards itself, by the value that they need
 }
 
 func newRules(plan *definition.Plan) *rules {
@@ -64,6 +67,9 @@ func newRules(plan *definition.Plan) *rules {
 			paused: a.State == definition.Paused, from: a.From, until: a.Until,
 		}
 		r.position[a.Name] = int32(i)
+	}
+	r.chooseGuards()
+	for i := range r.audiences {
 		r.index(int32(i))
 	}
 	r.readSchedules()
@@ -91,14 +97,19 @@ func (r *rules) index(i int32) {
 	l := r.lineOf(a)
 	l.all = append(l.all, i)
 	for _, t := range a.expression.Terms {
-		at(l.terms, t.ID, t.Short).read(i)
+		at(l.terms, t.ID, t.Short).readUnder(a.guard, a.guard != nil && a.guard.Term == t.ID, i)
 		l.terms[t.ID].closed = "window of " + t.Short + " closed"
 	}
 	for _, name := range a.expression.Attributes {
-		at(l.attributes, name, "p."+name).read(i)
+		in := at(l.attributes, name, "p."+name)
+		if a.guard != nil && a.guard.Attribute == name {
+			in.readFor(a.guard.Values, i)
+		} else {
+			in.readUnder(a.guard, false, i)
+		}
 	}
 	for _, model := range a.expression.Scores {
-		at(l.scores, model, "scores."+model).read(i)
+		at(l.scores, model, "scores."+model).readUnder(a.guard, false, i)
 	}
 	for _, name := range a.expression.Audiences {
 		p, ok := r.position[name]
@@ -109,7 +120,7 @@ func (r *rules) index(i int32) {
 			}
 			r.audiences[p].referred.read(i)
 		case a.scored:
-			at(l.memberships, name, "in("+name+")").read(i)
+			at(l.memberships, name, "in("+name+")").readUnder(a.guard, false, i)
 		}
 	}
 }
@@ -126,6 +137,25 @@ func at[K comparable](inputs map[K]*input, key K, short string) *input {
 func (in *input) read(by int32) {
 	if n := len(in.readers); n == 0 || in.readers[n-1] != by {
 		in.readers = append(in.readers, by)
+	}
+}
+
+// readUnder lists a reader under its guard, unless it has none or in is it.
+func (in *input) readUnder(guard *expression.Guard, itself bool, by int32) {
+	if guard == nil || itself {
+		in.read(by)
+		return
+	}
+	in.guarded.add(guard, by)
+}
+
+// readFor lists a reader that needs the attribute to be one of values.
+func (in *input) readFor(values []schemas.Value, by int32) {
+	if in.valued == nil {
+		in.valued = map[schemas.Value][]int32{}
+	}
+	for _, v := range values {
+		in.valued[v] = append(in.valued[v], by)
 	}
 }
 

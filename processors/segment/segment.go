@@ -163,7 +163,7 @@ func (r *rules) sweepLine(o *out, in stage.In[schemas.SegmentRow, stage.Sweep], 
 }
 
 func (r *rules) evaluation(row *schemas.SegmentRow, why cause, scored bool, now schemas.Instant) *evaluation {
-	e := &evaluation{rules: r, cause: why, now: now, row: row, person: &plainPerson{why.person, row}}
+	e := &evaluation{rules: r, cause: why, now: now, row: row, scored: scored, person: &plainPerson{why.person, row}}
 	if scored {
 		e.person = &scoredPerson{why.person, row, r}
 	}

@@ -20,7 +20,7 @@ import (
 
 // condition is a tree: an expression by other means.
 type condition struct {
-	op   string // term, attribute, score, in, split, not, and, or
+	op   string // term, flag, attribute, score, in, split, not, and, or
 	term *expression.Term
 	name string
 	want schemas.Value // of a term: at least; of an attribute: equal; of a score: more
@@ -35,6 +35,8 @@ func (c *condition) source() string {
 		return c.op + " " + c.name + "~" + c.want.String()
 	case "in", "split":
 		return c.op + " " + c.name
+	case "flag":
+		return c.term.Canonical + " is true"
 	}
 	var args []string
 	for _, a := range c.args {
@@ -47,6 +49,8 @@ func (c *condition) holds(in expression.Inputs) bool {
 	switch c.op {
 	case "term":
 		return in.Term(c.term.ID).Number >= c.want.Number
+	case "flag":
+		return in.Term(c.term.ID).True()
 	case "attribute":
 		return in.Attribute(c.name) == c.want
 	case "score":
@@ -84,7 +88,7 @@ type uses struct {
 
 func (c *condition) collect(u *uses) {
 	switch c.op {
-	case "term":
+	case "term", "flag":
 		u.terms = append(u.terms, c.term)
 	case "attribute":
 		u.attributes = append(u.attributes, c.name)
@@ -105,7 +109,22 @@ func (c *condition) expression(eval func(expression.Inputs) schemas.Value) *expr
 	slices.Sort(u.attributes)
 	slices.Sort(u.scores)
 	slices.Sort(u.audiences)
-	return expression.New(c.source(), slices.Compact(u.terms), slices.Compact(u.attributes), slices.Compact(u.scores), slices.Compact(u.audiences), eval)
+	e := expression.New(c.source(), slices.Compact(u.terms), slices.Compact(u.attributes), slices.Compact(u.scores), slices.Compact(u.audiences), eval)
+	e.Guards = c.guards()
+	return e
+}
+
+// guards lists what must be so for c to hold.
+func (c *condition) guards() []expression.Guard {
+	switch {
+	case c.op == "and":
+		return append(c.args[0].guards(), c.args[1].guards()...)
+	case c.op == "flag":
+		return []expression.Guard{{Term: c.term.ID}}
+	case c.op == "attribute" && (c.want.Kind == schemas.Text || c.want.Kind == schemas.Number):
+		return []expression.Guard{{Attribute: c.name, Values: []schemas.Value{c.want}}}
+	}
+	return nil
 }
 
 // vocabulary is what conditions of one plan may speak of.
@@ -115,7 +134,7 @@ type vocabulary struct {
 }
 
 func drawCondition(t *rapid.T, v vocabulary, depth int) *condition {
-	ops := []string{"term", "term", "attribute", "split"}
+	ops := []string{"term", "term", "flag", "attribute", "split"}
 	if len(v.audiences) > 0 {
 		ops = append(ops, "in")
 	}
@@ -130,6 +149,8 @@ func drawCondition(t *rapid.T, v vocabulary, depth int) *condition {
 	case "term":
 		c.term = Terms[rapid.IntRange(0, len(Terms)-1).Draw(t, "term")]
 		c.want = schemas.NumberOf(float64(rapid.IntRange(0, 3).Draw(t, "bound")))
+	case "flag":
+		c.term = Terms[rapid.IntRange(0, len(Terms)-1).Draw(t, "term")]
 	case "attribute":
 		c.name = rapid.SampledFrom(Attributes).Draw(t, "attribute")
 		c.want = drawValue(t)

@@ -40,7 +40,7 @@ func DrawChange(t *rapid.T, now schemas.Instant, event string) *schemas.Change {
 	}
 	for _, term := range Terms {
 		if rapid.IntRange(0, 3).Draw(t, "feature changes") == 0 {
-			c.Features = append(c.Features, schemas.Feature{ID: term.ID, Value: schemas.NumberOf(float64(rapid.IntRange(0, 3).Draw(t, "count")))})
+			c.Features = append(c.Features, schemas.Feature{ID: term.ID, Value: drawTermValue(t)})
 		}
 	}
 	for _, name := range Attributes {
@@ -98,6 +98,13 @@ func (p *Profile) Apply(c *schemas.Change) {
 	if len(c.Identifiers) > 0 {
 		p.Identifiers = c.Identifiers
 	}
+}
+
+func drawTermValue(t *rapid.T) schemas.Value {
+	if rapid.Bool().Draw(t, "compared") {
+		return schemas.BooleanOf(rapid.Bool().Draw(t, "so"))
+	}
+	return schemas.NumberOf(float64(rapid.IntRange(0, 3).Draw(t, "count")))
 }
 
 // Retold is the change that tells everything about p, as profile does for

@@ -47,6 +47,37 @@ func DrawPlan(t *rapid.T, label string) *definition.Plan {
 	return p
 }
 
+// DrawGuarded makes a plan of many audiences whose conditions must all hold,
+// about few things, so that most have a guard and many share one.
+func DrawGuarded(t *rapid.T) *definition.Plan {
+	p := &definition.Plan{Terms: Terms, Models: []definition.Model{{Name: "m0", Version: 1, Calibration: definition.Calibration{A: 1}}}}
+	leaf := func(scored bool) *condition {
+		switch kind := rapid.IntRange(0, 9).Draw(t, "leaf"); {
+		case kind < 4:
+			return &condition{op: "flag", term: Terms[kind%2]}
+		case kind < 8:
+			return &condition{op: "attribute", name: []string{"country", "tier"}[kind%2],
+				want: rapid.SampledFrom([]schemas.Value{schemas.TextOf("FR"), schemas.TextOf("DE"), schemas.NumberOf(1)}).Draw(t, "value")}
+		case scored:
+			return &condition{op: "score", name: "m0", want: schemas.NumberOf(0.5)}
+		default:
+			return &condition{op: "not", args: []*condition{{op: "flag", term: Terms[2]}}}
+		}
+	}
+	for i := range 12 {
+		scored := i%3 == 2
+		c := leaf(scored)
+		for range rapid.IntRange(1, 2).Draw(t, "more") {
+			c = &condition{op: "and", args: []*condition{c, leaf(scored)}}
+		}
+		a := definition.Audience{Name: fmt.Sprintf("a%02d", i), Version: 1}
+		a.Expression = c.expression(func(in expression.Inputs) schemas.Value { return schemas.BooleanOf(c.holds(in)) })
+		a.UsesScores = len(a.Expression.Scores) > 0
+		p.Audiences = append(p.Audiences, a)
+	}
+	return p
+}
+
 func drawModel(t *rapid.T, name string, v vocabulary, version int64) definition.Model {
 	m := definition.Model{
 		Name: name, Version: version, Intercept: drawWeight(t),
