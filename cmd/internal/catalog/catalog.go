@@ -73,18 +73,30 @@ func ReadPlan(ctx context.Context, client *cluster.Client) (*definition.Plan, er
 	return published.Plan()
 }
 
-// with returns p with newer records in it.
+// Find returns the record of a definition.
+func (p Published) Find(kind, name string) (schemas.Definition, bool) {
+	i, found := slices.BinarySearchFunc(p, schemas.Definition{Kind: kind, Name: name}, byName)
+	if !found {
+		return schemas.Definition{}, false
+	}
+	return p[i], true
+}
+
+// with returns p with newer records in it. Of those of one definition the last
+// one counts.
 func (p Published) with(newer ...schemas.Definition) Published {
-	all := slices.Clone(p)
-	for _, d := range newer {
-		i, found := slices.BinarySearchFunc(all, d, byName)
-		if found {
-			all[i] = d
-		} else {
-			all = slices.Insert(all, i, d)
+	if len(newer) == 0 {
+		return p
+	}
+	all := append(slices.Clone(p), newer...)
+	slices.SortStableFunc(all, byName)
+	kept := all[:0]
+	for i, d := range all {
+		if i+1 == len(all) || byName(d, all[i+1]) != 0 {
+			kept = append(kept, d)
 		}
 	}
-	return all
+	return kept
 }
 
 func byName(a, b schemas.Definition) int {
@@ -99,16 +111,16 @@ func Read(ctx context.Context, client *cluster.Client) (Published, error) {
 }
 
 func read(ctx context.Context, client *cluster.Client, unreadable func(error) error) (Published, error) {
-	var all Published
+	var all []schemas.Definition
 	err := client.Scan(ctx, topologies.Definitions.Name, cluster.EveryPartition, func(r *kgo.Record) error {
 		d, err := decode(r)
 		if err != nil {
 			return unreadable(err)
 		}
-		all = all.with(*d)
+		all = append(all, *d)
 		return nil
 	})
-	return all, err
+	return Published(nil).with(all...), err
 }
 
 func decode(r *kgo.Record) (*schemas.Definition, error) {
@@ -248,16 +260,17 @@ func poll(ctx context.Context, reader *kgo.Client, known *Published, complain fu
 		case <-ctx.Done():
 		}
 	}
+	var newer []schemas.Definition
 	for _, r := range fetches.Records() {
 		d, err := decode(r)
 		if err != nil {
 			complain(err)
 			continue
 		}
-		i, found := slices.BinarySearchFunc(*known, *d, byName)
-		if !found || (*known)[i].Version < d.Version {
-			*known, news = known.with(*d), true
+		if was, found := known.Find(d.Kind, d.Name); !found || was.Version < d.Version {
+			newer = append(newer, *d)
 		}
 	}
-	return news
+	*known = known.with(newer...)
+	return len(newer) > 0
 }

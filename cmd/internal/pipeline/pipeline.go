@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,9 +25,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/catalog"
+	"kairos/processors/definition"
 	"kairos/processors/flow"
 	"kairos/processors/host"
-	"kairos/schemas"
 	"kairos/topologies"
 )
 
@@ -47,6 +48,16 @@ type Config struct {
 type Pipeline struct {
 	config Config
 	hosts  []*host.Host
+
+	mutex sync.Mutex // over what is defined: partitions may come while it changes
+	defined
+}
+
+// defined is what is published, and what is made of it: many definitions take
+// seconds to compile.
+type defined struct {
+	published catalog.Published
+	plan      *definition.Plan
 }
 
 // Choose picks the groups of t that contain the named stages; a name may also
@@ -93,7 +104,7 @@ func New(c Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{config: c}
+	p := &Pipeline{config: c, defined: defined{c.Published, plan}}
 	for _, g := range c.Groups {
 		runner, err := flow.Runner(g, plan)
 		if err != nil {
@@ -139,7 +150,9 @@ func (p *Pipeline) Redefine(published catalog.Published) error {
 	if err != nil {
 		return err
 	}
-	words := Swept(p.config.Published, published)
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	words := Swept(p.published, published)
 	var failed []error
 	for i, h := range p.hosts {
 		g := p.config.Groups[i]
@@ -151,7 +164,7 @@ func (p *Pipeline) Redefine(published catalog.Published) error {
 			failed = append(failed, fmt.Errorf("redefine group %s: %w", g.Name, err))
 		}
 	}
-	p.config.Published = published
+	p.defined = defined{published, plan}
 	return errors.Join(failed...)
 }
 
@@ -162,8 +175,8 @@ func Swept(before, after catalog.Published) []string { return sweptBy(changedKin
 func changedKinds(before, after catalog.Published) []string {
 	var kinds []string
 	for _, d := range after {
-		i := slices.IndexFunc(before, func(b schemas.Definition) bool { return b.Kind == d.Kind && b.Name == d.Name })
-		if (i < 0 || before[i].Version != d.Version) && !slices.Contains(kinds, d.Kind) {
+		was, there := before.Find(d.Kind, d.Name)
+		if (!there || was.Version != d.Version) && !slices.Contains(kinds, d.Kind) {
 			kinds = append(kinds, d.Kind)
 		}
 	}
@@ -218,15 +231,13 @@ func within(g topologies.Group, words []string) []string {
 // Sweep recomputes every row of this process's partitions that was computed
 // under other definitions, as after a start with new ones.
 func (p *Pipeline) Sweep() error {
-	plan, err := p.config.Published.Plan()
-	if err != nil {
-		return err
-	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	for i, h := range p.hosts {
 		g := p.config.Groups[i]
-		runner, err := flow.Runner(g, plan)
+		runner, err := flow.Runner(g, p.plan)
 		if err == nil {
-			err = h.Redefine(runner, number(p.config.Published), within(g, flowOrder)...)
+			err = h.Redefine(runner, number(p.published), within(g, flowOrder)...)
 		}
 		if err != nil {
 			return fmt.Errorf("sweep group %s: %w", g.Name, err)
