@@ -215,7 +215,7 @@ func (in *avroReader) standings() []Standing {
 	standings := []Standing{}
 	for n := in.block(); n > 0; n = in.block() {
 		if len(standings) == 0 {
-			standings = make([]Standing, 0, n+1)
+			standings = make([]Standing, 0, n+8) // some are likely to come
 		}
 		for range n {
 			standings = append(standings, Standing{

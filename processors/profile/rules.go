@@ -31,6 +31,7 @@ type profile struct {
 // room is memory that steps use one after the other. Nothing in it outlives
 // the step.
 type room struct {
+	series   []series
 	points   []point
 	buckets  []bucket
 	gathered gathered

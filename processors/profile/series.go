@@ -37,11 +37,9 @@ func appendSeries(dst []byte, all []series) []byte {
 }
 
 // seriesOf unpacks a column. The parts still lie in it.
-func seriesOf(column []byte) ([]series, bool) {
-	if len(column) == 0 {
-		return nil, true
-	}
-	all := make([]series, 0, 8)
+func seriesOf(column []byte) ([]series, bool) { return appendUnpacked(nil, column) }
+
+func appendUnpacked(all []series, column []byte) ([]series, bool) {
 	r := reader{rest: column}
 	for len(r.rest) > 0 {
 		all = append(all, series{

@@ -99,6 +99,8 @@ func (v *visit) close(reason, eventID string) {
 	} else {
 		v.out.Set(v.row)
 	}
+	clear(v.room.series) // what they lie in may go
+	v.room.series = v.room.series[:0]
 	v.profile.room.Put(v.room)
 }
 
@@ -269,9 +271,11 @@ func (v *visit) gather(place int) {
 
 func (v *visit) seriesOfFragment(i int) []series {
 	if v.columns[i] == nil {
-		all, sound := seriesOf(v.row.Fragments[i].Series)
+		from := len(v.room.series)
+		all, sound := appendUnpacked(v.room.series, v.row.Fragments[i].Series)
 		(&reader{bad: !sound}).whole("series")
-		v.columns[i] = all
+		v.room.series = append(all, series{}) // room for a new one
+		v.columns[i] = all[from:len(all):min(len(all)+1, cap(all))]
 	}
 	return v.columns[i]
 }
