@@ -150,10 +150,10 @@ func (e *evaluation) why(t touch) string {
 		return t.why
 	case e.cause.reason == reasonDefinition: // what is told then may be no change but to those who ask since then
 		return reasonDefinition
-	case t.input.closed == "" || e.cause.eventID != "": // not a term, or an event did it
+	case t.input.term == nil || e.cause.eventID != "": // not a term, or an event did it
 		return t.input.short
 	case strings.HasPrefix(e.cause.reason, "window of "):
-		return t.input.closed
+		return t.input.term.Passed(e.person.Term(t.input.term.ID), e.cause.at)
 	case e.cause.reason != "":
 		return e.cause.reason // fragments came or went, or definitions changed
 	default:

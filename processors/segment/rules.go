@@ -46,7 +46,7 @@ type line struct {
 // input is something that may change, and the audiences that look at it.
 type input struct {
 	short   string
-	closed  string                    // the reason when time changed it
+	term    *expression.Term          // nil: it is none
 	readers []int32                   // rising
 	guarded guarded                   // other readers
 	valued  map[schemas.Value][]int32 // of an attribute: readers that it guards itself, by the value that they need
@@ -98,7 +98,7 @@ func (r *rules) index(i int32) {
 	l.all = append(l.all, i)
 	for _, t := range a.expression.Terms {
 		at(l.terms, t.ID, t.Short).readUnder(a.guard, a.guard != nil && a.guard.Term == t.ID, i)
-		l.terms[t.ID].closed = "window of " + t.Short + " closed"
+		l.terms[t.ID].term = t
 	}
 	for _, name := range a.expression.Attributes {
 		in := at(l.attributes, name, "p."+name)

@@ -1,6 +1,7 @@
 package portrait
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -106,18 +107,63 @@ func eventBy(timeline []profile.TimelineMoment, id string) *Moment {
 	return nil
 }
 
-// counting lists the events of the timeline that a term counts at a time: of a
-// sequence those that may be part of it, of a dwell those that its audience
-// looks at.
+// counting lists the events of the timeline that a term counts at a time, newest
+// first: of a sequence those that are a step of a complete one, of a dwell those
+// that its audience counts.
 func counting(timeline []profile.TimelineMoment, t *expression.Term, at schemas.Instant) []Moment {
 	const most = 5
+	counted := map[int]bool{}
+	for _, part := range t.Parts() {
+		for _, i := range countedBy(timeline, part, at) {
+			counted[i] = true
+		}
+	}
 	all := []Moment{}
-	for _, m := range timeline {
-		if len(all) < most && slices.ContainsFunc(t.Parts(), func(t *expression.Term) bool { return counts(t, m, at) }) {
-			all = append(all, momentOf(m))
+	for i := range timeline {
+		if counted[i] && len(all) < most {
+			all = append(all, momentOf(timeline[i]))
 		}
 	}
 	return all
+}
+
+// countedBy lists the places of the events that a term counts, newest first.
+func countedBy(timeline []profile.TimelineMoment, t *expression.Term, at schemas.Instant) []int {
+	var places []int
+	for i := range timeline {
+		if t.Sequence != nil && timeline[i].Time <= at || counts(t, timeline[i], at) {
+			places = append(places, i)
+		}
+	}
+	switch {
+	case t.Sequence != nil:
+		return matching(timeline, places, t, at)
+	case t.Limit > 0:
+		return places[:min(t.Limit, len(places))]
+	case t.Limit < 0:
+		return places[max(0, len(places)+t.Limit):]
+	case t.Aggregate == expression.Recency || t.Aggregate == expression.Elapsed:
+		return places[:min(1, len(places))]
+	}
+	return places
+}
+
+// matching leaves the places of the events that are a step of a sequence.
+func matching(timeline []profile.TimelineMoment, places []int, t *expression.Term, at schemas.Instant) []int {
+	slices.SortFunc(places, func(a, b int) int {
+		return cmp.Or(cmp.Compare(timeline[a].Time, timeline[b].Time), cmp.Compare(timeline[a].ID, timeline[b].ID))
+	})
+	events := make([]*schemas.Event, len(places))
+	for i, place := range places {
+		events[i] = eventOf(timeline[place])
+	}
+	var matched []int
+	for i, takesPart := range t.Matching(events, at) {
+		if takesPart {
+			matched = append(matched, places[i])
+		}
+	}
+	return matched
 }
 
 // counts reports whether a term counts a moment at a time.
@@ -131,9 +177,12 @@ func counts(t *expression.Term, m profile.TimelineMoment, at schemas.Instant) bo
 	if t.Series.Event != "" && t.Series.Event != m.Name {
 		return false
 	}
-	e := &schemas.Event{ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
+	return t.Series.Match == nil || t.Series.Match(eventOf(m))
+}
+
+func eventOf(m profile.TimelineMoment) *schemas.Event {
+	return &schemas.Event{ID: m.ID, Name: m.Name, Time: m.Time, Received: m.Received, Source: m.Source,
 		Identifiers: []schemas.Identifier{m.Identifier}, Properties: m.Properties}
-	return t.Series.Match == nil || t.Series.Match(e)
 }
 
 // asked is what segment knew when it last looked.
