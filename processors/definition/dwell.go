@@ -2,7 +2,10 @@ package definition
 
 import (
 	"errors"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -28,7 +31,7 @@ func (c *compilation) dwells() {
 			var refused *expression.DwellError
 			d, _ := c.find(kind, name)
 			if err := t.Dwell.Bind(conditions); errors.As(err, &refused) {
-				d.refuse(node(d), refused.Message, refused.Next)
+				d.refuseDwell(node(d), t.Dwell.Audience, refused)
 				continue
 			}
 			c.refuseForgottenDwell(d, node(d), t)
@@ -48,4 +51,17 @@ func (c *compilation) dwells() {
 			bind("model", c.plan.Models[i].Name, func(d *document) *yaml.Node { return d.inputNode(k) }, c.plan.Models[i].Inputs[k].Expression)
 		}
 	}
+}
+
+// refuseDwell notes a problem where a condition writes inFor of an audience, or
+// at its beginning, if a feature of it does.
+func (d *document) refuseDwell(node *yaml.Node, audience string, refused *expression.DwellError) {
+	line, column := node.Line, node.Column
+	call := regexp.MustCompile(`\binFor\s*\(\s*["']` + regexp.QuoteMeta(audience) + `["']`)
+	if found := call.FindStringIndex(node.Value); found != nil {
+		before := node.Value[:found[0]]
+		start := strings.LastIndexByte(before, '\n') + 1
+		line, column = d.place(node, strings.Count(before, "\n")+1, utf8.RuneCountInString(before[start:])+1)
+	}
+	d.note(line, column, refused.Message, refused.Next)
 }

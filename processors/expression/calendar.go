@@ -68,7 +68,11 @@ func (c *chain) on(e ast.Expr, arguments []ast.Expr) {
 			c.periods = append(c.periods, period{p.From, p.To})
 			return
 		} else {
-			c.refuse(argument, "on takes one day, or days of the week", "write on(\"2026-11-27\") or on(\"saturday\", \"sunday\")")
+			next := "write on(\"2026-11-27\") or on(\"saturday\", \"sunday\")"
+			if meant := Suggest(text, weekdays()); strings.HasPrefix(meant, "did") {
+				next = meant
+			}
+			c.refuse(argument, "on takes one day, or days of the week", next)
 			return
 		}
 	}
@@ -98,6 +102,14 @@ func dayIn(zone *time.Location, text string) (time.Time, error) {
 		return t, err
 	}
 	return (&Calendar{Day, zone}).begins(floorDivide(t.Unix(), daySeconds)).Time(), nil
+}
+
+func weekdays() []string {
+	var names []string
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		names = append(names, strings.ToLower(d.String()))
+	}
+	return names
 }
 
 func weekdayOf(name string) (time.Weekday, bool) {

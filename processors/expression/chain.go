@@ -305,7 +305,11 @@ func (c *chain) within(e ast.Expr, arguments []ast.Expr) {
 	}
 	window, err := ParseDuration(text)
 	if err != nil {
-		c.refuse(arguments[0], err.Error(), "")
+		next := ""
+		if meant := Suggest(text, []string{"today", "this week", "this month", "this year"}); strings.HasPrefix(meant, "did") {
+			next = meant
+		}
+		c.refuse(arguments[0], err.Error(), next)
 		return
 	}
 	c.window = window

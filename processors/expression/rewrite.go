@@ -111,7 +111,7 @@ func textOf(e ast.Expr) (string, bool) {
 }
 
 // arity holds the functions that mean the same everywhere, with the number of
-// their arguments, receiver included.
+// their arguments, receiver included: -1 for all others.
 func arity(function string) (arguments int, member bool) {
 	switch function {
 	case operators.LogicalNot, operators.Negate:
@@ -124,7 +124,7 @@ func arity(function string) (arguments int, member bool) {
 	case overloads.Contains, overloads.StartsWith, overloads.EndsWith:
 		return 2, true
 	default:
-		return 0, false
+		return -1, false
 	}
 }
 
@@ -310,6 +310,12 @@ func (s personScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
 	}
 }
 
+// functions are those that the language has at the beginning of a call.
+var functions = []string{
+	"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches",
+	"daysUntil", "daysSince", "yearsSince", "anniversary", "daysUntilAnniversary",
+}
+
 // refuseCall refuses a function that is not there, or not there yet.
 func (w *work) refuseCall(e ast.Expr) {
 	e = beginning(e)
@@ -319,27 +325,22 @@ func (w *work) refuseCall(e ast.Expr) {
 	case "exists", "all", "exists_one", "map", "filter":
 		w.refuse(e, "`"+name+"` is not part of the language: there are no loops", "for a list of constants write p.country in [\"FR\", \"BE\"]")
 	default:
-		w.refuse(e, "unknown function `"+name+"`", Suggest(name, []string{
-			"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches",
-			"daysUntil", "daysSince", "yearsSince", "anniversary", "daysUntilAnniversary"}))
+		w.refuse(e, "unknown function `"+name+"`", Suggest(name, functions))
 	}
 }
 
 // beginning is the call that explains what e means: the first of a chain that
-// starts with a function of its own, otherwise e itself.
+// starts with a function of its own, or with one that is not there; otherwise e
+// itself.
 func beginning(e ast.Expr) ast.Expr {
 	calls, _ := steps(e)
-	if len(calls) == 0 {
+	if len(calls) == 0 || calls[0].AsCall().IsMemberFunction() {
 		return e
 	}
-	switch first := calls[0].AsCall(); {
-	case first.IsMemberFunction():
-		return e
-	case first.FunctionName() == "events" || first.FunctionName() == "member":
+	if name := calls[0].AsCall().FunctionName(); name == "events" || !slices.Contains(functions, name) {
 		return calls[0]
-	default:
-		return e
 	}
+	return e
 }
 
 func (s personScope) audience(e ast.Expr, call ast.CallExpr) ast.Expr {
