@@ -124,3 +124,16 @@ type Definition struct {
 
 // At is when it was published.
 func (d *Definition) At() Instant { return d.Cause }
+
+// Import is how far the import of a file has got.
+type Import struct {
+	Fingerprint string  `avro:"fingerprint"` // SHA-256 of the file, in hexadecimal
+	Mapping     string  `avro:"mapping"`     // by which its rows are read
+	Rows        int64   `avro:"rows"`        // dealt with, from the first on
+	Refused     int64   `avro:"refused"`     // of those, the ones that are no events
+	Done        bool    `avro:"done"`        // there are no more
+	Cause       Instant `avro:"at_ms"`
+}
+
+// At is when it got there.
+func (i *Import) At() Instant { return i.Cause }

@@ -22,6 +22,7 @@ var (
 	ActivationCodec      = released[Activation]("Activation")
 	DeadLetterCodec      = released[DeadLetter]("DeadLetter")
 	DefinitionCodec      = released[Definition]("Definition")
+	ImportCodec          = released[Import]("Import")
 	TickCodec            = released[Tick]("Tick")
 	HostStateCodec       = released[HostState]("HostState")
 
@@ -43,7 +44,7 @@ type Record interface {
 func Records() []Record {
 	return []Record{
 		EventCodec, PersonEventCodec, IdentityMessageCodec, FragmentMoveCodec, ChangeCodec, TransitionCodec,
-		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, TickCodec, HostStateCodec,
+		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, TickCodec, HostStateCodec,
 		ComponentCodec, IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
 	}
 }

@@ -85,6 +85,10 @@ var (
 		Name: "kairos.operator.definitions", Writer: "operator", Key: ByNothing, Partition: 1, Compacted: true, Public: true,
 		Doc: "Published definitions, keyed by kind and name.",
 	})
+	Imports = stream(schemas.ImportCodec, Topic{
+		Name: "kairos.operator.imports", Writer: "operator", Key: ByNothing, Partition: 1, Compacted: true, Public: true,
+		Doc: "How far the imports of files have got, keyed by file and mapping.",
+	})
 )
 
 // Activations is the stream of one destination.

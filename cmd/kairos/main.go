@@ -34,6 +34,8 @@ type commands struct {
 	Apply       applyCommand       `cmd:"" group:"Run it" help:"Check definitions in a folder and publish what changed."`
 	Replay      replayCommand      `cmd:"" group:"Use it" help:"Feed a known history through the pipeline."`
 	Send        sendCommand        `cmd:"" group:"Use it" help:"Send an event to the door."`
+	Import      importCommand      `cmd:"" group:"Use it" help:"Import the rows of files: CSV, NDJSON, Avro, Parquet."`
+	Mapping     mappingCommand     `cmd:"" group:"Use it" help:"Write the mapping definition that an Avro schema's properties say."`
 	Deliver     deliverCommand     `cmd:"" group:"Run it" help:"Tell third parties over HTTP who entered and who left."`
 	Ingest      ingestCommand      `cmd:"" group:"Run it" help:"Take Avro records that others write to topics of their own."`
 	Status      statusCommand      `cmd:"" group:"Run it" help:"How everything is doing: who runs what, how far behind, what was refused."`
@@ -43,7 +45,6 @@ type commands struct {
 	Identity    identityCommand    `cmd:"" group:"Use it" help:"Explain why identifiers are one person, part them, join them again."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Capacity    capacityCommand    `cmd:"" group:"Other" help:"What a load of so many events, people and audiences would take, by what was measured."`
-	Mapping     mappingCommand     `cmd:"" group:"Use it" help:"Write the mapping definition that an Avro schema's properties say."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
 }
 

@@ -245,3 +245,46 @@ func TestAnIngesterBehindARealKafkaAndARealRegistryLosesAndDoublesNothing(t *tes
 		t.Errorf("the story ended in stage %d", stage)
 	}
 }
+
+// An import that is killed twice and begun again each time imports every row once.
+func TestAnImportThatIsKilledGoesOnWhereItWas(t *testing.T) {
+	skipShort(t)
+	broker := kafka.Start(t)
+	folder := t.TempDir()
+	const rows = 100_000
+	var csv strings.Builder
+	csv.WriteString("mail,n\n")
+	for n := range rows {
+		fmt.Fprintf(&csv, "p%d@x.example,%d\n", n%997, n)
+	}
+	export, mapping := filepath.Join(folder, "export.csv"), filepath.Join(folder, "mapping.yaml")
+	for path, text := range map[string]string{export: csv.String(), mapping: "kind: mapping\nname: crm\nevent: customer\nid: n\nidentifiers: {email: mail}\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := "--brokers=" + broker.Address
+	if _, err := theBinary(t).Run(t.Context(), "apply", "-f", mapping, at); err != nil {
+		t.Fatal(err)
+	}
+	v := &visits{t: t, address: broker.Address, written: map[string]bool{}}
+	for n := range rows {
+		v.written[fmt.Sprint(n)] = true
+	}
+	random := rand.New(rand.NewPCG(seed, 3))
+	moments := []int{1 + random.IntN(rows/3), rows/2 + random.IntN(rows/3)}
+	t.Logf("seed %d: killed after %v rows", seed, moments)
+	i := &ingester{t: t, args: []string{"import", export, "--mapping=crm", at}, log: filepath.Join(folder, "log")}
+	i.start()
+	v.arrived(func(n int) {
+		if len(moments) > 0 && n > moments[0] {
+			moments = moments[1:]
+			i.kill()
+			i.start()
+		}
+	})
+	<-i.process.Ended()
+	if err := i.process.Err(); err != nil || !strings.Contains(i.process.LogTail(), "went on after row") {
+		t.Errorf("%v\n%s", err, i.process.LogTail())
+	}
+}

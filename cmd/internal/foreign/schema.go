@@ -3,6 +3,7 @@ package foreign
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,6 +51,9 @@ func parseWith(cache *avro.SchemaCache, text string) (*Schema, error) {
 	s.mapping, s.unmapped = mappingOf(parsed)
 	return s, nil
 }
+
+// Avro is the schema itself.
+func (s *Schema) Avro() *avro.Schema { return s.avro }
 
 // Mapping is what the schema's properties say.
 func (s *Schema) Mapping() (*definition.Mapping, error) { return s.mapping, s.unmapped }
@@ -268,4 +272,17 @@ func texts(v any) []string {
 		}
 	}
 	return all
+}
+
+// Undeclared refuses a mapping that a schema says if it has labels which no
+// published mapping has: policies would not know what its fields are.
+func Undeclared(m *definition.Mapping, plan *definition.Plan) error {
+	for _, name := range slices.Sorted(maps.Keys(m.Labels)) {
+		for _, label := range m.Labels[name] {
+			if !slices.ContainsFunc(plan.Mappings, func(p definition.Mapping) bool { return slices.Contains(p.Labels[name], label) }) {
+				return fmt.Errorf("field %s has label %s in the schema, and no published mapping says so: `kairos mapping SCHEMA.avsc` writes one; apply it, then send again", name, label)
+			}
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -115,23 +114,12 @@ func (s *source) mapping(schema *foreign.Schema, plan *definition.Plan) (*defini
 	}
 	missing, known := s.declared[schema]
 	if !known {
-		missing = undeclared(m, plan)
+		if err := foreign.Undeclared(m, plan); err != nil {
+			missing = &refusal{reasonLabels, err}
+		}
 		s.declared[schema] = missing
 	}
 	return m, missing
-}
-
-// undeclared refuses a schema whose labels no published mapping has: policies
-// would not know what its fields are.
-func undeclared(m *definition.Mapping, plan *definition.Plan) error {
-	for name, labels := range m.Labels {
-		for _, label := range labels {
-			if !slices.ContainsFunc(plan.Mappings, func(p definition.Mapping) bool { return slices.Contains(p.Labels[name], label) }) {
-				return &refusal{reasonLabels, fmt.Errorf("field %s has label %s in the schema, and no published mapping says so: `kairos mapping SCHEMA.avsc` writes one; apply it, then resend", name, label)}
-			}
-		}
-	}
-	return nil
 }
 
 // roomForValue is how long the key and value of a dead letter may be together.
