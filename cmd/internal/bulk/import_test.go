@@ -158,4 +158,3 @@ func TestAFileThatIsDamagedIsImportedUpToThere(t *testing.T) {
 		t.Errorf("%d events", got)
 	}
 }
-
