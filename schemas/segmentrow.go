@@ -3,6 +3,7 @@ package schemas
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 )
 
@@ -225,4 +226,75 @@ func (in *avroReader) standings() []Standing {
 		}
 	}
 	return standings
+}
+
+// MembersOf calls f with each audience that the person of an encoded row is in.
+// It takes apart no more than that needs; the bytes are valid until f returns.
+func MembersOf(row []byte, f func(audience []byte)) error {
+	if len(row) < 10 || [8]byte(row[2:10]) != SegmentRowCodec.fingerprint { // of an earlier release
+		r, err := SegmentRowCodec.Decode(row)
+		if err != nil {
+			return err
+		}
+		for i := range r.Standings {
+			if r.Standings[i].Member {
+				f([]byte(r.Standings[i].Audience))
+			}
+		}
+		return nil
+	}
+	in := &avroReader{rest: row[10:]}
+	for range 3 { // the clock and the rules
+		in.long()
+	}
+	for n := in.block(); n > 0; n = in.block() { // features
+		for range n {
+			in.long()
+			in.skipValue()
+		}
+	}
+	for n := in.block(); n > 0; n = in.block() { // attributes
+		for range n {
+			in.raw()
+			in.skipValue()
+		}
+	}
+	for n := in.block(); n > 0; n = in.block() {
+		for range n {
+			audience, member := in.raw(), in.boolean()
+			for range 3 { // revision, since, version
+				in.long()
+			}
+			in.raw()
+			in.raw()
+			if member && !in.bad {
+				f(audience)
+			}
+		}
+	}
+	if in.bad {
+		return fmt.Errorf("members of a row: %w", errDamaged)
+	}
+	return nil
+}
+
+// raw is a string as it lies there.
+func (in *avroReader) raw() []byte {
+	n := in.long()
+	if n < 0 || n > int64(len(in.rest)) {
+		in.fail()
+		return nil
+	}
+	raw := in.rest[:n]
+	in.rest = in.rest[n:]
+	return raw
+}
+
+func (in *avroReader) skipValue() {
+	if in.long(); len(in.rest) < 8 {
+		in.fail()
+		return
+	}
+	in.rest = in.rest[8:]
+	in.raw()
 }

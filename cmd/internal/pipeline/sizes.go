@@ -41,19 +41,24 @@ func watchSizes(c Config) (host.Watcher, error) {
 
 // Recovered implements [kairos/processors/host.Watcher].
 func (s *sizes) Recovered(partition int32, scan func(table string, f func(key string, row []byte))) {
-	counts := map[string]int{}
+	found := map[string]*int{}
 	scan(topologies.SegmentTable.Name, func(key string, encoded []byte) {
-		row, err := topologies.SegmentTable.Codec.Decode(encoded)
-		if err != nil {
-			s.logger.Error("a row is missing in the sizes of audiences", "key", key, "error", err)
-			return
-		}
-		for i := range row.Standings {
-			if row.Standings[i].Member {
-				counts[row.Standings[i].Audience]++
+		err := schemas.MembersOf(encoded, func(audience []byte) {
+			n := found[string(audience)] // without a copy of the name
+			if n == nil {
+				n = new(int)
+				found[string(audience)] = n
 			}
+			*n++
+		})
+		if err != nil {
+			s.logger.Error("a row is missing in the sizes of audiences, or a part of it", "key", key, "error", err)
 		}
 	})
+	counts := make(map[string]int, len(found))
+	for audience, n := range found {
+		counts[audience] = *n
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.counts[partition] = counts
