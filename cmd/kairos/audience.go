@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -139,6 +140,7 @@ type audiencePreview struct {
 	Audience string `arg:"" help:"The audience's name."`
 	File     string `short:"f" placeholder:"DIR" help:"Folder or file with definitions that are not published. Without: a published draft."`
 	Log      bool   `help:"Play the door's whole log through the stages instead of asking the tables. In memory: some kilobytes for each event."`
+	Most     int64  `default:"1000000" help:"With --log: refuse a log of more records (${default})."`
 	Limit    int    `default:"10" help:"How many people to name (${default})."`
 }
 
@@ -170,7 +172,12 @@ func (c *audiencePreview) Run(p *process) error {
 		}
 		var view crowd.Preview
 		if c.Log {
-			view, err = crowd.PreviewFromLog(p, client, plan, c.Audience, c.Limit)
+			bar := p.bar("playing the log")
+			view, err = crowd.PreviewFromLog(p, client, plan, c.Audience, c.Limit, crowd.Reading{Most: c.Most, Progress: bar.show})
+			bar.done()
+			if tooLong := (*crowd.LongLogError)(nil); errors.As(err, &tooLong) {
+				return &noError{tooLong.Error() + ": ask the tables, without --log, or raise --most if there is memory"}
+			}
 		} else {
 			view, err = crowd.PreviewOf(p, crowd.FromCluster{Client: client}, plan, running, c.Audience, c.Limit)
 		}

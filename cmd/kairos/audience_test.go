@@ -177,6 +177,9 @@ when: events("view").any() || in("french_buyers")
 			t.Errorf("%s by the log: %+v", draft, view)
 		}
 	}
+	if said := expect(t, 3, "audience", "preview", "curious", brokers, "--log", "--most=5"); !strings.Contains(said, "more than the 5") || !strings.Contains(said, "--most") {
+		t.Errorf("a log that is too long: %s", said)
+	}
 	edit := filepath.Join(t.TempDir(), "b.yaml")
 	write(t, edit, "kind: audience\nname: buyers\nwhen: events(\"purchase\").none()\n")
 	if view := asked[crowd.Preview](t, "audience", "preview", "buyers", brokers, "-f", edit); view.Size != 2 || view.Enter != 2 || view.Exit != 4 {

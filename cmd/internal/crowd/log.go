@@ -20,7 +20,13 @@ import (
 // stages, in memory, under a plan in which the audience is published, and
 // compares who is in it then with who is in it by the tables. It needs no row,
 // so it knows what nobody has kept; what the log has forgotten it does not.
-func PreviewFromLog(ctx context.Context, client *cluster.Client, plan *definition.Plan, audience string, most int) (Preview, error) {
+//
+// Reading says how much of the log may be played; it all lies in memory.
+func PreviewFromLog(ctx context.Context, client *cluster.Client, plan *definition.Plan, audience string, most int, reading Reading) (Preview, error) {
+	records, err := reading.fits(ctx, client)
+	if err != nil {
+		return Preview{}, err
+	}
 	open := *plan
 	open.Audiences = slices.Clone(plan.Audiences)
 	view := Preview{Audience: audience, Members: []Member{}, Unknown: []Unknown{}}
@@ -37,7 +43,7 @@ func PreviewFromLog(ctx context.Context, client *cluster.Client, plan *definitio
 	tables := FromCluster{client}
 	was := map[string]bool{}
 	now := schemas.Instant(0)
-	err := each(ctx, tables, want{profile: true}, func(p *part) error {
+	err = each(ctx, tables, want{profile: true}, func(p *part) error {
 		now = max(now, p.at)
 		for _, person := range people(p.segment) {
 			row, err := rowOf(topologies.SegmentTable, p.segment, person)
@@ -53,7 +59,7 @@ func PreviewFromLog(ctx context.Context, client *cluster.Client, plan *definitio
 	if err != nil {
 		return view, err
 	}
-	first, newest, err := play(ctx, client, world)
+	first, newest, err := play(ctx, client, world, func(read int64) { reading.Progress(min(1, float64(read)/float64(records))) })
 	if err != nil {
 		return view, err
 	}
@@ -64,9 +70,36 @@ func PreviewFromLog(ctx context.Context, client *cluster.Client, plan *definitio
 	return view, view.compare(ctx, played{world}, was, most)
 }
 
-// play puts the log into the world and says from when to when it goes.
-func play(ctx context.Context, client *cluster.Client, world *scenario.Pure) (first, newest schemas.Instant, err error) {
+// Reading bounds how much of the log is played.
+type Reading struct {
+	Most     int64              // records
+	Progress func(part float64) // hears of the part that is read
+}
+
+// LongLogError says that a log is too long to be played.
+type LongLogError struct{ Records, Most int64 }
+
+func (e *LongLogError) Error() string {
+	return fmt.Sprintf("the log holds about %d records, more than the %d that may be played", e.Records, e.Most)
+}
+
+// fits counts the records of the log, unless they are too many.
+func (r Reading) fits(ctx context.Context, client *cluster.Client) (records int64, err error) {
+	n, err := client.Extent(ctx, topologies.Events.Name)
+	if err == nil && n > r.Most {
+		return 0, &LongLogError{n, r.Most}
+	}
+	return n, err
+}
+
+// play puts the log into the world and says from when to when it goes. Progress
+// hears now and then how many records are read.
+func play(ctx context.Context, client *cluster.Client, world *scenario.Pure, progress func(read int64)) (first, newest schemas.Instant, err error) {
+	read := int64(0)
 	err = client.Scan(ctx, topologies.Events.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+		if read++; read%1000 == 0 {
+			progress(read)
+		}
 		if string(r.Key) == schemas.TickKey {
 			return nil
 		}
