@@ -126,6 +126,9 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 	if t.looks {
 		return t.look(g, now)
 	}
+	if len(g.buckets) == 0 && t.calendar == nil {
+		return t.evaluatePoints(g.points, now)
+	}
 	var s total
 	value = t.empty
 	order := g.order(t)
@@ -141,7 +144,28 @@ func (t *term) evaluate(g *gathered, now schemas.Instant) (value schemas.Value, 
 		if v := t.Compared(t.aggregate(&s)); v != value {
 			value, due = v, leaves
 		}
-		if t.settled(&s) && len(g.buckets) == 0 {
+	}
+	if due == never {
+		due = 0
+	}
+	return value, due
+}
+
+// evaluatePoints is evaluate where nothing lies in buckets: points stay in the
+// order in which they came, and often the newest few decide.
+func (t *term) evaluatePoints(points []point, now schemas.Instant) (value schemas.Value, due schemas.Instant) {
+	var s total
+	value = t.empty
+	for i := len(points) - 1; i >= 0 && t.leaves(points[i].time) > now; {
+		at := points[i].time
+		for ; i >= 0 && (points[i].time == at || t.window == 0 && !t.settled(&s)); i-- {
+			at = points[i].time
+			s.addFor(t.Aggregate, &points[i])
+		}
+		if v := t.Compared(t.aggregate(&s)); v != value {
+			value, due = v, t.leaves(at)
+		}
+		if t.settled(&s) {
 			break
 		}
 	}
@@ -210,12 +234,13 @@ func (s *total) different() float64 {
 	return math.Round((sketchSize - 1) / share)
 }
 
-// settled reports whether older points cannot change the term any more. (A
-// bucket that ends earlier than a point may hold a newer one.)
+// settled reports whether older points cannot change the term any more.
 func (t *term) settled(s *total) bool {
 	switch t.Aggregate {
 	case expression.Any, expression.None:
-		return true
+		return s.count > 0
+	case expression.Count:
+		return t.Compare != expression.NoComparison && float64(s.count) > t.Operand
 	case expression.Last:
 		return s.valued
 	default:
