@@ -12,6 +12,7 @@ type told struct {
 	id    int64
 	due   schemas.Instant // when the passing of time changes it; 0: never
 	value schemas.Value
+	place int // in profile.terms; it is not stored
 }
 
 // The column Terms: per term, by rising id, fixed id, varint due, value.

@@ -170,8 +170,8 @@ func (v *visit) tellTerms(c *schemas.Change) {
 		}
 		next := fresh[0]
 		fresh = fresh[1:]
-		i, _ := v.findTerm(next.id)
-		before, empty := v.terms[i].empty, v.terms[i].empty
+		empty := v.terms[next.place].empty
+		before := empty
 		if more && told.id == next.id {
 			before = (&reader{rest: told.value}).value()
 			told, more = nextTold(&r)
@@ -236,7 +236,7 @@ func (v *visit) evaluate(places []int) []told {
 		t := &v.terms[place]
 		if t.dwell != nil {
 			value, due := v.dwell(t)
-			fresh = append(fresh, told{t.ID, due, value})
+			fresh = append(fresh, told{t.ID, due, value, place})
 			continue
 		}
 		if t.series < 0 {
@@ -244,14 +244,14 @@ func (v *visit) evaluate(places []int) []told {
 				believed = v.datesBelieved()
 			}
 			value, due := t.OfDate(valueOf(believed, t.Series.Attribute), v.now)
-			fresh = append(fresh, told{t.ID, due, value})
+			fresh = append(fresh, told{t.ID, due, value, place})
 			continue
 		}
 		if i == 0 || t.series != v.terms[places[i-1]].series {
 			v.gather(t.series)
 		}
 		value, due := t.evaluate(&v.room.gathered, v.now)
-		fresh = append(fresh, told{t.ID, due, value})
+		fresh = append(fresh, told{t.ID, due, value, place})
 	}
 	slices.SortFunc(fresh, func(a, b told) int { return cmp.Compare(a.id, b.id) })
 	return fresh
