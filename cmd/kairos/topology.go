@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/foreign"
 	"kairos/topologies"
 )
 
@@ -73,7 +74,10 @@ func (c onCluster) open(p *process) (*cluster.Client, *topologies.Topology, erro
 	return client, t, nil
 }
 
-type topologyApply struct{ onCluster }
+type topologyApply struct {
+	onCluster
+	Registry string `placeholder:"URL" help:"Register the schemas of public topics there too, each as TOPIC-value. Records keep Avro's single-object framing."`
+}
 
 func (c *topologyApply) Run(p *process) error {
 	client, t, err := c.open(p)
@@ -89,6 +93,12 @@ func (c *topologyApply) Run(p *process) error {
 		err = printJSON(p, applied)
 	} else {
 		printApplied(p, applied)
+	}
+	if err == nil && c.Registry != "" {
+		var n int
+		if n, err = foreign.Register(p, c.Registry, t); err == nil && !c.JSON {
+			p.printf("%d schemas registered\n", n)
+		}
 	}
 	if err == nil && len(applied.Refused) > 0 {
 		return &noError{"some differences remain: `kairos topology check` says what to do"}

@@ -131,6 +131,20 @@ func (r *Registry) Register(t testing.TB, subject, schema string, references ...
 	return made.ID
 }
 
+// Latest is the newest schema of a subject.
+func (r *Registry) Latest(t testing.TB, subject string) sr.SubjectSchema {
+	t.Helper()
+	client, err := sr.NewClient(sr.URLs(r.URL), sr.HTTPClient(&http.Client{Timeout: time.Minute}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := client.SchemaByVersion(context.Background(), subject, -1)
+	if err != nil {
+		t.Fatalf("look up %s: %v", subject, err)
+	}
+	return found
+}
+
 var version = regexp.MustCompile(`version "(\d+)`)
 
 // findJava finds a Java that is new enough, on the PATH or beside it.
