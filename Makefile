@@ -3,6 +3,7 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KAIROS      := go run ./cmd/kairos
+FUZZTIME    ?= 10m
 
 ##@ See it
 demo: ## watch eighteen months of a shop's purchases become audiences (needs only Go)
@@ -26,6 +27,12 @@ test: ## all tests, real Kafka included where Java is
 race: ## the tests of what is concurrent, under the race detector
 	go test -race -short ./processors/host ./processors/scenario ./processors/stage ./processors/flow/... ./cmd/... ./schemas
 	go test -race -short -run AtOnce ./processors/profile
+
+fuzz: ## each fuzz target for FUZZTIME (10m): no bytes may do more than be refused
+	@go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r package; do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 20x "$$package" || exit 1; \
+		done; done
 
 check: format-check vet lint drift race test ## what CI runs
 
@@ -57,4 +64,4 @@ peers: ## beside Kafka Streams and the floor, on a real Kafka, about half an hou
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
-.PHONY: demo kafka kafka-stop build test race check format format-check vet lint generate drift bench peers help
+.PHONY: demo kafka kafka-stop build test race fuzz check format format-check vet lint generate drift bench peers help

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -28,11 +29,31 @@ type parquetReader struct {
 
 func newParquet(file *os.File, size int64) (r *parquetReader, err error) {
 	defer caught(&err)
+	if err := footed(file, size); err != nil {
+		return nil, err
+	}
 	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("is no Parquet file: %w", err)
 	}
 	return &parquetReader{file: file, schema: opened.Schema(), groups: opened.RowGroups(), total: opened.NumRows()}, nil
+}
+
+// footed checks the length that a file says its description has, before the
+// library makes room for it.
+func footed(file io.ReaderAt, size int64) error {
+	const frame, largest = 8, 64 << 20 // length and mark; bytes
+	var end [frame]byte
+	if size < 2*frame {
+		return errors.New("is no Parquet file: it is too short")
+	}
+	if _, err := file.ReadAt(end[:], size-frame); err != nil {
+		return err
+	}
+	if length := int64(binary.LittleEndian.Uint32(end[:4])); string(end[4:]) != "PAR1" || length > min(size-frame, largest) {
+		return errors.New("is no Parquet file, or it is encrypted or damaged at its end")
+	}
+	return nil
 }
 
 // rowsAtOnce is how many rows are read together.
