@@ -66,9 +66,10 @@ type Event struct {
 func (e *Event) At() Instant { return e.Received }
 
 // PersonEvent is what identity tells about one identifier of one person, in
-// order: that it belongs to the person (none of the last three set), that an
-// event happened (Event), that it leaves for another person (MoveTo), or that
-// nothing is known of it any more (Forget).
+// order: that it belongs to the person (none of the last four set), that an
+// event happened (Event), that it leaves for another person (MoveTo), that
+// nothing is known of it any more (Forget), or that nothing is to be left of it
+// (Erased).
 // Epoch counts the identifier's moves. An event of epoch n comes before the
 // move to epoch n+1 in the same partition, so the old person never sees an
 // event of an identifier that has left.
@@ -81,6 +82,7 @@ type PersonEvent struct {
 	MoveTo     string  `avro:"move_to"`
 	Reason     string  `avro:"reason"`               // of a move, for people
 	Forget     bool    `avro:"forget,default=false"` // it was silent for too long; if it is heard of again it begins anew, with epoch 0
+	Erased     bool    `avro:"erased,default=false"`
 }
 
 // At is when the cause was accepted.
@@ -100,6 +102,14 @@ type Change struct {
 	Attributes  Properties   `avro:"attributes"`              // changed ones; Null: removed
 	Identifiers []Identifier `avro:"identifiers"`             // all of them, sorted; empty when unchanged
 }
+
+// ReasonErased is the reason of a Change by which a person is erased, and of
+// what follows from it.
+const ReasonErased = "erased"
+
+// Erased says whether the person was erased, and not only forgotten: local
+// stores are to keep no byte.
+func (c *Change) Erased() bool { return c.Forgotten && c.Reason == ReasonErased }
 
 // At is the time of the cause.
 func (c *Change) At() Instant { return c.Cause }

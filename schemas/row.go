@@ -97,24 +97,27 @@ type Parting struct {
 }
 
 // IdentityMessage is what rows of identity tell each other through the loop.
-// Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign, Event and
-// Next is set.
+// Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign, Event, Next,
+// Erase, Erased and Forget is set.
 type IdentityMessage struct {
 	To      string     `avro:"to"` // identifier: the record's key
 	Cause   Instant    `avro:"at_ms"`
-	Link    *Evidence  `avro:"link"`                // evidence, for To if it is an end, then for To's root
-	Idle    bool       `avro:"idle"`                // of a link: count it, but it links nobody
-	Active  Instant    `avro:"active_ms,default=0"` // of a link: when it says that To, a part of a session, was in use
-	Next    Instant    `avro:"next_ms,default=0"`   // first use of the part of a session after To
-	Parting *Parting   `avro:"parting"`             // evidence, for the root of To
-	Seen    *Member    `avro:"seen"`                // a member's earlier first_seen or heat, for the root of To
-	Join    string     `avro:"join"`                // root of the component that must become one with To's
-	Sought  string     `avro:"sought"`              // the identifier that evidence there names; empty in a root's answer
-	Weight  int64      `avro:"weight"`              // of that component
-	Absorb  *Component `avro:"absorb"`              // a component that gives itself up to To's
-	Return  *Component `avro:"return"`              // a component that gave itself up, but did not fit
-	Assign  *Assign    `avro:"assign"`              // whom To's events go to from now on
-	Event   *Event     `avro:"event"`               // an event that arrived under a foreign key
+	Link    *Evidence  `avro:"link"`                 // evidence, for To if it is an end, then for To's root
+	Idle    bool       `avro:"idle"`                 // of a link: count it, but it links nobody
+	Active  Instant    `avro:"active_ms,default=0"`  // of a link: when it says that To, a part of a session, was in use
+	Next    Instant    `avro:"next_ms,default=0"`    // first use of the part of a session after To
+	Parting *Parting   `avro:"parting"`              // evidence, for the root of To
+	Seen    *Member    `avro:"seen"`                 // a member's earlier first_seen or heat, for the root of To
+	Join    string     `avro:"join"`                 // root of the component that must become one with To's
+	Sought  string     `avro:"sought"`               // the identifier that evidence there names; empty in a root's answer
+	Weight  int64      `avro:"weight"`               // of that component
+	Absorb  *Component `avro:"absorb"`               // a component that gives itself up to To's
+	Return  *Component `avro:"return"`               // a component that gave itself up, but did not fit
+	Assign  *Assign    `avro:"assign"`               // whom To's events go to from now on
+	Event   *Event     `avro:"event"`                // an event that arrived under a foreign key
+	Erase   string     `avro:"erase,default="`       // an identifier whose person is to be erased, for its root
+	Erased  bool       `avro:"erased,default=false"` // To is of a person who is erased: nothing is to be left of it
+	Forget  string     `avro:"forget,default="`      // an identifier that links of To named, and that is erased
 }
 
 // At is the time of the cause.

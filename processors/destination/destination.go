@@ -66,6 +66,9 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 	for _, name := range m.Erase {
 		s.erase(name)
 	}
+	if c.Erased() {
+		o.Purge()
+	}
 	s.close()
 	return o
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,8 +23,10 @@ import (
 // them, and Pebble loses batches only from the end, so what is found is always
 // a committed prefix. A disk that fails is given up: the host goes on without.
 //
-// Keys are partition (4 bytes), then 0, table (1 byte), key of the row; or
-// partition, then 1 for the mark.
+// Keys are partition (4 bytes), then 0, table (1 byte), a hash of the row's key,
+// which stands in front of the row; or partition, then 1 for the mark. Pebble
+// keeps the bounds of files that are long gone in its manifests, so a key must
+// not name anybody.
 type disk struct {
 	db     *pebble.DB
 	tables []string
@@ -32,6 +35,8 @@ type disk struct {
 	queue  chan diskWrite
 	done   chan struct{}
 	broken chan struct{} // closed when the disk is given up
+	purges chan struct{} // holds one if older rows are to go from the files
+	purged chan struct{} // closed when nothing is purged any more
 	breaks sync.Once
 }
 
@@ -42,8 +47,11 @@ type diskWrite struct {
 }
 
 // diskFormat is part of the directory's name. It changes with the keys or the
-// mark, and with the hash of the keys' shards: older directories are left alone.
-const diskFormat = "rows-1"
+// mark, and with the hash of the keys' shards. Older directories are removed:
+// nobody would take erased people out of them.
+const diskFormat = "rows-2"
+
+var olderFormats = []string{"rows-1"}
 
 // staleAfter is the age from which local rows are not used: the table's topic
 // keeps deletions for a day by default (delete.retention.ms), and who was away
@@ -59,9 +67,15 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("StateDir: %w", err)
 	}
+	for _, older := range olderFormats {
+		if err := os.RemoveAll(filepath.Join(c.StateDir, c.Group.Name, older)); err != nil {
+			return nil, fmt.Errorf("StateDir: %w", err)
+		}
+	}
 	d := &disk{
 		tables: tables, say: c.Logger.Warn,
 		queue: make(chan diskWrite, 64), done: make(chan struct{}), broken: make(chan struct{}),
+		purges: make(chan struct{}, 1), purged: make(chan struct{}),
 	}
 	for _, table := range tables {
 		d.ids = append(d.ids, ids[table])
@@ -82,6 +96,7 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 	}
 	d.db = db
 	go d.write()
+	go d.purge()
 	return d, nil
 }
 
@@ -190,7 +205,16 @@ func (d *disk) writeOne(w diskWrite) error {
 	if err := d.addRows(batch, w); err != nil {
 		return err
 	}
-	return batch.Commit(pebble.NoSync)
+	if err := batch.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if w.layer.purge {
+		select {
+		case d.purges <- struct{}{}:
+		default: // the one that waits will do it too
+		}
+	}
+	return nil
 }
 
 func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
@@ -201,7 +225,7 @@ func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
 			}
 			var err error
 			if value := c.rows[table]; value != nil {
-				err = batch.Set(rowKey(w.number, table, key), value, nil)
+				err = batch.Set(rowKey(w.number, table, key), keyed(key, value), nil)
 			} else {
 				err = batch.Delete(rowKey(w.number, table, key), nil)
 			}
@@ -228,7 +252,24 @@ func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
 func partitionKey(number int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(number)) }
 
 func rowKey(number int32, table int, key string) []byte {
-	return append(append(partitionKey(number), 0, byte(table)), key...)
+	sum := sha256.Sum256([]byte(key))
+	return append(append(partitionKey(number), 0, byte(table)), sum[:16]...)
+}
+
+// keyed is a row with its key in front.
+func keyed(key string, row []byte) []byte {
+	stored := make([]byte, 0, binary.MaxVarintLen32+len(key)+len(row))
+	return append(append(binary.AppendUvarint(stored, uint64(len(key))), key...), row...)
+}
+
+// unkeyed splits what [keyed] made, into memory of its own.
+func unkeyed(stored []byte) (key string, row []byte, err error) {
+	n, used := binary.Uvarint(stored)
+	if used <= 0 || n > uint64(len(stored)-used) {
+		return "", nil, errors.New("a local row has no key")
+	}
+	rest := stored[used:]
+	return string(rest[:n]), bytes.Clone(rest[n:]), nil
 }
 
 func markKey(number int32, table int) []byte { return append(partitionKey(number), 1, byte(table)) }
@@ -318,7 +359,11 @@ func (d *disk) loadRows(p *partition) error {
 		}
 		switch {
 		case rest[0] == 0:
-			p.rows.put(int(rest[1]), string(rest[2:]), bytes.Clone(value))
+			key, row, err := unkeyed(value)
+			if err != nil {
+				return errors.Join(err, iterator.Close())
+			}
+			p.rows.put(int(rest[1]), key, row)
 		case rest[0] == 2:
 			p.rows.host = bytes.Clone(value)
 		}
@@ -336,6 +381,8 @@ func (d *disk) close() {
 	go func() {
 		defer close(closed)
 		<-d.done
+		close(d.purges)
+		<-d.purged
 		if err := errors.Join(d.db.Flush(), d.db.Close()); err != nil {
 			d.say("local rows could not be written down", "error", err)
 		}

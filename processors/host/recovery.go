@@ -201,6 +201,7 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 		value := slices.Clone(record.Value)
 		if key := string(record.Key); !strings.HasPrefix(key, "\x00") {
 			l.put(place, key, value)
+			l.purge = l.purge || value == nil // what was erased while nobody was here
 		} else if place == 0 {
 			l.host = value
 		}

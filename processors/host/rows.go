@@ -119,6 +119,7 @@ type layer struct {
 	changes map[string]*change
 	host    []byte // nil: unchanged
 	next    []int64
+	purge   bool // the disk is to keep nothing of what rows were before
 }
 
 type change struct {

@@ -69,6 +69,7 @@ func (r *run) step(ctx goka.Context, message any) {
 		ctx.Fail(err) // panics, on purpose: nothing may go on
 	}
 	p.share.drops = append(p.share.drops, effects.Drops...)
+	p.share.layer.purge = p.share.layer.purge || effects.Purge
 	for _, record := range effects.Records {
 		e := emission{p.number, record}
 		if record.Topic == r.loopName() {

@@ -28,15 +28,16 @@ const (
 // there for ever.
 const latest schemas.Instant = 7_258_118_400_000 // 2200-01-01
 
-// The events that are commands: operators' words about two identifiers.
+// The events that are commands: operators' words about identifiers.
 const (
 	Unlink = "$unlink" // the two are not one person's, as far as links up to the event's day say so
 	Relink = "$relink" // takes an earlier $unlink back
+	Erase  = "$erase"  // nothing is to be left of the person whose identifier it names
 	Why    = "why"     // the property that says why
 	Always = "always"  // the property that lets an $unlink outlast every later link
 )
 
-func isCommand(name string) bool { return name == Unlink || name == Relink }
+func isCommand(name string) bool { return name == Unlink || name == Relink || name == Erase }
 
 // fault is why an event is refused.
 type fault struct{ reason, detail string }
@@ -295,6 +296,12 @@ func (r *rules) stronger(a, b schemas.Identifier) int {
 
 func (r *rules) checkCommand(e *schemas.Event, identifiers []schemas.Identifier) *fault {
 	if !isCommand(e.Name) {
+		return nil
+	}
+	if e.Name == Erase {
+		if len(identifiers) != 1 {
+			return faultf("bad-command", "%s is about %d identifiers that mean somebody: name one of the person who is to be erased", e.Name, len(identifiers))
+		}
 		return nil
 	}
 	if len(identifiers) != 2 {

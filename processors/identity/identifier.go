@@ -216,6 +216,10 @@ func (t *turn) move(person, reason string) {
 // command turns an operator's word into evidence.
 func (t *turn) command(e *schemas.Event) {
 	t.out.Drop(DropCommand)
+	if e.Name == Erase {
+		t.toRoot(&schemas.IdentityMessage{Erase: t.key})
+		return
+	}
 	a, b := pair(e.Identifiers[0].String(), e.Identifiers[1].String())
 	p := &schemas.Parting{
 		A: a, B: b, Day: int64(e.Time / day), Time: e.Received, Undone: e.Name == Relink,
@@ -229,6 +233,7 @@ func (t *turn) command(e *schemas.Event) {
 		return
 	}
 	t.toRoot(&schemas.IdentityMessage{Parting: p})
+	t.send(&schemas.IdentityMessage{To: e.Identifiers[1].String(), Parting: p}) // so that either end's erasure finds it
 }
 
 // hashOf is the hash of an identifier's key, without making the key.

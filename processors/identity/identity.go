@@ -74,6 +74,10 @@ func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[ro
 		t.linked(m)
 	case m.Next != 0:
 		t.followed(m.Next)
+	case m.Erased:
+		t.erased()
+	case m.Forget != "":
+		t.unlearn(m.Forget)
 	default:
 		t.toRoot(m)
 	}
@@ -108,6 +112,7 @@ type turn struct {
 	now       schemas.Instant
 	component *schemas.Component // of the row, once opened
 	changed   bool               // the row
+	gone      bool               // nothing is to be left of it
 	evidence  bool               // the component
 	heard     schemas.Instant    // when the event of the identifier happened that the step is about
 	woken     bool               // the step is a wake
@@ -124,6 +129,11 @@ func (s *steps) begin(key string, r *row, now schemas.Instant) *turn {
 
 // end gives what the step did.
 func (t *turn) end() stage.Out[row] {
+	if t.gone {
+		t.out.Delete()
+		t.out.Purge()
+		return t.out
+	}
 	if t.evidence {
 		sealed, err := schemas.ComponentCodec.Append(nil, t.component)
 		if err != nil {

@@ -48,7 +48,7 @@ func (p *profile) take(from int, key string, e *schemas.PersonEvent) {
 	if e.Cause == 0 {
 		p.t.Fatalf("word without a time: %+v", e)
 	}
-	if e.Event == nil && e.MoveTo == "" {
+	if e.Event == nil && e.MoveTo == "" && !e.Erased {
 		p.arrivals[e.Identifier]++
 	}
 	r := profileRoute{from, e.Person}
@@ -97,6 +97,9 @@ func compareText(a, b string) int {
 }
 
 func (p *profile) handle(e *schemas.PersonEvent) {
+	if e.Erased && e.Epoch < 0 { // about whoever may hold nothing any more
+		return
+	}
 	place := e.Person + " " + e.Identifier
 	f := p.people[e.Person][e.Identifier]
 	epoch := e.Epoch
@@ -121,6 +124,8 @@ func (p *profile) handle(e *schemas.PersonEvent) {
 		f.epoch = e.Epoch
 		r := profileRoute{-2 - int(hash32(e.Person)), e.MoveTo}
 		p.enqueue(r, told{moved: f})
+	case e.Erased:
+		delete(p.people[e.Person], e.Identifier)
 	case e.Event != nil:
 		f.events = append(f.events, e.Event.ID)
 	}

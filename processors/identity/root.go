@@ -27,6 +27,8 @@ func (t *turn) toRoot(m *schemas.IdentityMessage) {
 		t.join(m)
 	case m.Absorb != nil:
 		t.absorb(m.Absorb)
+	case m.Erase != "":
+		t.erase(m.Erase)
 	default:
 		panic(fmt.Sprintf("message to %q says nothing", t.key))
 	}

@@ -144,7 +144,9 @@ func (w *world) apply(key string, effects stage.Effects, err error) {
 		w.t.Fatalf("step on %q: %v", key, err)
 	}
 	for _, change := range effects.Rows {
-		w.rows[change.Key] = change.Value
+		if w.rows[change.Key] = change.Value; change.Value == nil {
+			delete(w.rows, change.Key)
+		}
 	}
 	for _, drop := range effects.Drops {
 		w.drops[drop.Reason]++

@@ -38,6 +38,8 @@ func reasonOf(m *schemas.PersonEvent) (reason, eventID string) {
 	switch {
 	case m.MoveTo != "":
 		return ReasonLeft, ""
+	case m.Erased:
+		return schemas.ReasonErased, ""
 	case m.Event != nil:
 		return m.Event.Name, m.Event.ID
 	case m.Forget:
@@ -53,6 +55,9 @@ func (v *visit) apply(i int, m *schemas.PersonEvent) bool {
 	switch {
 	case m.MoveTo != "":
 		v.send(i, m)
+	case m.Erased:
+		v.remove(i)
+		v.everything, v.erased = true, true
 	case m.Event != nil:
 		return v.fold(i, m.Event, m.Cause)
 	case m.Forget:

@@ -46,6 +46,9 @@ func New(plan *definition.Plan) *stage.Stage {
 // identifier's fragment has come.
 func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out stage.Out[schemas.ProfileRow]) {
 	m := in.Message
+	if m.Erased && m.Epoch < 0 {
+		return p.end(in)
+	}
 	v := p.visit(in.Key, in.Row, in.Time, &out)
 	i, held := v.holds(m)
 	switch {

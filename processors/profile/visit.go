@@ -38,6 +38,7 @@ type visit struct {
 	members []string // their identifiers, before any came or went; nil: none did
 	movedTo string   // where the last fragment went to
 	woken   bool     // the step is a wake
+	erased  bool     // a fragment was
 
 	everything bool            // any term and attribute may have changed
 	restate    bool            // what is known is told again, since others may ask for it now
@@ -83,6 +84,9 @@ func (v *visit) close(reason, eventID string) {
 	v.forget()
 	v.bound()
 	switch {
+	case v.erased:
+		v.erase()
+		return
 	case len(v.row.Fragments) == 0:
 		v.leave()
 	case v.silent() && v.woken:

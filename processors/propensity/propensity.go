@@ -47,6 +47,9 @@ func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership]) (
 			Person: c.Person, Cause: c.Cause, Reason: c.Reason, EventID: c.EventID, Gone: true, MergedInto: c.MergedInto, Forgotten: c.Forgotten,
 		})
 		o.Delete()
+		if c.Erased() {
+			o.Purge()
+		}
 		return o
 	case r.idle:
 		return o

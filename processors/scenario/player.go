@@ -91,6 +91,8 @@ func (p *player) do(c Command) error {
 		return p.send(p.last)
 	case "unlink", "relink":
 		return p.part(c)
+	case "erase":
+		return p.erase(c)
 	case "send":
 		return p.sendBad(c.Text)
 	case "plant":
@@ -289,6 +291,19 @@ func (p *player) part(c Command) error {
 	return p.send(schemas.Event{
 		ID: fmt.Sprintf("story-%d", p.sent), Name: "$" + c.Word, Time: p.clock, Received: p.clock, Source: "operator",
 		Identifiers: []schemas.Identifier{a, b}, Properties: schemas.Properties{{Name: "why", Value: schemas.TextOf("the story says so")}},
+	})
+}
+
+// erase says an operator's word about one person.
+func (p *player) erase(c Command) error {
+	id, err := parsePair(strings.TrimSpace(c.Text))
+	if err != nil {
+		return err
+	}
+	p.sent++
+	return p.send(schemas.Event{
+		ID: fmt.Sprintf("story-%d", p.sent), Name: "$erase", Time: p.clock, Received: p.clock, Source: "operator",
+		Identifiers: []schemas.Identifier{id},
 	})
 }
 

@@ -30,7 +30,7 @@ type Command struct {
 const rule = "----"
 
 // words are what a line may begin with to be a command.
-var words = []string{"define", "withdraw", "at", "advance", "duplicate", "send", "unlink", "relink", "plant", "restart", "show"}
+var words = []string{"define", "withdraw", "at", "advance", "duplicate", "send", "unlink", "relink", "erase", "plant", "restart", "show"}
 
 // ParseStory reads a story. Errors say file and line.
 func ParseStory(name, text string) (*Story, error) {

@@ -38,6 +38,13 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 	case c.Person != in.Key:
 		refuseForeign(&o, in.Key, c.Person)
 		return o
+	case c.Erased() && row.Rules == 0: // what outlived a profile that is gone
+		m := &schemas.Membership{Change: r.behind.part(c)}
+		e.erase(c, m, func(name string) bool { return !isMember(row.Standings, name) })
+		stage.Emit(&o, &topologies.Memberships, c.Person, m)
+		e.keep(&o)
+		o.Purge()
+		return o
 	case c.Gone && row.Rules == 0:
 		o.Drop(dropUnknown)
 		return o
@@ -49,6 +56,9 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 		e.exit(goneReason(c), mine)
 		e.erase(c, m, mine)
 		row.Rules, row.Features, row.Attributes = 0, nil, nil
+		if c.Erased() {
+			o.Purge()
+		}
 		e.tell(&o, m)
 		e.keep(&o)
 		return o
@@ -85,6 +95,9 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 		e.exit(goneReason(&m.Change), r.ofLine(true))
 		e.erase(&m.Change, m, r.ofLine(true))
 		row.Scored = nil
+		if m.Change.Erased() {
+			o.Purge()
+		}
 		e.tell(&o, m)
 		e.keep(&o)
 		return o
@@ -239,6 +252,8 @@ func scoresOf(s *schemas.Scored) schemas.Properties {
 
 func goneReason(c *schemas.Change) string {
 	switch {
+	case c.Erased():
+		return schemas.ReasonErased
 	case c.Forgotten:
 		return reasonExpired
 	case c.MergedInto != "":

@@ -29,6 +29,7 @@ type Effects struct {
 	Rows    []RowChange
 	Records []Record
 	Drops   []Drop
+	Purge   bool // local stores are to keep no byte of what the rows were before
 }
 
 // RowChange is a row's new bytes; nil deletes it.

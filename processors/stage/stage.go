@@ -23,6 +23,7 @@ type Out[R any] struct {
 }
 
 type effects struct {
+	purge     bool
 	emissions []emission
 	drops     []string
 	refused   struct{ reason, detail string }
@@ -40,6 +41,9 @@ func (o *Out[R]) Set(row *R) { o.row, o.changed = row, true }
 
 // Delete removes the key's row.
 func (o *Out[R]) Delete() { o.row, o.changed = nil, true }
+
+// Purge says that local stores are to keep no byte of what the row was before.
+func (o *Out[R]) Purge() { o.purge = true }
 
 // Drop counts that the message, or a part of it, changed nothing, and why:
 // a short reason such as "duplicate", from a closed set.

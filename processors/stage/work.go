@@ -42,6 +42,7 @@ type trial struct {
 	drops   []Drop
 	at      int             // stage at work
 	time    schemas.Instant // of the step at work; 0: none ran
+	purging bool            // local stores are to keep nothing of what rows were
 	reading bool            // inside rows, whose panics are not ours
 	refused *refusal
 	err     error
@@ -285,6 +286,7 @@ func (w *work) step(i int, topic string, m message, t schemas.Instant) {
 	} else if topic == onWake {
 		panic(fmt.Sprintf("stage %s left the wake at %v in its row", stage.Word, t))
 	}
+	w.purging = w.purging || out.purge
 	for _, reason := range out.drops {
 		w.drops = append(w.drops, Drop{stage.Word, reason})
 	}
@@ -350,4 +352,5 @@ func (w *work) seal() {
 	}
 	w.done.Records = records
 	w.done.Drops = append(w.done.Drops, w.drops...)
+	w.done.Purge = w.done.Purge || w.purging
 }
