@@ -1,5 +1,10 @@
 package schemas
 
+import (
+	"fmt"
+	"hash/fnv"
+)
+
 // Transition says that a person entered or exited an audience.
 type Transition struct {
 	Person   string  `avro:"person"`
@@ -14,6 +19,9 @@ type Transition struct {
 
 // At is the time of the cause.
 func (t *Transition) At() Instant { return t.Cause }
+
+// Key is the record key of a transition, its own.
+func (t *Transition) Key() string { return fmt.Sprintf("%s/%s/%d", t.Person, t.Audience, t.Revision) }
 
 // Word is "entered" or "exited".
 func (t *Transition) Word() string {
@@ -111,6 +119,30 @@ type DeadLetter struct {
 
 // At is the time of the step that refused the record.
 func (d *DeadLetter) At() Instant { return d.Cause }
+
+// PlaceKey is the record key of a dead letter: its own, though several may be
+// about records of one key, and one about a wake has no place in a topic.
+func (d *DeadLetter) PlaceKey() string {
+	h := fnv.New64a()
+	h.Write(d.Key)
+	return fmt.Sprintf("%s/%d/%d/%016x/%d", d.Topic, d.Partition, d.Offset, h.Sum64(), d.Cause)
+}
+
+// KeyRing is the secrets by which records are sealed, or a part of them: see
+// processors/keyring. The last part of a version says so.
+type KeyRing struct {
+	Version int64     `avro:"version"`
+	Salt    []byte    `avro:"salt"`
+	Nodes   []KeyNode `avro:"nodes"`
+	Last    bool      `avro:"last"`
+}
+
+// KeyNode is one secret.
+type KeyNode struct {
+	Depth  int32  `avro:"depth"`
+	Prefix int64  `avro:"prefix"`
+	Secret []byte `avro:"secret"`
+}
 
 // Definition is one published definition, as text: audiences, features,
 // models, destinations, identity rules.

@@ -23,6 +23,7 @@ var (
 	DeadLetterCodec      = released[DeadLetter]("DeadLetter")
 	DefinitionCodec      = released[Definition]("Definition")
 	ImportCodec          = released[Import]("Import")
+	KeyRingCodec         = released[KeyRing]("KeyRing")
 	TickCodec            = released[Tick]("Tick")
 	HostStateCodec       = released[HostState]("HostState")
 
@@ -44,7 +45,7 @@ type Record interface {
 func Records() []Record {
 	return []Record{
 		EventCodec, PersonEventCodec, IdentityMessageCodec, FragmentMoveCodec, ChangeCodec, TransitionCodec,
-		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, TickCodec, HostStateCodec,
+		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, KeyRingCodec, TickCodec, HostStateCodec,
 		ComponentCodec, IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
 	}
 }

@@ -54,7 +54,10 @@ func (s Stage) reads(topic string) bool {
 }
 
 func keeps(topic Topic) string {
-	if topic.Compacted {
+	switch {
+	case topic.Retention == Forever:
+		return "newest"
+	case topic.Retention == 0:
 		return "newest per key"
 	}
 	return fmt.Sprintf("%d days", topic.Retention/(24*time.Hour))

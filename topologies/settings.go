@@ -14,6 +14,10 @@ const (
 	MaxDeadLetterBatchBytes = 2 * MaxBatchBytes
 )
 
+// ReadersLag is how far a destination's reader may be behind and still hear of
+// every entry and exit: for so long nothing is compacted away.
+const ReadersLag = 3 * day
+
 // Setting is one configuration entry of a topic.
 type Setting struct {
 	Name  string `json:"name"`
@@ -34,13 +38,20 @@ func (t *Topology) Settings(topic Topic) []Setting {
 	if t.Config.Replication >= 3 {
 		s = append(s, Setting{"min.insync.replicas", "2"}) // a commit survives one broker
 	}
+	if topic.Retention != 0 {
+		s = append(s, Setting{"retention.ms", milliseconds(topic.Retention)})
+	}
 	if topic.Compacted {
 		s[0].Value = "compact"
+		if topic.Retention != 0 {
+			s[0].Value = "compact,delete"
+		}
 		// A store on disk is brought up to date from the offset it has; it must
 		// still find the tombstones of all the time that it was switched off.
 		s = append(s, Setting{"delete.retention.ms", milliseconds(week)})
-	} else {
-		s = append(s, Setting{"retention.ms", milliseconds(topic.Retention)})
+		if topic.Writer == Destination.Word && topic.Public && topic.Retention == 0 {
+			s = append(s, Setting{"min.compaction.lag.ms", milliseconds(ReadersLag)})
+		}
 	}
 	slices.SortFunc(s, func(a, b Setting) int { return strings.Compare(a.Name, b.Name) })
 	return s

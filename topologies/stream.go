@@ -25,10 +25,10 @@ type Topic struct {
 	Key       Key
 	Records   []schemas.Record // what may be in it; ticks aside
 	Writer    string           // stage word, "door" or "operator"
-	Compacted bool
-	Retention time.Duration // 0: for ever (compacted), otherwise by time
-	Partition int32         // 0: as the key's class says
-	Public    bool          // for readers outside, so written even where a chain would not need it
+	Compacted bool             // the newest record of a key stays; a record without a value removes the key's
+	Retention time.Duration    // how long a record stays; 0: as long as it is the newest of its key; Forever
+	Partition int32            // 0: as the key's class says
+	Public    bool             // for readers outside, so written even where a chain would not need it
 }
 
 // Stream is a topic of records of type T.
@@ -46,6 +46,9 @@ const (
 	day  = 24 * time.Hour
 	week = 7 * day
 )
+
+// Forever is the retention of what only its writer removes.
+const Forever = -time.Millisecond
 
 // The streams.
 var (
@@ -74,8 +77,8 @@ var (
 		Doc: "Each change with the transitions that it caused, for the stages behind.",
 	})
 	Transitions = stream(schemas.TransitionCodec, Topic{
-		Name: "kairos.segment.transitions", Writer: "segment", Key: ByPerson, Retention: 400 * day, Public: true,
-		Doc: "Entries and exits of audiences.",
+		Name: "kairos.segment.transitions", Writer: "segment", Key: ByPerson, Compacted: true, Retention: 400 * day, Public: true,
+		Doc: "Entries and exits of audiences. Keyed by person, audience and revision, so that those of an erased person can be removed; partitioned by person.",
 	})
 	Scores = stream(schemas.ScoredCodec, Topic{
 		Name: "kairos.propensity.scores", Writer: "propensity", Key: ByPerson, Retention: week, Public: true,
@@ -88,6 +91,10 @@ var (
 	Imports = stream(schemas.ImportCodec, Topic{
 		Name: "kairos.operator.imports", Writer: "operator", Key: ByNothing, Partition: 1, Compacted: true, Public: true,
 		Doc: "How far the imports of files have got, keyed by file and mapping.",
+	})
+	Keys = stream(schemas.KeyRingCodec, Topic{
+		Name: "kairos.operator.keys", Writer: "operator", Key: ByNothing, Partition: 1, Retention: Forever,
+		Doc: "The secrets by which events in the door's topic are sealed; the newest set only. Whoever reads it can read them.",
 	})
 )
 
@@ -102,7 +109,7 @@ func Activations(destination string) Stream[schemas.Activation] {
 // DeadLetters is the stream of what a stage could not process.
 func DeadLetters(stage string) Stream[schemas.DeadLetter] {
 	return stream(schemas.DeadLetterCodec, Topic{
-		Name: "kairos." + stage + ".deadletters", Writer: stage, Key: ByNothing, Retention: 30 * day, Public: true,
-		Doc: "Records that " + stage + " refused, with reason and original bytes.",
+		Name: "kairos." + stage + ".deadletters", Writer: stage, Key: ByNothing, Compacted: true, Retention: 30 * day, Public: true,
+		Doc: "Records that " + stage + " refused, with reason and original bytes. Each has a key of its own, so that those of an erased person can be removed.",
 	})
 }

@@ -94,7 +94,7 @@ func (t *Topology) Stages() []Stage {
 // Topics lists every topic that must exist, sorted by name. A stream inside a
 // group is left out unless it is public.
 func (t *Topology) Topics() []Topic {
-	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic, Imports.Name: Imports.Topic}
+	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic, Imports.Name: Imports.Topic, Keys.Name: Keys.Topic}
 	for _, word := range []string{"delivery", "ingest"} { // which are no stages
 		byName[DeadLetters(word).Name] = DeadLetters(word).Topic
 	}

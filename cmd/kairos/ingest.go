@@ -22,6 +22,7 @@ import (
 	"kairos/cmd/internal/foreign"
 	"kairos/cmd/internal/ingest"
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 )
 
@@ -103,10 +104,11 @@ func (c *ingestCommand) Run(p *process) error {
 		return askedError{err}
 	}
 	var plan atomic.Pointer[definition.Plan]
+	var ring atomic.Pointer[keyring.Ring]
 	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
 	config := ingest.Config{
 		Topics: topics, Schemas: known, Instance: c.Instance, Registry: registry, Logger: logger,
-		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) }, Ring: ring.Load,
 	}
 	client, err := c.connect(p)
 	if err != nil {
@@ -122,7 +124,15 @@ func (c *ingestCommand) Run(p *process) error {
 		return err
 	}
 	plan.Store(first)
+	keys, err := client.Ring(p)
+	if err != nil {
+		return err
+	}
+	ring.Store(keys)
 	group, ctx := errgroup.WithContext(p)
+	group.Go(func() error {
+		return client.FollowRing(ctx, ring.Store, func(err error) { logger.Warn("keys", "error", err) })
+	})
 	if c.Metrics != "" {
 		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
 			return err

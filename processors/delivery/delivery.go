@@ -194,14 +194,15 @@ func (d *Deliverer) deliver(ctx context.Context, records []*kgo.Record) error {
 // letter makes a dead letter of a record and waits until Kafka has it.
 func (d *Deliverer) letter(ctx context.Context, r *kgo.Record, what, detail string) error {
 	stream := topologies.DeadLetters(Word)
-	value, err := stream.Codec.Append(nil, &schemas.DeadLetter{
+	letter := &schemas.DeadLetter{
 		Stage: Word, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Reason: "kairos-" + Word + "-" + what,
 		Detail: detail, Key: r.Key, Value: r.Value, Cause: schemas.InstantOf(d.config.Clock.Now()),
-	})
+	}
+	value, err := stream.Codec.Append(nil, letter)
 	if err != nil {
 		return err
 	}
-	if err := d.letters.ProduceSync(ctx, &kgo.Record{Topic: stream.Name, Key: r.Key, Value: value}).FirstErr(); err != nil {
+	if err := d.letters.ProduceSync(ctx, &kgo.Record{Topic: stream.Name, Key: []byte(letter.PlaceKey()), Value: value}).FirstErr(); err != nil {
 		return fmt.Errorf("write a dead letter: %w", err)
 	}
 	d.metrics.results.WithLabelValues(d.config.Destination, what).Inc()

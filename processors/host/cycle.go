@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kairos/processors/stage"
 	"kairos/schemas"
 )
 
@@ -107,6 +108,10 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 		default:
 			s.read[record.Topic]++
 			s.stateful = r.hearRecords(p, record.Topic, record.Timestamp) || s.stateful
+			if reason, dropped := dropOf(record); dropped {
+				s.drops = append(s.drops, stage.Drop{Stage: r.config.Group.Stages[0].Word, Reason: reason})
+				continue
+			}
 			messages = append(messages, &sarama.ConsumerMessage{
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
 				Timestamp: record.Timestamp,

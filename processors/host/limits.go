@@ -99,13 +99,13 @@ func (r *run) letter(p *partition, ctx goka.Context, value []byte, word, what st
 		return stage.Effects{}, err
 	}
 	e := stage.Effects{
-		Records: []stage.Record{{Topic: stream.Name, Key: ctx.Key(), PartitionBy: ctx.Key(), Value: encoded}},
+		Records: []stage.Record{{Topic: stream.Name, Key: letter.PlaceKey(), PartitionBy: ctx.Key(), Value: encoded}},
 		Drops:   []stage.Drop{{Stage: word, Reason: letter.Reason}},
 	}
 	if ctx.Offset() < 0 && parseErrand(value).word == "" {
 		e.Rows = p.withoutWakes(ctx.Key(), parseErrand(value).time)
 	}
-	if !r.fits(stream.Name, ctx.Key(), encoded) {
+	if !r.fits(stream.Name, letter.PlaceKey(), encoded) {
 		return e, r.shorten(&e.Records[0])
 	}
 	return e, nil

@@ -310,6 +310,9 @@ func (r *run) turn(fetches kgo.Fetches) error {
 		return err
 	}
 	r.adopt(r.host.takeRedefinition())
+	if err := r.unseal(fetches); err != nil {
+		return err
+	}
 	r.take(fetches)
 	r.wall.tick(r)
 	for first := true; first || r.anyInbox(); first = false {

@@ -222,7 +222,8 @@ func (e *evaluation) touchInherited(l *line) {
 func (e *evaluation) tell(o *out, m *schemas.Membership) {
 	m.Transitions = e.transitions
 	for i := range e.transitions {
-		stage.Emit(o, &topologies.Transitions, e.cause.person, &e.transitions[i])
+		t := &e.transitions[i]
+		stage.EmitKeyed(o, &topologies.Transitions, t.Key(), t.Person, t)
 	}
 	stage.Emit(o, &topologies.Memberships, e.cause.person, m)
 }

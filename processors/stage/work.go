@@ -139,14 +139,15 @@ func (w *work) attempt(m Message, f func()) error {
 func (w *work) deadLetter(m Message) error {
 	word := w.runner.stages[w.refused.stage].Word
 	stream := topologies.DeadLetters(word)
-	value, err := stream.Codec.Append(nil, &schemas.DeadLetter{
+	letter := &schemas.DeadLetter{
 		Stage: word, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset,
 		Reason: w.refused.reason, Detail: w.refused.detail, Key: m.Key, Value: m.Value, Cause: w.time,
-	})
+	}
+	value, err := stream.Codec.Append(nil, letter)
 	if err != nil {
 		return w.explain(w.refused.stage, m.Topic, err)
 	}
-	w.done.Records = append(w.done.Records, Record{stream.Name, string(m.Key), string(m.Key), value, w.time})
+	w.done.Records = append(w.done.Records, Record{stream.Name, letter.PlaceKey(), string(m.Key), value, w.time})
 	w.done.Drops = append(w.done.Drops, Drop{word, w.refused.reason})
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/foreign"
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -86,7 +87,8 @@ type run struct {
 	reader  Reader
 	mapping *definition.Mapping
 	report  Report
-	row     int64 // of the file, from 1
+	row     int64         // of the file, from 1
+	ring    *keyring.Ring // by which events are sealed
 }
 
 // begin opens the file and finds its mapping.
@@ -159,9 +161,12 @@ func (r *run) event(row foreign.Row) (*kgo.Record, door.Problems) {
 		errors.As(err, &problems)
 		return nil, problems
 	}
-	record, problem := door.Record(e, r.Clock(), r.Plan.Identity)
+	record, problem := door.Record(e, r.Clock(), r.Plan.Identity, r.ring)
 	if problem != nil {
 		return nil, door.Problems{*problem}
+	}
+	if record == nil {
+		return nil, door.Problems{{What: "is about somebody who was erased: nothing is taken in about them until `kairos erase renew`"}}
 	}
 	return record, nil
 }
@@ -221,7 +226,7 @@ func Run(ctx context.Context, client *cluster.Client, c Config) (Report, error) 
 	}
 	producer, err := kgo.NewClient(append(client.Reach(),
 		kgo.ClientID("kairos-import"), kgo.TransactionalID("kairos.import-"+c.File.Fingerprint[:16]+"-"+r.name()),
-		kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()))...)
+		door.Partitioner(), kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()))...)
 	if err != nil {
 		return r.report, err
 	}
@@ -241,7 +246,7 @@ func Run(ctx context.Context, client *cluster.Client, c Config) (Report, error) 
 	if err := r.skip(ctx, at.Rows); err != nil {
 		return r.report, err
 	}
-	return r.report, r.transact(ctx, producer, at.Refused)
+	return r.report, r.transact(ctx, client, producer, at.Refused)
 }
 
 func (r *run) key() string { return r.File.Fingerprint + "/" + r.name() }
@@ -278,11 +283,16 @@ func (r *run) skip(ctx context.Context, rows int64) error {
 }
 
 // transact imports batch by batch, each with how far it leads.
-func (r *run) transact(ctx context.Context, producer *kgo.Client, refused int64) error {
+func (r *run) transact(ctx context.Context, client *cluster.Client, producer *kgo.Client, refused int64) error {
 	for done := false; !done; {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		ring, err := client.Ring(ctx) // each time: somebody may be erased meanwhile
+		if err != nil {
+			return err
+		}
+		r.ring = ring
 		records, end, broken := r.batch(atOnce) // what is before the damage counts
 		value, err := topologies.Imports.Codec.Append(nil, &schemas.Import{
 			Fingerprint: r.File.Fingerprint, Mapping: r.name(), Rows: r.row, Refused: refused + r.report.Refused, Done: end, Cause: r.Clock(),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/topologies"
@@ -27,14 +28,31 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int32, f func
 	return c.read(ctx, topic, remaining, starts, f)
 }
 
+// ScanRaw is Scan of what lies there: sealed records as they are, and what was
+// never committed too.
+func (c *Client) ScanRaw(ctx context.Context, topic string, f func(*kgo.Record) error) error {
+	ends, starts, err := c.extentTo(ctx, topic, EveryPartition, c.admin.ListEndOffsets)
+	if err != nil {
+		return err
+	}
+	return c.fetch(ctx, topic, ends, starts, kgo.ReadUncommitted(), f)
+}
+
 // read gives the committed records between starts and ends.
 func (c *Client) read(ctx context.Context, topic string, remaining map[int32]int64, starts map[int32]kgo.Offset, f func(*kgo.Record) error) error {
+	if topic == topologies.Events.Name {
+		f = c.unsealing(ctx, f)
+	}
+	return c.fetch(ctx, topic, remaining, starts, kgo.ReadCommitted(), f)
+}
+
+func (c *Client) fetch(ctx context.Context, topic string, remaining map[int32]int64, starts map[int32]kgo.Offset, level kgo.IsolationLevel, f func(*kgo.Record) error) error {
 	if len(remaining) == 0 {
 		return nil
 	}
 	reader, err := kgo.NewClient(append(c.Opts(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(level),
 		kgo.KeepControlRecords(), // the end may be one
 		kgo.FetchMaxWait(100*time.Millisecond),
 	)...)
@@ -88,6 +106,13 @@ func take(fetches kgo.Fetches, ends map[int32]int64, f func(*kgo.Record) error) 
 
 // extent returns where the partitions that hold anything start and end.
 func (c *Client) extent(ctx context.Context, topic string, partition int32) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
+	return c.extentTo(ctx, topic, partition, c.admin.ListCommittedOffsets)
+}
+
+// listing asks for offsets of topics.
+type listing func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error)
+
+func (c *Client) extentTo(ctx context.Context, topic string, partition int32, upTo listing) (ends map[int32]int64, starts map[int32]kgo.Offset, err error) {
 	details, err := c.listTopics(ctx, topic)
 	if err != nil {
 		return nil, nil, err
@@ -95,7 +120,7 @@ func (c *Client) extent(ctx context.Context, topic string, partition int32) (end
 	if details[topic].Err != nil || !details.Has(topic) {
 		return nil, nil, nil
 	}
-	committed, err := c.admin.ListCommittedOffsets(ctx, topic)
+	committed, err := upTo(ctx, topic)
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the end of %s: %w", topic, err)
 	}

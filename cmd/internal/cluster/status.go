@@ -92,7 +92,12 @@ func (c *Client) Status(ctx context.Context, t *topologies.Topology, now time.Ti
 			if total(ends, topic) <= 0 {
 				continue
 			}
-			if err := c.Scan(ctx, topic, EveryPartition, func(*kgo.Record) error { n++; return nil }); err != nil {
+			if err := c.Scan(ctx, topic, EveryPartition, func(r *kgo.Record) error {
+				if r.Value != nil {
+					n++
+				}
+				return nil
+			}); err != nil {
 				return status, err
 			}
 			if n > 0 { // not only markers

@@ -32,7 +32,7 @@ const hour = schemas.Instant(time.Hour / time.Millisecond)
 func Churn(ctx context.Context, client *cluster.Client, hours int, names ...string) ([]Hour, error) {
 	c := &churn{hours: schemas.Instant(hours), counts: map[hourOf]*Hour{}}
 	err := client.Scan(ctx, topologies.Transitions.Name, cluster.EveryPartition, func(r *kgo.Record) error {
-		if string(r.Key) == schemas.TickKey {
+		if string(r.Key) == schemas.TickKey || r.Value == nil { // removed with the person
 			return nil
 		}
 		t, err := topologies.Transitions.Codec.Decode(r.Value)

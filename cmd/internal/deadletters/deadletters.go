@@ -103,6 +103,9 @@ func List(ctx context.Context, client *cluster.Client, f Filter) ([]Letter, erro
 		}
 		stream := topologies.DeadLetters(word)
 		err := client.Scan(ctx, stream.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+			if r.Value == nil { // removed with the person whom it was about
+				return nil
+			}
 			dead, err := stream.Codec.Decode(r.Value)
 			if err != nil {
 				return fmt.Errorf("read the dead letter %s/%d/%d: %w", word, r.Partition, r.Offset, err)

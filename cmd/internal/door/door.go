@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/processors/stage"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -31,6 +32,7 @@ type Config struct {
 	Rules    func() definition.IdentityRules // which identifier is primary
 	Registry prometheus.Registerer           // nil: no metrics
 	Timeout  time.Duration                   // for Kafka's acknowledgement; 0: 10 s
+	Ring     func() *keyring.Ring            // by which events are sealed; nil, or giving nil: they are not
 }
 
 // Door puts events on their topic. It is safe for concurrent use.
@@ -52,6 +54,7 @@ func Options() []kgo.Opt {
 		kgo.ProducerLinger(0), // while a request is under way, the next batch gathers by itself
 		kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		Partitioner(),
 	}
 }
 
@@ -82,10 +85,14 @@ func (d *Door) Accept(ctx context.Context, events ...schemas.Event) error {
 	records := make([]*kgo.Record, 0, len(events))
 	var problems Problems
 	for i := range events {
-		record, problem := Record(&events[i], d.config.Clock(), d.config.Rules())
+		record, problem := Record(&events[i], d.config.Clock(), d.config.Rules(), d.ring())
 		if problem != nil {
 			problem.Path = fmt.Sprintf("/%d%s", i, problem.Path)
 			problems = append(problems, *problem)
+			continue
+		}
+		if record == nil {
+			d.events.WithLabelValues("suppressed").Inc()
 			continue
 		}
 		records = append(records, record)
@@ -98,10 +105,14 @@ func (d *Door) Accept(ctx context.Context, events ...schemas.Event) error {
 }
 
 // Record brings an event into form and makes the record that goes on the topic
-// of events. It may change e.
-func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRules) (*kgo.Record, *Problem) {
+// of events, sealed if there is a ring; nil for somebody whom nothing may be taken
+// in about. It may change e. The client must have the option [Partitioner].
+func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRules, ring *keyring.Ring) (*kgo.Record, *Problem) {
 	if problem := normalise(e, now, rules); problem != nil {
 		return nil, problem
+	}
+	if !unsuppressed(ring, e) {
+		return nil, nil
 	}
 	value, err := topologies.Events.Codec.Append(nil, e)
 	if err != nil {
@@ -110,7 +121,11 @@ func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRule
 	if len(value) > stage.MaxMessageBytes {
 		return nil, &Problem{TooLarge: true, What: fmt.Sprintf("the event has %d bytes, at most %d are taken: send less, or the bulk elsewhere", len(value), stage.MaxMessageBytes)}
 	}
-	return &kgo.Record{Topic: topologies.Events.Name, Key: []byte(e.Identifiers[0].String()), Value: value}, nil
+	record, err := seal(ring, e.Identifiers[0].String(), e.Identifiers[0].String(), value)
+	if err != nil {
+		return nil, &Problem{What: err.Error()}
+	}
+	return record, nil
 }
 
 // send waits for the acknowledgement, but no longer than the timeout: a record
@@ -121,6 +136,9 @@ func (d *Door) send(ctx context.Context, records []*kgo.Record) error {
 	begin := time.Now()
 	acknowledged := make(chan error, len(records))
 	for _, r := range records {
+		if r.Context != nil { // where the record's key waits for the partitioner
+			r.Context = context.WithValue(ctx, primaryKey{}, r.Context.Value(primaryKey{}))
+		}
 		d.client.Produce(ctx, r, func(_ *kgo.Record, err error) { acknowledged <- err })
 	}
 	for range records {

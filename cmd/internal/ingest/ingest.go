@@ -30,8 +30,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/foreign"
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -53,6 +55,7 @@ type Config struct {
 	Kafka    []kgo.Opt
 	Plan     func() *definition.Plan // for identity rules and mappings; never nil
 	Clock    func() schemas.Instant  // when an event counts as received
+	Ring     func() *keyring.Ring    // as door.Config.Ring
 	Instance string                  // of this process: a restart under the same name goes on at once; "": a random one
 	Registry prometheus.Registerer   // nil: no metrics
 	Logger   *slog.Logger
@@ -153,7 +156,7 @@ func (i *Ingester) attend(ctx context.Context, id string) error {
 		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(time.Second),
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed waits for it
 		kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), door.Partitioner(),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
 			if topic == topologies.Events.Name {
 				return topologies.MaxBatchBytes

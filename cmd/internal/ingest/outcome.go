@@ -11,6 +11,7 @@ import (
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/foreign"
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -57,6 +58,8 @@ func (s *source) outcome(ctx context.Context, r *kgo.Record, c *Config) (outcome
 	switch {
 	case errors.Is(err, foreign.ErrPending):
 		return outcome{}, err
+	case err == nil && record == nil:
+		return outcome{topic: s.topic.Name, result: "suppressed"}, nil
 	case err == nil:
 		return outcome{s.topic.Name, "event", record}, nil
 	}
@@ -90,7 +93,11 @@ func (s *source) event(ctx context.Context, r *kgo.Record, c *Config) (record *k
 	if err != nil {
 		return nil, &refusal{reasonRefused, err}
 	}
-	record, problem := door.Record(event, c.Clock(), plan.Identity)
+	var ring *keyring.Ring
+	if c.Ring != nil {
+		ring = c.Ring()
+	}
+	record, problem := door.Record(event, c.Clock(), plan.Identity, ring)
 	if problem != nil {
 		return nil, &refusal{reasonRefused, door.Problems{*problem}}
 	}
@@ -139,7 +146,7 @@ func letter(r *kgo.Record, no *refusal, now schemas.Instant) *kgo.Record {
 	if err != nil {
 		panic(err) // of fields without any rule
 	}
-	return &kgo.Record{Topic: stream.Name, Key: dead.Key, Value: value}
+	return &kgo.Record{Topic: stream.Name, Key: []byte(dead.PlaceKey()), Value: value}
 }
 
 type metrics struct {

@@ -42,6 +42,7 @@ type Config struct {
 	Instance  string // static member id, one for each process that runs the same groups; "": none
 	Logger    *slog.Logger
 	Registry  prometheus.Registerer
+	Open      func(key, value []byte) (k, v []byte, drop string, err error) // as host.Config.Open
 }
 
 // Pipeline is a set of hosts.
@@ -112,6 +113,7 @@ func New(c Config) (*Pipeline, error) {
 		}
 		config := host.DefaultConfig()
 		config.Kafka, config.Group, config.Topology, config.Runner = c.Kafka, g, c.Topology, runner
+		config.Open = c.Open
 		config.Clock, config.Logger, config.Registerer = c.Clock, c.Logger.With("group", g.Name), c.Registry
 		if slices.ContainsFunc(g.Stages, func(s topologies.Stage) bool { return s.Word == topologies.Segment.Word }) {
 			if config.Watcher, err = watchSizes(c); err != nil {

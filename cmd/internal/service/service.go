@@ -31,6 +31,7 @@ import (
 	"kairos/cmd/internal/profileapi"
 	"kairos/processors/definition"
 	"kairos/processors/host"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -66,6 +67,7 @@ type service struct {
 	registry *prometheus.Registry            // of what lives as long as the service
 	plan     atomic.Pointer[definition.Plan] // that the door follows
 	current  atomic.Pointer[generation]      // of hosts
+	ring     atomic.Pointer[keyring.Ring]    // by which events are sealed; nil: they are not
 	changes  chan catalog.Published          // for the hosts
 	held     atomic.Bool                     // sweeps stand still
 }
@@ -91,6 +93,14 @@ func Run(ctx context.Context, c Config) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
+	ring, err := s.Client.Ring(ctx)
+	if err != nil {
+		return err
+	}
+	s.ring.Store(ring)
+	group.Go(func() error {
+		return s.Client.FollowRing(ctx, s.ring.Store, func(err error) { s.Logger.Warn("keys", "error", err) })
+	})
 	if err := s.serveMetrics(ctx, group); err != nil {
 		return err
 	}
@@ -224,6 +234,7 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
 		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry,
+		Open: func(key, value []byte) ([]byte, []byte, string, error) { return s.unseal(ctx, key, value) },
 	})
 	return g, err
 }
@@ -271,6 +282,7 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		Clock:    clock,
 		Rules:    func() definition.IdentityRules { return s.rules() },
 		Registry: s.registry,
+		Ring:     s.ring.Load,
 	})
 	sdks := collector.New(collector.Config{Door: opened, Sources: s.Sources, Clock: clock})
 	if err := serve(ctx, group, "door", s.Door, doorHandler(opened, sdks), client.Close); err != nil {
