@@ -1,6 +1,8 @@
 package identity
 
 import (
+	"slices"
+
 	"kairos/processors/stage"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -47,8 +49,25 @@ func (t *turn) expires() bool {
 // bare tells whether the row holds no evidence, and never did.
 func (t *turn) bare() bool {
 	r := t.row
-	return r.Root == "" && len(r.Component) == 0 && t.component == nil && len(r.Links) == 0 &&
-		r.Epoch == 0 && !r.Hot && !r.Full && r.Person == PersonOf(t.key)
+	return r.Root == "" && len(r.Links) == 0 && r.Epoch == 0 && !r.Hot && !r.Full && r.Person == PersonOf(t.key) &&
+		(len(r.Component) == 0 && t.component == nil || t.holdsCopies())
+}
+
+// holdsCopies tells whether all evidence here is partings that rest with their
+// stronger end too. They are here for its erasure, and may go.
+func (t *turn) holdsCopies() bool {
+	c := t.open()
+	if len(c.Members) > 1 || len(c.Links)+len(c.Heard) > 0 {
+		return false
+	}
+	own := schemas.IdentifierOf(t.key)
+	return !slices.ContainsFunc(c.Partings, func(p schemas.Parting) bool {
+		other := p.A
+		if other == t.key {
+			other = p.B
+		}
+		return t.rules.stronger(own, schemas.IdentifierOf(other)) < 0
+	})
 }
 
 // forget removes the row and lets profile know.

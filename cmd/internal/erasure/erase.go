@@ -70,7 +70,7 @@ func Look(ctx context.Context, c Config, s *Subject) (*Receipt, error) {
 		w.receipt.Tables = append(w.receipt.Tables, Found{table.Name, len(rows[table.Name]), len(rows[table.Name])})
 	}
 	for _, topic := range w.removable() {
-		about, err := w.about(ctx, topic)
+		_, about, err := w.about(ctx, topic)
 		if err != nil {
 			return nil, err
 		}
@@ -220,23 +220,23 @@ func (w *work) removable() []topologies.Topic {
 	})
 }
 
-// about finds the records of a topic that are about the person and are there:
-// the newest of their key.
-func (w *work) about(ctx context.Context, topic topologies.Topic) (map[string]*kgo.Record, error) {
-	found := map[string]*kgo.Record{}
-	err := w.Client.Scan(ctx, topic.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+// about finds the newest record of each key that is about the person, and which
+// of them still have a value: stages have taken back what they could.
+func (w *work) about(ctx context.Context, topic topologies.Topic) (found, left map[string]*kgo.Record, err error) {
+	found, left = map[string]*kgo.Record{}, map[string]*kgo.Record{}
+	err = w.Client.Scan(ctx, topic.Name, cluster.EveryPartition, func(r *kgo.Record) error {
 		place := fmt.Sprintf("%d %s", r.Partition, r.Key)
 		switch person, _, _ := strings.Cut(string(r.Key), "/"); {
 		case r.Value == nil:
-			delete(found, place)
+			delete(left, place)
 		case slices.Contains(w.subject.People, person) || names(w.needles, r.Key, r.Value):
-			found[place] = r
+			found[place], left[place] = r, r
 		default:
-			delete(found, place)
+			delete(left, place)
 		}
 		return nil
 	})
-	return found, err
+	return found, left, err
 }
 
 // remove puts a record without a value behind each record about the person.
@@ -249,7 +249,7 @@ func (w *work) remove(ctx context.Context) error {
 	}
 	defer producer.Close()
 	for _, topic := range w.removable() {
-		about, err := w.about(ctx, topic)
+		about, there, err := w.about(ctx, topic)
 		if err != nil {
 			return err
 		}
@@ -259,7 +259,7 @@ func (w *work) remove(ctx context.Context) error {
 			}
 		}
 		var tombstones []*kgo.Record
-		for _, r := range about {
+		for _, r := range there {
 			tombstones = append(tombstones, &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key})
 		}
 		if err := producer.ProduceSync(ctx, tombstones...).FirstErr(); err != nil {

@@ -44,7 +44,7 @@ type Found struct {
 // Topic is what a topic held.
 type Topic struct {
 	Name    string `json:"name"`
-	Found   int64  `json:"found"`   // records about the person, or all that had been read, where How is "deleted"
+	Found   int64  `json:"found"`   // keys of records about the person, or all that had been read, where How is "deleted"
 	Removed int64  `json:"removed"` // of them
 	How     string `json:"how"`     // removed by their keys, deleted with everything read, unreadable for want of the key
 }
