@@ -82,6 +82,12 @@ func (p Properties) Get(name string) Value {
 	return Value{}
 }
 
+// Has reports whether p says anything of name, Null included.
+func (p Properties) Has(name string) bool {
+	_, ok := p.find(name)
+	return ok
+}
+
 // Set returns p with name set to v, keeping the order. It may change p.
 func (p Properties) Set(name string, v Value) Properties {
 	i, ok := p.find(name)

@@ -38,6 +38,9 @@ func (p *Plan) Fingerprint() int64 {
 	for i := range p.Destinations {
 		d := &p.Destinations[i]
 		fmt.Fprintf(h, "destination %q %d %q %q %q %q %q\n", d.Name, d.Version, d.Audiences, d.Identifiers, d.Hash, d.Attributes, d.Consent)
+		if d.Presumed {
+			fmt.Fprintln(h, "presumed")
+		}
 	}
 	return max(int64(h.Sum64()>>1), 1)
 }

@@ -207,6 +207,7 @@ func (c *compilation) destinations() {
 			c.known(d, attributes, "attribute", slices.Sorted(maps.Keys(known)))
 			c.consent(d, consent)
 		}
+		t.Presumed = d.presumed(&f, consent)
 		f.done("a destination")
 		t.Audiences, t.Hash, t.Attributes, t.Consent = values(audiences), values(hash), values(attributes), values(consent)
 		slices.Sort(t.Audiences)
@@ -221,6 +222,20 @@ func (c *compilation) known(d *document, nodes []*yaml.Node, what string, known 
 			d.refuse(node, fmt.Sprintf("unknown %s %q", what, node.Value), suggest(node.Value, known))
 		}
 	}
+}
+
+// presumed reads what silence about a purpose means.
+func (d *document) presumed(f *fields, purposes []*yaml.Node) bool {
+	node := f.scalar("without_consent")
+	switch {
+	case node == nil:
+		return false
+	case node.Value != "refuse" && node.Value != "allow":
+		d.refuse(node, fmt.Sprintf("field \"without_consent\" is neither refuse nor allow: %q", node.Value), suggest(node.Value, []string{"refuse", "allow"}))
+	case len(purposes) == 0:
+		d.refuse(node, "without_consent says what silence means, but no purpose is named", "name purposes under `consent`, or remove the line")
+	}
+	return node.Value == "allow"
 }
 
 // consent refuses purposes for which no attribute says whether the person agrees.

@@ -154,4 +154,5 @@ type Destination struct {
 	Hash        []string // of those, the namespaces given only as SHA-256 in hexadecimal
 	Attributes  []string // that its records carry
 	Consent     []string // purposes; each needs the attribute consent.<purpose> to be true
+	Presumed    bool     // who has said nothing about a purpose agrees; false: refuses
 }

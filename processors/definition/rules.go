@@ -120,6 +120,9 @@ func (d *document) profile() (ProfileRules, map[string]expression.Type) {
 	rules.ExactPoints = f.integer("exact_points", 1, rules.ExactPoints)
 	if survivorship, there := f.pairs("survivorship"); there {
 		for _, key := range survivorship.order {
+			if strings.HasPrefix(key.Value, ConsentPrefix) {
+				d.refuse(key, fmt.Sprintf("%q is a consent, of which the newest word always counts", key.Value), "remove the line")
+			}
 			if kind, ok := survivorship.survivorship(key.Value); ok {
 				rules.Survivorship[key.Value] = kind
 			}

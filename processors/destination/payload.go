@@ -49,7 +49,10 @@ func (d *destination) carried(known schemas.Properties) schemas.Properties {
 
 // consents reports whether every consent that d needs is given.
 func (d *destination) consents(known schemas.Properties) bool {
-	return !slices.ContainsFunc(d.consent, func(name string) bool { return !known.Get(name).True() })
+	return !slices.ContainsFunc(d.consent, func(name string) bool {
+		word := known.Get(name)
+		return !word.True() && !(d.presumed && word.Kind == schemas.Null)
+	})
 }
 
 // digest tells payloads apart. Why and when something was told is no part of

@@ -24,6 +24,7 @@ type destination struct {
 	hashed      map[string]bool
 	attributes  []string
 	consent     []string // names of attributes
+	presumed    bool     // silence is consent
 	stream      topologies.Stream[schemas.Activation]
 }
 
@@ -72,7 +73,7 @@ func newRules(plan *definition.Plan) *rules {
 func newDestination(d *definition.Destination) destination {
 	prepared := destination{
 		name: d.Name, identifiers: d.Identifiers, hashed: map[string]bool{}, stream: topologies.Activations(d.Name),
-		attributes: slices.Sorted(slices.Values(d.Attributes)),
+		attributes: slices.Sorted(slices.Values(d.Attributes)), presumed: d.Presumed,
 	}
 	for _, namespace := range d.Hash {
 		prepared.hashed[namespace] = true

@@ -80,6 +80,7 @@ func (r *rules) admit(e *schemas.Event) (*schemas.Event, *fault) {
 	if f := r.checkCommand(e, identifiers); f != nil {
 		return nil, f
 	}
+	attributes = consents(e.Name, properties, attributes)
 	happened := e.Time
 	if happened == 0 || happened > e.Received {
 		happened = e.Received

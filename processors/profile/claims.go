@@ -62,6 +62,9 @@ func (p *profile) compareClaims(a, b *claim) int {
 	stronger := cmp.Compare(p.plan.Profile.SourcePriority[a.source], p.plan.Profile.SourcePriority[b.source])
 	greater := a.value.Compare(b.value)
 	source := strings.Compare(a.source, b.source)
+	if strings.HasPrefix(a.name, definition.ConsentPrefix) { // the newest word counts, whoever says it; of two at once the refusal
+		return cmp.Or(newer, refusal(a.value)-refusal(b.value), greater, source)
+	}
 	switch p.plan.Profile.Survivorship[a.name] {
 	case definition.Priority:
 		return cmp.Or(stronger, newer, greater, source)
@@ -72,6 +75,13 @@ func (p *profile) compareClaims(a, b *claim) int {
 	default:
 		return cmp.Or(newer, stronger, greater, source)
 	}
+}
+
+func refusal(v schemas.Value) int {
+	if v.True() {
+		return 0
+	}
+	return 1
 }
 
 // survivor finds the claim that counts among all about one attribute.

@@ -144,7 +144,7 @@ func (l lives) command(t *rapid.T, history []schemas.Event, now schemas.Instant)
 
 func (l lives) event(t *rapid.T, i int, now schemas.Instant) schemas.Event {
 	e := schemas.Event{
-		ID: fmt.Sprintf("e%d", i), Name: rapid.SampledFrom([]string{"purchase", "purchase", "view", "view", "cancel", "login"}).Draw(t, "name"),
+		ID: fmt.Sprintf("e%d", i), Name: rapid.SampledFrom([]string{"purchase", "purchase", "view", "view", "cancel", "login", "consent"}).Draw(t, "name"),
 		Time: now, Received: now, Source: rapid.SampledFrom([]string{"crm", "web"}).Draw(t, "source"),
 		Identifiers: []schemas.Identifier{identifier(t)},
 	}
@@ -157,6 +157,8 @@ func (l lives) event(t *rapid.T, i int, now schemas.Instant) schemas.Event {
 	property(t, &e.Properties, "amount", schemas.NumberOf(0.1), schemas.NumberOf(1), schemas.NumberOf(5), schemas.NumberOf(9.5), schemas.NumberOf(20), schemas.TextOf("many"))
 	property(t, &e.Properties, "category", schemas.TextOf("shoes"), schemas.TextOf("boots"), schemas.TextOf("hats"))
 	property(t, &e.Properties, "channel", schemas.TextOf("web"), schemas.TextOf("shop"))
+	property(t, &e.Properties, "gpc", schemas.BooleanOf(true), schemas.BooleanOf(false))
+	property(t, &e.Properties, "sale", schemas.BooleanOf(true), schemas.BooleanOf(false)) // consent, where the event is one
 	property(t, &e.Attributes, "country", schemas.TextOf("FR"), schemas.TextOf("DE"), schemas.Value{})
 	property(t, &e.Attributes, "tier", schemas.NumberOf(1), schemas.NumberOf(2), schemas.NumberOf(3), schemas.Value{})
 	property(t, &e.Attributes, "city", schemas.TextOf("Lyon"), schemas.TextOf("Bonn"), schemas.Value{})

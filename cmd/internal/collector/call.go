@@ -249,7 +249,7 @@ func (c *call) identifiers(traits map[string]any) []schemas.Identifier {
 // surroundings are the parts of the context that conditions ask about.
 func (c *call) surroundings() map[string]any {
 	kept := map[string]any{}
-	for _, part := range []string{"app", "campaign", "device", "library", "locale", "network", "os", "page", "referrer", "screen", "timezone"} {
+	for _, part := range []string{"app", "campaign", "consent", "device", "gpc", "library", "locale", "network", "os", "page", "referrer", "screen", "timezone"} {
 		if value, ok := c.Context[part]; ok {
 			kept[part] = value
 		}

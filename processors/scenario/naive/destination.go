@@ -16,7 +16,10 @@ import (
 func (p *Person) Listed(d *definition.Destination) map[string]string {
 	listed := map[string]string{}
 	for _, purpose := range d.Consent {
-		if !p.Attributes.Get("consent." + purpose).True() {
+		switch word := p.Attributes.Get("consent." + purpose); {
+		case word.True():
+		case word.Kind == schemas.Null && d.Presumed:
+		default:
 			return listed
 		}
 	}

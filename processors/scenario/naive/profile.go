@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"kairos/processors/definition"
@@ -120,6 +121,36 @@ func aggregate(a expression.Aggregate, points int, values []schemas.Value) schem
 	return schemas.Value{}
 }
 
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// words are the attributes that an event sets, with what it says of consent.
+func words(e *schemas.Event) schemas.Properties {
+	all := map[string]schemas.Value{}
+	if e.Name == "consent" {
+		for _, p := range e.Properties {
+			if p.Value.Kind == schemas.Boolean && p.Name != "gpc" {
+				all["consent."+p.Name] = p.Value
+			}
+		}
+	}
+	if e.Properties.Get("gpc").True() {
+		all["consent.sale"], all["consent.sharing"] = schemas.BooleanOf(false), schemas.BooleanOf(false)
+	}
+	for _, p := range e.Attributes {
+		all[p.Name] = p.Value
+	}
+	var said schemas.Properties
+	for name, value := range all {
+		said = said.Set(name, value)
+	}
+	return said
+}
+
 // attributes lets the claims of all events compete, field by field.
 func attributes(events []told, rules definition.ProfileRules) schemas.Properties {
 	type claim struct {
@@ -128,7 +159,7 @@ func attributes(events []told, rules definition.ProfileRules) schemas.Properties
 	}
 	claims := map[string][]claim{}
 	for _, e := range events {
-		for _, p := range e.event.Attributes {
+		for _, p := range words(&e.event) {
 			claims[p.Name] = append(claims[p.Name], claim{e, p.Value})
 		}
 	}
@@ -151,6 +182,9 @@ func attributes(events []told, rules definition.ProfileRules) schemas.Properties
 			newer := cmp.Compare(a.at, b.at)
 			stronger := cmp.Compare(rules.SourcePriority[a.event.Source], rules.SourcePriority[b.event.Source])
 			greater := a.value.Compare(b.value)
+			if strings.HasPrefix(name, "consent.") { // of two words at one moment the refusal
+				return cmp.Or(newer, b2i(!a.value.True())-b2i(!b.value.True()), greater)
+			}
 			switch rule {
 			case definition.Priority:
 				return cmp.Or(stronger, newer, greater)
