@@ -90,6 +90,8 @@ func (c *compilation) audiences() {
 			a.UsesScores = a.UsesScores || c.byScores[other]
 		}
 		c.byScores[name] = a.UsesScores
+		a.Reads = c.readsOf(a.Expression.Source)
+		c.reads.audiences[name] = a.Reads
 		if a.State == Draft {
 			c.plan.Drafts = append(c.plan.Drafts, a)
 		} else {

@@ -16,16 +16,19 @@ import (
 // Compile checks the definitions together and compiles them. The error is of
 // type [Problems].
 func (s *Set) Compile() (*Plan, error) {
-	c := &compilation{Set: s.With(&Set{}), plan: &Plan{Identity: DefaultIdentity(), Profile: DefaultProfile()}}
+	c := &compilation{Set: s.With(&Set{}), plan: &Plan{Identity: DefaultIdentity(), Profile: DefaultProfile()}, reads: newReads()}
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
+	c.mappings()
+	c.plan.Labels.mapped(c.plan.Mappings)
 	c.features()
 	c.models()
+	c.modelReads()
 	c.audiences()
 	c.dwells()
 	c.destinations()
-	c.mappings()
+	c.policies()
 	if err := c.problems.asError(); err != nil {
 		return nil, err
 	}
@@ -42,6 +45,7 @@ type compilation struct {
 	compiler    *expression.Compiler
 	drafts      *expression.Compiler // its terms are nobody's business yet
 	states      map[string]State     // of audiences
+	reads       reads                // labelled fields that named things look at
 	byScores    map[string]bool      // audiences that use scores
 }
 
@@ -55,6 +59,7 @@ func (c *compilation) prepare() error {
 		c.plan.Expires = map[string]time.Duration{}
 		for _, d := range events {
 			types, expires := d.event()
+			c.plan.Labels.event(d.name, d.labelled)
 			if e.Events[d.name] = types; expires > 0 {
 				c.plan.Expires[d.name] = expires
 			}
@@ -67,6 +72,7 @@ func (c *compilation) prepare() error {
 	if d, there := c.find("profile", "profile"); there {
 		c.plan.Profile, e.Attributes = d.profile()
 	}
+	c.plan.Labels.known(c.plan)
 	c.readStates()
 	var err error
 	if c.compiler, err = expression.NewCompiler(*e); err != nil {
@@ -125,6 +131,7 @@ func (c *compilation) features() {
 		if compiled := c.compile(d, node); compiled != nil {
 			c.environment.Features[name] = compiled
 			c.plan.Features = append(c.plan.Features, Feature{name, description, compiled})
+			c.reads.features[name] = c.readsOf(node.Value)
 		}
 	}
 	slices.SortFunc(c.plan.Features, func(a, b Feature) int { return strings.Compare(a.Name, b.Name) })
@@ -208,6 +215,7 @@ func (c *compilation) destinations() {
 			c.consent(d, consent)
 		}
 		t.Presumed = d.presumed(&f, consent)
+		t.Actions = values(f.texts("actions"))
 		f.done("a destination")
 		t.Audiences, t.Hash, t.Attributes, t.Consent = values(audiences), values(hash), values(attributes), values(consent)
 		slices.Sort(t.Audiences)

@@ -23,6 +23,8 @@ type document struct {
 	fields  fields
 	release bool // it is to be taken as if it were published, unless it is retired
 	set     *Set // where problems go
+
+	labelled map[string][]string // labels by field, of an event or of the profile
 }
 
 var separator = regexp.MustCompile(`(?m)^---[ \t]*(?:#.*)?$\n?`)

@@ -23,6 +23,8 @@ type Plan struct {
 	Models       []Model                               // sorted by name
 	Destinations []Destination                         // sorted by name
 	Mappings     []Mapping                             // sorted by name
+	Policies     []Policy                              // sorted by name
+	Labels       FieldLabels
 }
 
 // IdentityRules say what links people.
@@ -42,6 +44,7 @@ type Namespace struct {
 	Window    time.Duration // PerPerson holds for those first seen within any span shorter than it; 0: for ever
 	Session   time.Duration // a shared device, whose links hold within a session: until it was not used for so long, in whole minutes; 0: for ever
 	Expires   time.Duration // whoever has only identifiers with an expiry is forgotten after so long a silence; 0: never
+	Labels    []string      // of its values
 	Strict    bool          // a shared device: it never joins two people whom stronger identifiers name; false: the newest login has it
 }
 
@@ -53,6 +56,7 @@ type ProfileRules struct {
 	Survivorship    map[string]Survivorship    // by attribute name
 	Types           map[string]expression.Type // of attributes, where the definition says so; what is of another type is not taken
 	SourcePriority  map[string]int             // by source; higher wins among equal times
+	Labels          map[string][]string        // by attribute
 }
 
 // Survivorship says which claim about an attribute counts.
@@ -87,6 +91,7 @@ type Audience struct {
 	From        schemas.Instant // nobody is a member before; 0: no such bound
 	Until       schemas.Instant // nobody is a member from then on; 0: no such bound
 	Tests       []Test          // its author's
+	Reads       []Labelled      // labelled fields that it looks at, itself or through what it refers to
 }
 
 // Open reports whether the schedule lets anybody be a member at t.
@@ -155,4 +160,5 @@ type Destination struct {
 	Attributes  []string // that its records carry
 	Consent     []string // purposes; each needs the attribute consent.<purpose> to be true
 	Presumed    bool     // who has said nothing about a purpose agrees; false: refuses
+	Actions     []string // what it is for: marketing actions that policies speak of
 }

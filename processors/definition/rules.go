@@ -73,6 +73,7 @@ func (f *fields) namespace() Namespace {
 		Window:    f.duration("window", 0),
 		Expires:   f.duration("expires", 0),
 		Strict:    f.boolean("strict", false),
+		Labels:    values(f.texts("labels")),
 	}
 	n.Session = f.session(n.Links)
 	if node := f.required("name", "email"); node != nil {
@@ -134,6 +135,7 @@ func (d *document) profile() (ProfileRules, map[string]expression.Type) {
 		}
 	}
 	var attributes map[string]expression.Type
+	rules.Labels = d.labelled
 	if list, there := f.pairs("attributes"); there {
 		attributes = list.types()
 		rules.Types = attributes
@@ -204,6 +206,9 @@ func (d *document) describe(f *fields) about {
 	if labels, there := f.pairs("labels"); there {
 		a.labels = map[string]string{}
 		for _, key := range labels.order {
+			if d.labelsField(&labels, key.Value) {
+				continue
+			}
 			a.labels[key.Value] = labels.text(key.Value)
 		}
 	}

@@ -29,6 +29,7 @@ const (
 	refuseForeignKey = "kairos-destination-foreign-key"
 	dropUnused       = "unused"  // no destination asks for what changed
 	dropConsent      = "consent" // an entry was held back: the person does not consent
+	dropPolicy       = "policy"  // an entry was held back: a policy refuses what the audience looks at
 )
 
 // Reasons of activations that the transition does not explain.
@@ -55,6 +56,12 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 	s := &settlement{rules: r, row: row, out: &o, scored: m.Scored, person: c.Person, cause: c.Cause, reason: c.Reason}
 	profiled := s.learn(c)
 	s.enrol(m)
+	for i := range m.Transitions {
+		if t := &m.Transitions[i]; t.Entered && r.refused[t.Audience] {
+			s.held = true
+			o.Drop(dropPolicy)
+		}
+	}
 	if profiled || len(m.Members) > 0 {
 		s.settleAll()
 	} else {

@@ -186,3 +186,21 @@ func TestWhatNoDestinationAsksForAnyMoreIsForgotten(t *testing.T) {
 		t.Fatalf("keeps %+v", flowtest.RowOf(w, topologies.DestinationTable, "sarah"))
 	}
 }
+
+func TestWhatAPolicyRefusesIsNotToldAndCountedAndWhoWasToldIsExited(t *testing.T) {
+	w := world(mail())
+	tell(w, consent(true, 0), turn("winback", true, 1, 5))
+	strict := mail()
+	strict.Destinations[0].Actions = []string{"mailing"}
+	strict.Audiences[0].Reads = []definition.Labelled{{Label: "S2", Field: "events(visit).diagnosis"}}
+	strict.Audiences[1].Reads = strict.Audiences[0].Reads
+	strict.Policies = []definition.Policy{{Name: "no-health", Label: "S2", Actions: []string{"mailing"}}}
+	w.Become(flowtest.MustRunner(destination.New(strict)))
+	before := len(w.Topics[topologies.Activations("mail").Name])
+	w.Sweep("destination", start+9)
+	expect(t, heard(w, before), "winback exited rev=1 at +9 because definition")
+	expect(t, tell(w, turn("vip", true, 1, 10)))
+	if n := w.Drops[stage.Drop{Stage: "destination", Reason: "policy"}]; n != 1 {
+		t.Errorf("%d refusals are counted", n)
+	}
+}

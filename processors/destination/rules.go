@@ -12,8 +12,9 @@ import (
 type rules struct {
 	destinations []destination // sorted by name
 	wanted       map[string]*audience
-	asked        line // by destinations of audiences that follow the profile
-	askedScored  line // by destinations of audiences that look at scores
+	refused      map[string]bool // audiences that a policy keeps from some destination
+	asked        line            // by destinations of audiences that follow the profile
+	askedScored  line            // by destinations of audiences that look at scores
 }
 
 // destination is one of them, prepared.
@@ -44,6 +45,7 @@ func newRules(plan *definition.Plan) *rules {
 	r := &rules{
 		destinations: make([]destination, len(plan.Destinations)),
 		wanted:       map[string]*audience{},
+		refused:      map[string]bool{},
 		asked:        line{identifiers: map[string]bool{}, attributes: map[string]bool{}},
 		askedScored:  line{identifiers: map[string]bool{}, attributes: map[string]bool{}},
 	}
@@ -52,7 +54,7 @@ func newRules(plan *definition.Plan) *rules {
 		scored[plan.Audiences[i].Name] = plan.Audiences[i].UsesScores
 	}
 	for i := range plan.Destinations {
-		d := &plan.Destinations[i]
+		d := r.permitted(plan, &plan.Destinations[i])
 		r.destinations[i] = newDestination(d)
 		for _, name := range d.Audiences {
 			isScored, exists := scored[name]
@@ -68,6 +70,28 @@ func newRules(plan *definition.Plan) *rules {
 		}
 	}
 	return r
+}
+
+// permitted is a destination without what policies refuse. They are asked when
+// definitions are applied; this is the door itself.
+func (r *rules) permitted(plan *definition.Plan, d *definition.Destination) *definition.Destination {
+	refusals := plan.Refusals(d)
+	if len(refusals) == 0 {
+		return d
+	}
+	left := *d
+	without := func(part string, names []string) []string {
+		return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+			return slices.ContainsFunc(refusals, func(refusal definition.Refusal) bool { return refusal.Part == part && refusal.Name == name })
+		})
+	}
+	left.Audiences, left.Attributes, left.Identifiers = without("audiences", d.Audiences), without("attributes", d.Attributes), without("identifiers", d.Identifiers)
+	for _, refusal := range refusals {
+		if refusal.Part == "audiences" {
+			r.refused[refusal.Name] = true
+		}
+	}
+	return &left
 }
 
 func newDestination(d *definition.Destination) destination {
