@@ -200,7 +200,6 @@ func sweptBy(kinds []string) []string {
 		"audience":    {"profile", "segment", "propensity"},
 		"model":       {"profile", "segment", "propensity"},
 		"destination": {"profile", "destination"},
-		"event":       {"destination"}, // labels
 		"policy":      {"destination"},
 	}
 	var words []string
