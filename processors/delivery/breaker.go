@@ -22,8 +22,10 @@ type breaker struct {
 // opensAt is how many failures in a row open the breaker.
 const opensAt = 5
 
-// enter waits until a request may go.
-func (b *breaker) enter(ctx context.Context) error {
+// enter waits until a request may go. While the breaker is open it is a probe,
+// and only its own return lets the next one go: others that set out before may
+// come back meanwhile.
+func (b *breaker) enter(ctx context.Context) (probe bool, err error) {
 	for {
 		b.lock.Lock()
 		wait := b.until.Sub(b.config.Clock.Now())
@@ -31,21 +33,23 @@ func (b *breaker) enter(ctx context.Context) error {
 		if wait <= 0 && (!open || !b.probing) {
 			b.probing = b.probing || open
 			b.lock.Unlock()
-			return nil
+			return open, nil
 		}
 		b.lock.Unlock()
 		if err := b.config.Clock.Wait(ctx, max(wait, 10*time.Millisecond)); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
 
-// leave says what came of the request. after is how long the receiver wants to
+// leave says what came of a request that enter let go. after is how long the receiver wants to
 // be left alone.
-func (b *breaker) leave(result outcome, after time.Duration) {
+func (b *breaker) leave(probe bool, result outcome, after time.Duration) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	b.probing = false
+	if probe {
+		b.probing = false
+	}
 	if result != failed {
 		b.failures = 0
 		b.taken.Add(1)

@@ -86,19 +86,20 @@ func (d *Deliverer) tell(ctx context.Context, items []item) error {
 	}
 	began, others := d.config.Clock.Now(), d.breaker.taken.Load()
 	for try := 0; ; try++ {
-		if err := d.breaker.enter(ctx); err != nil {
+		probe, err := d.breaker.enter(ctx)
+		if err != nil {
 			return err
 		}
 		if err := d.pace.wait(ctx); err != nil {
-			d.breaker.leave(failed, 0)
+			d.breaker.leave(probe, failed, 0)
 			return err
 		}
 		result, status, after := d.post(ctx, body, id)
 		if ctx.Err() != nil {
-			d.breaker.leave(failed, 0)
+			d.breaker.leave(probe, failed, 0)
 			return ctx.Err()
 		}
-		d.breaker.leave(result, after)
+		d.breaker.leave(probe, result, after)
 		age := d.config.Clock.Now().Sub(began)
 		switch {
 		case result == taken:
