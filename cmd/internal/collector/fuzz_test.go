@@ -52,7 +52,7 @@ func FuzzCalls(f *testing.F) {
 			if calls[i].event(&e, now, "sdk") != nil {
 				continue
 			}
-			record, problem := door.Record(&e, now, rules)
+			record, problem := door.Record(&e, now, rules, nil)
 			if problem != nil {
 				continue
 			}

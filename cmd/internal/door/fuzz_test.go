@@ -26,7 +26,7 @@ func FuzzEvents(f *testing.F) {
 			return
 		}
 		for i := range events {
-			record, problem := door.Record(&events[i], noon, rules())
+			record, problem := door.Record(&events[i], noon, rules(), nil)
 			if problem != nil {
 				continue
 			}

@@ -73,7 +73,7 @@ func FuzzRead(f *testing.F) {
 			var problems door.Problems
 			switch {
 			case err == nil:
-				_, _ = door.Record(e, 1, rules)
+				_, _ = door.Record(e, 1, rules, nil)
 			case !errors.As(err, &problems) || len(problems) == 0:
 				t.Fatalf("refused without a problem: %v", err)
 			}
