@@ -68,6 +68,7 @@ const (
 	Priority                     // by source priority, then event time, then value
 	First                        // the oldest
 	Largest                      // the greatest value
+	Union                        // the list of all, sorted by value: of more than expression.MostListed those that were said last
 )
 
 // Feature is a term or expression with a name, kept for people and models.

@@ -3,6 +3,7 @@ package definition
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -137,8 +138,13 @@ func (d *document) profile() (ProfileRules, map[string]expression.Type) {
 	var attributes map[string]expression.Type
 	rules.Labels = d.labelled
 	if list, there := f.pairs("attributes"); there {
-		attributes = list.types()
-		rules.Types = attributes
+		rules.Types = list.types()
+		attributes = maps.Clone(rules.Types)
+		for name, kind := range rules.Survivorship {
+			if _, listed := attributes[name]; listed && kind == Union {
+				attributes[name] = expression.ListType
+			}
+		}
 	}
 	f.done("a profile definition")
 	return rules, attributes
@@ -149,7 +155,7 @@ func (f *fields) survivorship(name string) (Survivorship, bool) {
 	if node == nil {
 		return Newest, false
 	}
-	words := []string{"newest", "priority", "first", "largest"}
+	words := []string{"newest", "priority", "first", "largest", "union"}
 	i := slices.Index(words, node.Value)
 	if i < 0 {
 		f.document.refuse(node, fmt.Sprintf("unknown survivorship %q", node.Value), suggest(node.Value, words))

@@ -47,6 +47,29 @@ func Elements(list schemas.Value) (elements []string) {
 	return elements
 }
 
+// ValuesOf takes apart a list as [ListOf] makes it, or as JSON of plain values:
+// the values in it. What is no list is one value.
+func ValuesOf(v schemas.Value) []schemas.Value {
+	var list []any
+	if v.Kind != schemas.Text || !strings.HasPrefix(v.Text, "[") || json.Unmarshal([]byte(v.Text), &list) != nil {
+		return []schemas.Value{v}
+	}
+	var all []schemas.Value
+	for _, element := range list {
+		switch x := element.(type) {
+		case string:
+			all = append(all, schemas.TextOf(x))
+		case float64:
+			all = append(all, schemas.NumberOf(x))
+		case bool:
+			all = append(all, schemas.BooleanOf(x))
+		default:
+			return []schemas.Value{v}
+		}
+	}
+	return all
+}
+
 // lengthOfElement finds the comma or bracket behind the first element.
 func lengthOfElement(rest string) int {
 	quoted := false

@@ -117,9 +117,10 @@ func (w *work) operandOf(compared, constant ast.Expr) (operand, bool) {
 	return operand{float64(d.Milliseconds()), true}, true
 }
 
-// isListed tells whether e is a chain that ends in list(...).
+// isListed tells whether e is a chain that ends in list(...), or may be a list
+// with a name.
 func isListed(e ast.Expr) bool {
-	if of, _, ok := path(e); ok && of == "features" {
+	if of, _, ok := path(e); ok && (of == "features" || of == "p") {
 		return true // the checker knows its type
 	}
 	calls, ok := steps(e)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kairos/processors/definition"
+	"kairos/processors/expression"
 	"kairos/schemas"
 )
 
@@ -23,6 +24,7 @@ type claim struct {
 	value  schemas.Value
 	time   schemas.Instant
 	source string
+	cut    bool // the value is a list that did not hold all: never packed
 }
 
 // The column Claims: per claim, by name and then by age, text name, value,
@@ -40,7 +42,7 @@ func claimsOf(column []byte) ([]claim, bool) {
 	var all []claim
 	r := reader{rest: column}
 	for len(r.rest) > 0 {
-		all = append(all, claim{r.text(), r.value(), schemas.Instant(r.varint()), r.text()})
+		all = append(all, claim{name: r.text(), value: r.value(), time: schemas.Instant(r.varint()), source: r.text()})
 	}
 	return all, !r.bad
 }
@@ -48,13 +50,14 @@ func claimsOf(column []byte) ([]claim, bool) {
 // Survivorship. All orders are total: claims that are equal in one are equal.
 //
 //   - Newest and Priority: the greatest claim counts, whether it sets or removes.
-//   - First and Largest: a removal takes what was claimed before it; of the
-//     rest the oldest or the largest counts.
+//   - First, Largest and Union: a removal takes what was claimed before it; of
+//     the rest the oldest or the largest counts, or the list of all.
 //
 // A fragment keeps what may still be the answer once it is united with other
 // fragments and once late claims have come: under Newest and Priority one
 // claim, under First and Largest some (at most mostCandidates; past it, late
-// removals may find nothing left).
+// removals may find nothing left), under Union the newest of each value, for as
+// many values as a list holds: of more those that were claimed last.
 
 // compareClaims is positive if a is to be preferred.
 func (p *profile) compareClaims(a, b *claim) int {
@@ -89,6 +92,9 @@ func (p *profile) survivor(claims []claim) (claim, bool) {
 	if len(claims) == 0 {
 		return claim{}, false
 	}
+	if p.plan.Profile.Survivorship[claims[0].name] == definition.Union {
+		return p.union(claims)
+	}
 	best := -1
 	since, removes := p.removal(claims)
 	for i := range claims {
@@ -108,7 +114,7 @@ func (p *profile) survivor(claims []claim) (claim, bool) {
 // removal finds the newest removal, where removals take what was before them.
 func (p *profile) removal(claims []claim) (since schemas.Instant, removes bool) {
 	rule := p.plan.Profile.Survivorship[claims[0].name]
-	if rule != definition.First && rule != definition.Largest {
+	if rule != definition.First && rule != definition.Largest && rule != definition.Union {
 		return 0, false
 	}
 	for i := range claims {
@@ -126,6 +132,8 @@ func (p *profile) reduce(claims []claim) (kept []claim, forgot bool) {
 	switch p.plan.Profile.Survivorship[claims[0].name] {
 	case definition.First, definition.Largest:
 		kept, forgot = p.candidates(claims)
+	case definition.Union:
+		kept, forgot = p.united(claims)
 	default:
 		kept = claims[:1]
 	}
@@ -162,6 +170,51 @@ func (p *profile) candidates(claims []claim) (kept []claim, forgot bool) {
 	return kept, forgot
 }
 
+// united keeps the newest removal and, of claims given newest first, those that
+// are the newest of their value and not removed, as many as a list holds.
+func (p *profile) united(claims []claim) (kept []claim, forgot bool) {
+	since, removes := p.removal(claims)
+	var removal *claim
+	known := map[schemas.Value]bool{}
+	for i := range claims {
+		switch c := &claims[i]; {
+		case c.value.Kind == schemas.Null:
+			if c.time == since && removal == nil {
+				removal = c
+			}
+		case removes && c.time < since, known[c.value]:
+		case len(kept) == expression.MostListed:
+			forgot = true
+		default:
+			kept, known[c.value] = append(kept, *c), true
+		}
+	}
+	if removal != nil {
+		kept = append(kept, *removal)
+	}
+	return kept, forgot
+}
+
+// union is the list of all values that claims in any order leave.
+func (p *profile) union(claims []claim) (claim, bool) {
+	claims = slices.Clone(claims)
+	slices.SortFunc(claims, func(a, b claim) int { return -p.compareClaims(&a, &b) })
+	kept, forgot := p.united(claims)
+	kept = slices.DeleteFunc(kept, func(c claim) bool { return c.value.Kind == schemas.Null })
+	if len(kept) == 0 {
+		return claim{}, false
+	}
+	newest := kept[0]
+	var values []schemas.Value
+	for i := range kept {
+		values = append(values, kept[i].value)
+	}
+	slices.SortFunc(values, schemas.Value.Compare)
+	newest.value = expression.ListOf(values)
+	newest.cut = forgot || len(expression.Elements(newest.value)) < len(values)
+	return newest, true
+}
+
 // claim adds what an event says to a fragment's claims.
 func (p *profile) claim(f *schemas.Fragment, said schemas.Properties, at schemas.Instant, source string, drop func(string)) {
 	all, sound := claimsOf(f.Claims)
@@ -176,7 +229,13 @@ func (p *profile) claim(f *schemas.Fragment, said schemas.Properties, at schemas
 			drop(DropAttributeTooLong)
 			continue
 		}
-		all = append(all, claim{name, clean(value, longestAttribute), at, source})
+		if p.plan.Profile.Survivorship[name] == definition.Union && value.Kind != schemas.Null {
+			for _, element := range expression.ValuesOf(value) {
+				all = append(all, claim{name: name, value: clean(element, longestAttribute), time: at, source: source})
+			}
+			continue
+		}
+		all = append(all, claim{name: name, value: clean(value, longestAttribute), time: at, source: source})
 	}
 	f.Claims = p.packClaims(all, mostClaimed, drop)
 }
@@ -200,7 +259,10 @@ func (p *profile) packClaims(all []claim, most int, drop func(string)) []byte {
 			break
 		}
 		kept, forgot := p.reduce(all[:n])
-		if forgot {
+		switch {
+		case forgot && p.plan.Profile.Survivorship[kept[0].name] == definition.Union:
+			drop(DropListFull)
+		case forgot:
 			drop(DropClaimsForgotten)
 		}
 		packed = appendClaims(packed, kept)

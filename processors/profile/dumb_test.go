@@ -285,6 +285,9 @@ func (h *history) attribute(name string, identifiers []string) schemas.Value {
 		}
 	}
 	rule := h.plan.Profile.Survivorship[name]
+	if rule == definition.Union {
+		return unionOf(all, func(s said) (schemas.Value, bool) { return s.value, s.at >= removed })
+	}
 	if rule == definition.First || rule == definition.Largest {
 		all = slices.DeleteFunc(all, func(s said) bool { return s.value.Kind == schemas.Null || s.at < removed })
 	}
@@ -315,6 +318,21 @@ func (h *history) attribute(name string, identifiers []string) schemas.Value {
 		}
 	}
 	return best.value
+}
+
+// unionOf is the sorted list of the different values that are not removed.
+func unionOf[T any](all []T, value func(T) (v schemas.Value, stays bool)) schemas.Value {
+	var different []schemas.Value
+	for _, x := range all {
+		if v, stays := value(x); stays && v.Kind != schemas.Null && !slices.Contains(different, v) {
+			different = append(different, v)
+		}
+	}
+	if len(different) == 0 {
+		return schemas.Value{}
+	}
+	slices.SortFunc(different, schemas.Value.Compare)
+	return expression.ListOf(different)
 }
 
 // biography is what the dumb implementation expects of one person: what they

@@ -42,7 +42,7 @@ func everyTerm(t fatal, exact int) *definition.Plan {
 	plan := planOf(terms...)
 	plan.Profile.ExactPoints = exact
 	plan.Profile.Survivorship = map[string]definition.Survivorship{
-		"f": definition.First, "l": definition.Largest, "p": definition.Priority,
+		"f": definition.First, "l": definition.Largest, "p": definition.Priority, "u": definition.Union,
 	}
 	plan.Profile.SourcePriority = map[string]int{"crm": 2, "web": 1}
 	plan.Profile.DuplicateWindow = 1000 * time.Hour
@@ -62,7 +62,7 @@ func drawEvents(t *rapid.T, most int, identifiers ...string) []schemas.PersonEve
 		if v := drawValue(t, "amount"); v.Kind != schemas.Null {
 			m.Event.Properties = schemas.Properties{{Name: "amount", Value: v}}
 		}
-		for _, name := range []string{"f", "l", "n", "p"} {
+		for _, name := range []string{"f", "l", "n", "p", "u"} {
 			if rapid.IntRange(0, 3).Draw(t, "says "+name) == 0 {
 				m.Event.Attributes = m.Event.Attributes.Set(name, drawValue(t, name))
 			}
@@ -229,7 +229,7 @@ func TestAttributesAreWhatANaiveRecountSays(t *testing.T) {
 			w.hear(m)
 			h.add(&m)
 			x := w.told(plan, sarah)
-			for _, name := range []string{"f", "l", "n", "p"} {
+			for _, name := range []string{"f", "l", "n", "p", "u"} {
 				if want := h.attribute(name, []string{mail, phone}); x.attributes[name] != want {
 					t.Fatalf("%s is %v, want %v", name, x.attributes[name], want)
 				}

@@ -109,7 +109,7 @@ func FuzzDamagedColumns(f *testing.F) {
 	b.addPoint(point{9000, schemas.NumberOf(1.5)}, true)
 	s := series{id: 1, points: appendPoints(nil, []point{{1, schemas.Value{}}, {2, schemas.TextOf("x")}}), buckets: appendBucket(nil, &b)}
 	f.Add(appendSeries(nil, []series{s}))
-	f.Add(appendClaims(nil, []claim{{"a", schemas.NumberOf(1), 5, "web"}}))
+	f.Add(appendClaims(nil, []claim{{name: "a", value: schemas.NumberOf(1), time: 5, source: "web"}}))
 	f.Add(appendBytes(nil, appendMoment(nil, &Moment{ID: "1"})))
 	f.Fuzz(func(t *testing.T, column []byte) {
 		good := sound(&schemas.Fragment{Series: column, Claims: column, Timeline: column, Recent: column})

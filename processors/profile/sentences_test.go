@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,6 +208,42 @@ func TestARemovalTakesWhatWasFirstOrLargestBeforeIt(t *testing.T) {
 	x := w.told(plan, sarah)
 	if x.attributes["channel"] != schemas.TextOf("app") || x.attributes["level"] != schemas.NumberOf(2) {
 		t.Errorf("after a late removal: %v", x.attributes)
+	}
+}
+
+func TestAListOfAllValuesGrowsByElementsAndLosesWhatWasRemoved(t *testing.T) {
+	plan := planOf()
+	plan.Profile.Survivorship = map[string]definition.Survivorship{"tags": definition.Union}
+	w := newWorld(t, plan)
+	is := func(want string) {
+		t.Helper()
+		if x := w.told(plan, sarah); x.attributes["tags"].String() != want {
+			t.Errorf("tags are %v, want %s", x.attributes["tags"], want)
+		}
+	}
+	w.hear(says(mail, "1", "web", start, text("tags", "vip")))
+	w.hear(says(phone, "2", "crm", start+2*day, text("tags", `["early","vip"]`), text("city", "Nice")))
+	is(`["early","vip"]`)
+	w.hear(says(phone, "3", "crm", start+3*day, schemas.Property{Name: "tags"}))
+	is("null")
+	late := says(mail, "4", "web", start+4*day, text("tags", "late"))
+	late.Event.Time = start + day
+	w.hear(late)
+	is("null")
+	w.hear(says(mail, "5", "web", start+5*day, text("tags", "back")))
+	is(`["back"]`)
+}
+
+func TestAListOfAllValuesKeepsTheNewestAndCountsTheOthers(t *testing.T) {
+	plan := planOf()
+	plan.Profile.Survivorship = map[string]definition.Survivorship{"tags": definition.Union}
+	w := newWorld(t, plan)
+	for i := range expression.MostListed + 2 {
+		w.hear(says([]string{mail, phone}[i%2], fmt.Sprint(i), "web", start+schemas.Instant(i)*day, text("tags", fmt.Sprintf("t%02d", i))))
+	}
+	list := expression.Elements(w.told(plan, sarah).attributes["tags"])
+	if len(list) != expression.MostListed || list[0] != `"t02"` || w.drops[profile.DropListFull] != 2 {
+		t.Errorf("%d values from %s, drops %v", len(list), list[0], w.drops)
 	}
 }
 

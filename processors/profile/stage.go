@@ -22,6 +22,7 @@ const (
 	DropExpired          = "expired"              // the event is of somebody who had been silent for too long by then: nothing is kept of it
 	DropAttributesFull   = "attributes-full"      // the identifier has too many attributes; those late in the alphabet went
 	DropClaimsForgotten  = "claims-forgotten"     // see mostCandidates
+	DropListFull         = "list-full"            // a list of all values of an attribute does not hold all: the newest stay
 	DropRowFull          = "row-full"             // the row reached its bound and was cut
 )
 

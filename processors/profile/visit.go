@@ -308,6 +308,9 @@ func (v *visit) tellAttributes(c *schemas.Change) {
 			now := schemas.Property{Name: survive[0].name, Value: survive[0].value}
 			if len(told) == 0 || told[0] != now || v.restate {
 				c.Attributes = append(c.Attributes, now)
+				if survive[0].cut {
+					v.out.Drop(DropListFull)
+				}
 			}
 			if len(told) > 0 && told[0].Name == now.Name {
 				told = told[1:]

@@ -163,6 +163,7 @@ func (l lives) event(t *rapid.T, i int, now schemas.Instant) schemas.Event {
 	property(t, &e.Attributes, "tier", schemas.NumberOf(1), schemas.NumberOf(2), schemas.NumberOf(3), schemas.Value{})
 	property(t, &e.Attributes, "city", schemas.TextOf("Lyon"), schemas.TextOf("Bonn"), schemas.Value{})
 	property(t, &e.Attributes, "signup", schemas.TextOf("shop"), schemas.TextOf("web"), schemas.Value{})
+	property(t, &e.Attributes, "tags", schemas.TextOf("vip"), schemas.TextOf("gone"), schemas.TextOf("new"), schemas.NumberOf(7), schemas.Value{})
 	property(t, &e.Attributes, "renewal", schemas.TextOf("2026-01-09"), schemas.TextOf("2020-01-20"), schemas.TextOf("2026-02-28"), schemas.Value{})
 	property(t, &e.Attributes, "consent.marketing", schemas.BooleanOf(true), schemas.BooleanOf(false))
 	return e

@@ -166,7 +166,7 @@ func attributes(events []told, rules definition.ProfileRules) schemas.Properties
 	var all schemas.Properties
 	for name, about := range claims {
 		rule := rules.Survivorship[name]
-		if rule == definition.First || rule == definition.Largest { // a removal takes what was before it
+		if rule == definition.First || rule == definition.Largest || rule == definition.Union { // a removal takes what was before it
 			removed := schemas.Instant(-1)
 			for _, c := range about {
 				if c.value.Kind == schemas.Null {
@@ -176,6 +176,17 @@ func attributes(events []told, rules definition.ProfileRules) schemas.Properties
 			about = slices.DeleteFunc(about, func(c claim) bool { return c.value.Kind == schemas.Null || c.at < removed })
 		}
 		if len(about) == 0 {
+			continue
+		}
+		if rule == definition.Union {
+			var values []schemas.Value
+			for _, c := range about {
+				if !slices.Contains(values, c.value) {
+					values = append(values, c.value)
+				}
+			}
+			slices.SortFunc(values, schemas.Value.Compare)
+			all = all.Set(name, expression.ListOf(values))
 			continue
 		}
 		best := slices.MaxFunc(about, func(a, b claim) int {
