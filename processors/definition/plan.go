@@ -45,6 +45,7 @@ type Namespace struct {
 	Session   time.Duration // a shared device, whose links hold within a session: until it was not used for so long, in whole minutes; 0: for ever
 	Expires   time.Duration // whoever has only identifiers with an expiry is forgotten after so long a silence; 0: never
 	Labels    []string      // of its values
+	Country   Country       // of telephone numbers without a country code; zero: they stay as they are
 	Strict    bool          // a shared device: it never joins two people whom stronger identifiers name; false: the newest login has it
 }
 

@@ -77,7 +77,9 @@ func (f *fields) namespace() Namespace {
 		Labels:    values(f.texts("labels")),
 	}
 	n.Session = f.session(n.Links)
-	if node := f.required("name", "email"); node != nil {
+	node := f.required("name", "email")
+	n.Country = f.country(node)
+	if node != nil {
 		if n.Name = node.Value; !goodName.MatchString(n.Name) {
 			f.document.refuse(node, fmt.Sprintf("%q is not a name", n.Name), "use letters, digits and _ . - after a letter")
 		}

@@ -178,7 +178,7 @@ func (w *work) rewriteAll(es []ast.Expr, s scope) []ast.Expr {
 // membership rewrites x in [constants].
 func (w *work) membership(e ast.Expr, call ast.CallExpr, s scope) ast.Expr {
 	list := call.Args()[1]
-	if isListed(list) {
+	if w.isListed(list) {
 		return w.factory.NewCall(e.ID(), operators.In, w.rewrite(call.Args()[0], s), w.rewrite(list, s))
 	}
 	if list.Kind() != ast.ListKind {

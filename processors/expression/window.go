@@ -119,9 +119,13 @@ func (w *work) operandOf(compared, constant ast.Expr) (operand, bool) {
 
 // isListed tells whether e is a chain that ends in list(...), or may be a list
 // with a name.
-func isListed(e ast.Expr) bool {
-	if of, _, ok := path(e); ok && (of == "features" || of == "p") {
+func (w *work) isListed(e ast.Expr) bool {
+	switch of, name, ok := path(e); {
+	case ok && of == "features":
 		return true // the checker knows its type
+	case ok && of == "p":
+		t, defined := w.environment.Attributes[name]
+		return w.environment.Attributes == nil || defined && t == ListType
 	}
 	calls, ok := steps(e)
 	return ok && calls[len(calls)-1].AsCall().FunctionName() == "list"

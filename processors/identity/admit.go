@@ -232,8 +232,11 @@ func (r *rules) checkIdentifiers(ids []schemas.Identifier) ([]schemas.Identifier
 		if !utf8.ValidString(id.Namespace) || !utf8.ValidString(id.Value) { // before normalising, which would hide it
 			return nil, faultf("bad-identifier", "an identifier is not UTF-8, at %.80q: send it as text", id.Namespace)
 		}
-		normal := Normalise(id)
-		if f := checkIdentifier(normal); f != nil {
+		normal, f := r.normalise(id)
+		if f == nil {
+			f = checkIdentifier(normal)
+		}
+		if f != nil {
 			return nil, f
 		}
 		ok = ok && normal == id && !r.worthless(id) && (i == 0 || r.stronger(ids[i-1], id) < 0)
@@ -243,7 +246,7 @@ func (r *rules) checkIdentifiers(ids []schemas.Identifier) ([]schemas.Identifier
 	}
 	mended := make([]schemas.Identifier, 0, len(ids))
 	for _, id := range ids {
-		normal := Normalise(id)
+		normal, _ := r.normalise(id)
 		asSent := schemas.Identifier{Namespace: normal.Namespace, Value: id.Value} // -1 is no telephone number 1
 		if !r.worthless(normal) && !r.worthless(asSent) {
 			mended = append(mended, normal)

@@ -205,3 +205,36 @@ func TestATelephoneNumberThatIsNoneIsDropped(t *testing.T) {
 		}
 	}
 }
+
+func TestATelephoneNumberOfTheCountryIsWrittenAsAbroad(t *testing.T) {
+	for _, c := range []struct{ country, sent, want string }{ // want empty: refused
+		{"DE", "030 123456", "+4930123456"}, {"DE", "+49 30 123456", "+4930123456"}, {"DE", "0049 30 123456", "+4930123456"},
+		{"DE", "+33 1 23 45 67 89", "+33123456789"}, {"DE", "123456", ""}, {"DE", "4930123456", ""}, {"DE", "0301", ""},
+		{"FR", "01 23 45 67 89", "+33123456789"}, {"FR", "01 23 45 67", ""}, {"FR", "01 23 45 67 89 10", ""},
+		{"ES", "912 345 678", "+34912345678"}, {"ES", "34912345678", "+34912345678"}, {"ES", "345678", ""},
+		{"IT", "06 1234567", "+39061234567"}, {"IT", "39061234567", ""}, {"IT", "390612345678", "+390612345678"},
+		{"US", "(415) 555-0132", "+14155550132"}, {"US", "1-415-555-0132", "+14155550132"}, {"US", "555-0132", ""},
+		{"GB", "020 7946 0018", "+442079460018"}, {"", "030 123456", "030123456"},
+	} {
+		set, err := definition.Parse("rules.yaml", []byte("kind: identity\nnamespaces: [{name: email, priority: 9}, {name: phone, country: \""+c.country+"\"}]\n"))
+		if c.country == "" {
+			set, err = definition.Parse("rules.yaml", []byte("kind: identity\nnamespaces: [{name: email, priority: 9}, {name: phone}]\n"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := set.Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, 1, plan.Identity)
+		w.put(event("1", 1, "email:a", "phone:"+c.sent))
+		w.rest(loopFirst)
+		switch {
+		case c.want == "" && (len(w.letters) != 1 || w.letters[0].Reason != "kairos-identity-ambiguous-phone"):
+			t.Errorf("%s in %s: %d dead letters", c.sent, c.country, len(w.letters))
+		case c.want != "" && w.people()["phone:"+c.want] == "":
+			t.Errorf("%s in %s is %v", c.sent, c.country, w.people())
+		}
+	}
+}

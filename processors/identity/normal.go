@@ -22,6 +22,27 @@ func Normalise(id schemas.Identifier) schemas.Identifier {
 	return id
 }
 
+// normalise is Normalise where a telephone number may be one of the country of
+// its namespace.
+func (r *rules) normalise(id schemas.Identifier) (schemas.Identifier, *fault) {
+	normal := Normalise(id)
+	country := &r.namespace(normal.Namespace).country
+	asSent := schemas.Identifier{Namespace: normal.Namespace, Value: strings.TrimSpace(id.Value)}
+	if country.Name == "" || !isDigits(normal.Value) || r.worthless(normal) || r.worthless(asSent) {
+		return normal, nil
+	}
+	international, ok := country.International(normal.Value)
+	if !ok {
+		return normal, faultf("ambiguous-phone", "the telephone number %.40q is none of %s, or may be several: send it with + and its country's code", id.Value, country.Name)
+	}
+	normal.Value = international
+	return normal, nil
+}
+
+func isDigits(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+}
+
 // phone writes a number as E.164 does, as far as that can be told without
 // knowing the country. What is no number stays as it is.
 func phone(s string) string {
@@ -35,7 +56,7 @@ func phone(s string) string {
 		digits = "+" + digits[2:]
 	}
 	number := strings.TrimPrefix(digits, "+")
-	if number == "" || strings.ContainsFunc(number, func(c rune) bool { return c < '0' || c > '9' }) {
+	if !isDigits(number) {
 		return s
 	}
 	return digits

@@ -38,6 +38,7 @@ type namespace struct {
 	session  schemas.Instant // the gap that ends a session, in whole minutes; 0: not bound to sessions
 	strict   bool            // never joins two people whom stronger identifiers name: so with all that is bound to sessions
 	expires  schemas.Instant // 0: never
+	country  definition.Country
 	blocked  func(string) bool
 }
 
@@ -57,8 +58,8 @@ func prepare(d definition.IdentityRules, events map[string]map[string]expression
 		ns := &namespace{
 			name: n.Name, priority: n.Priority, slot: -1, limit: int32(min(n.PerPerson, math.MaxInt32)),
 			window: schemas.Instant(n.Window.Milliseconds()), links: n.Links, blocked: n.Blocked,
-			expires: schemas.Instant(n.Expires.Milliseconds()),
-			strict:  n.Strict || n.Session > 0, session: schemas.Instant(n.Session.Milliseconds()),
+			expires: schemas.Instant(n.Expires.Milliseconds()), country: n.Country,
+			strict: n.Strict || n.Session > 0, session: schemas.Instant(n.Session.Milliseconds()),
 		}
 		switch {
 		case n.PerPerson <= 0:
