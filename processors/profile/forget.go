@@ -43,12 +43,8 @@ func (v *visit) forgetsAt(i int) schemas.Instant {
 
 // expiryOf is when a packed moment expires; 0: never.
 func (p *profile) expiryOf(entry []byte) schemas.Instant {
-	r := reader{rest: entry}
-	t := schemas.Instant(r.varint())
-	r.byte()
-	r.uvarint()
-	r.bytes()
-	keep := p.plan.Expires[string(r.bytes())]
+	name, t := nameOf(entry)
+	keep := p.plan.Expires[name]
 	if keep == 0 {
 		return 0
 	}

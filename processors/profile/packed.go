@@ -24,6 +24,7 @@ const (
 	tagDouble  = 3 // fixed: the bits of the float
 	tagInteger = 4 // varint: a number without a fraction, at most 2^53 in size
 	tagText    = 5 // text
+	tagCents   = 6 // varint: hundredths, of a number that has no more digits. Older rows hold doubles for it
 )
 
 const largestInteger = 1 << 53
@@ -49,6 +50,9 @@ func appendValue(dst []byte, v schemas.Value) []byte {
 	case schemas.Number:
 		if v.Number == math.Trunc(v.Number) && math.Abs(v.Number) <= largestInteger {
 			return binary.AppendVarint(append(dst, tagInteger), int64(v.Number))
+		}
+		if cents := math.Round(v.Number * 100); cents/100 == v.Number && math.Abs(cents) <= largestInteger {
+			return binary.AppendVarint(append(dst, tagCents), int64(cents))
 		}
 		return appendFixed(append(dst, tagDouble), math.Float64bits(v.Number))
 	case schemas.Text:
@@ -166,6 +170,8 @@ func (r *reader) value() schemas.Value {
 		return schemas.NumberOf(math.Float64frombits(r.fixed()))
 	case tagInteger:
 		return schemas.NumberOf(float64(r.varint()))
+	case tagCents:
+		return schemas.NumberOf(float64(r.varint()) / 100)
 	case tagText:
 		return schemas.TextOf(r.text())
 	default:
@@ -180,7 +186,7 @@ func (r *reader) skip() {
 	case tagNull, tagFalse, tagTrue:
 	case tagDouble:
 		r.fixed()
-	case tagInteger:
+	case tagInteger, tagCents:
 		r.varint()
 	case tagText:
 		r.bytes()

@@ -1,7 +1,9 @@
 package profile
 
 import (
+	"encoding/binary"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -100,6 +102,46 @@ func TestAMomentIsCutToItsBound(t *testing.T) {
 			t.Errorf("%d bytes, cut %v, reads back %v", len(entry), wasCut, ok)
 		}
 	}
+}
+
+// What was written before names were words and prices cents is read for ever.
+func TestOlderMomentsAndValuesStillRead(t *testing.T) {
+	entry := append(binary.AppendVarint(nil, 9000), flagFuture)
+	entry = binary.AppendUvarint(entry, 500)
+	entry = appendText(appendText(appendText(entry, "e1"), "purchase"), "web")
+	entry = appendFixed(append(appendText(entry, "price"), tagDouble), math.Float64bits(2.95))
+	want := Moment{
+		Time: 9000, Received: 9500, ID: "e1", Name: "purchase", Source: "web", Future: true,
+		Properties: schemas.Properties{{Name: "price", Value: schemas.NumberOf(2.95)}},
+	}
+	if m, ok := momentOf(entry); !ok || !reflect.DeepEqual(m, want) {
+		t.Errorf("%+v %v", m, ok)
+	}
+	if name, at := nameOf(entry); name != "purchase" || at != 9000 {
+		t.Errorf("%s at %d", name, at)
+	}
+}
+
+func TestMomentsComeBackWhateverTheyAreCalled(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.SampledFrom(words), rapid.String())
+		number := rapid.OneOf(rapid.Float64(), rapid.Map(rapid.IntRange(-1e6, 1e6), func(n int) float64 { return float64(n) / 100 }))
+		m := Moment{
+			Time: schemas.Instant(rapid.Int64Range(-1e15, 1e15).Draw(t, "time")), ID: rapid.String().Draw(t, "id"), Name: text.Draw(t, "name"), Source: text.Draw(t, "source"),
+			Future: rapid.Bool().Draw(t, "future"), Cut: rapid.Bool().Draw(t, "cut"),
+		}
+		m.Received = m.Time + schemas.Instant(rapid.Int64Range(0, 1e6).Draw(t, "later"))
+		for range rapid.IntRange(0, 3).Draw(t, "properties") {
+			m.Properties = append(m.Properties, schemas.Property{Name: text.Draw(t, "property"), Value: clean(schemas.NumberOf(number.Draw(t, "value")), 100)})
+		}
+		entry := appendMoment(nil, &m)
+		if back, ok := momentOf(entry); !ok || !reflect.DeepEqual(back, m) {
+			t.Fatalf("%+v becomes %+v %v", m, back, ok)
+		}
+		if name, at := nameOf(entry); name != m.Name || at != m.Time {
+			t.Fatalf("%+v is called %s at %d", m, name, at)
+		}
+	})
 }
 
 // FuzzDamagedColumns: no bytes that arrive as a fragment may do more than be

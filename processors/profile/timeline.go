@@ -23,15 +23,20 @@ type Moment struct {
 const (
 	flagFuture = 1
 	flagCut    = 2
+	flagWords  = 4 // names are written as words: see words.go. Older entries are not
+	flagAtOnce = 8 // received when it happened, which is not said again
 
 	largestMoment = 2048 // bytes; a larger event loses its properties, last first
 )
 
 // The column Timeline: per event, by time and then by these bytes, uvarint
-// length of what follows; varint time; flags; uvarint received-time; texts id,
-// name, source; per property text name, value.
+// length of what follows; varint time; flags; uvarint received-time unless at
+// once; text id; words name, source; per property word name, value.
 func appendMoment(dst []byte, m *Moment) []byte {
-	flags := byte(0)
+	flags := byte(flagWords)
+	if m.Received == m.Time {
+		flags |= flagAtOnce
+	}
 	if m.Future {
 		flags |= flagFuture
 	}
@@ -39,10 +44,12 @@ func appendMoment(dst []byte, m *Moment) []byte {
 		flags |= flagCut
 	}
 	dst = binary.AppendVarint(dst, int64(m.Time))
-	dst = binary.AppendUvarint(append(dst, flags), uint64(m.Received-m.Time))
-	dst = appendText(appendText(appendText(dst, m.ID), m.Name), m.Source)
+	if dst = append(dst, flags); flags&flagAtOnce == 0 {
+		dst = binary.AppendUvarint(dst, uint64(m.Received-m.Time))
+	}
+	dst = appendWord(appendWord(appendText(dst, m.ID), m.Name), m.Source)
 	for i := range m.Properties {
-		dst = appendValue(appendText(dst, m.Properties[i].Name), m.Properties[i].Value)
+		dst = appendValue(appendWord(dst, m.Properties[i].Name), m.Properties[i].Value)
 	}
 	return dst
 }
@@ -52,12 +59,34 @@ func momentOf(entry []byte) (Moment, bool) {
 	m := Moment{Time: schemas.Instant(r.varint())}
 	flags := r.byte()
 	m.Future, m.Cut = flags&flagFuture != 0, flags&flagCut != 0
-	m.Received = m.Time + schemas.Instant(r.uvarint())
-	m.ID, m.Name, m.Source = r.text(), r.text(), r.text()
+	m.Received = m.Time
+	if flags&flagAtOnce == 0 {
+		m.Received += schemas.Instant(r.uvarint())
+	}
+	name := r.text
+	if flags&flagWords != 0 {
+		name = r.wordText
+	}
+	m.ID, m.Name, m.Source = r.text(), name(), name()
 	for len(r.rest) > 0 {
-		m.Properties = append(m.Properties, schemas.Property{Name: r.text(), Value: r.value()})
+		m.Properties = append(m.Properties, schemas.Property{Name: name(), Value: r.value()})
 	}
 	return m, !r.bad
+}
+
+// nameOf is what the event of a packed moment is called, and when it happened.
+func nameOf(entry []byte) (name string, t schemas.Instant) {
+	r := reader{rest: entry}
+	t = schemas.Instant(r.varint())
+	flags := r.byte()
+	if flags&flagAtOnce == 0 {
+		r.uvarint()
+	}
+	r.bytes()
+	if flags&flagWords == 0 {
+		return r.text(), t
+	}
+	return r.wordText(), t
 }
 
 // moments unpacks a timeline, oldest first.
