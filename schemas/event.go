@@ -100,7 +100,7 @@ type Change struct {
 	Forgotten   bool         `avro:"forgotten,default=false"` // of somebody who is gone: nothing of them is to be kept
 	Features    []Feature    `avro:"features"`                // changed ones, by rising ID
 	Attributes  Properties   `avro:"attributes"`              // changed ones; Null: removed
-	Identifiers []Identifier `avro:"identifiers"`             // all of them, sorted; empty when unchanged
+	Identifiers []Identifier `avro:"identifiers"`             // all of them, sorted; empty when unchanged; one without namespace and value when there is none any more
 }
 
 // ReasonErased is the reason of a Change by which a person is erased, and of

@@ -211,6 +211,24 @@ func TestARemovalTakesWhatWasFirstOrLargestBeforeIt(t *testing.T) {
 	}
 }
 
+func TestWhoHasOnlySessionsLeftHasNoAddressAnyMore(t *testing.T) {
+	plan := planOf()
+	w := newWorld(t, plan)
+	tablet := schemas.SessionKey(schemas.Identifier{Namespace: "tablet", Value: "t"}, start)
+	w.hear(says(mail, "1", "web", start, text("city", "Lyon")))
+	w.hear(says(tablet, "2", "web", start))
+	w.hear(moves(sarah, "other", mail, 1, start+minute))
+	last := w.changes[len(w.changes)-1]
+	for _, c := range w.changes {
+		if c.Person == sarah && len(c.Identifiers) > 0 {
+			last = c
+		}
+	}
+	if !slices.Equal(last.Identifiers, []schemas.Identifier{{}}) {
+		t.Errorf("the last word about her addresses is %v", last.Identifiers)
+	}
+}
+
 func TestAListOfAllValuesGrowsByElementsAndLosesWhatWasRemoved(t *testing.T) {
 	plan := planOf()
 	plan.Profile.Survivorship = map[string]definition.Survivorship{"tags": definition.Union}

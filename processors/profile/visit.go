@@ -61,8 +61,9 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 	}
 	v.columns = make([][]series, len(v.row.Fragments))
 	if v.row.Rules != p.rules {
-		v.adopt()
-		v.tell(ReasonDefinition, "")
+		if v.adopt(); !v.row.Expired { // of nobody nothing is told
+			v.tell(ReasonDefinition, "")
+		}
 	}
 	return v
 }
@@ -333,6 +334,9 @@ func (v *visit) tellIdentifiers(c *schemas.Change) {
 				continue // a shared device is nobody's address once the session is over
 			}
 			c.Identifiers = append(c.Identifiers, schemas.IdentifierOf(key))
+		}
+		if len(c.Identifiers) == 0 && len(now) > 0 && (v.restate || slices.ContainsFunc(v.members, func(key string) bool { return !schemas.IsSession(key) })) {
+			c.Identifiers = []schemas.Identifier{{}} // else the last ones would stay with those who were told
 		}
 	}
 }
