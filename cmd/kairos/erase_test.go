@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +53,15 @@ func TestNoByteOfAnErasedPersonIsLeftAnywhere(t *testing.T) {
 		})
 		if where := whereIs(t, broker, canary); len(where) == 0 {
 			t.Fatal("the canary is nowhere: there is nothing to erase")
+		}
+		held := ""
+		await(t, "the export holds all of her", func() bool {
+			held = expect(t, 0, "export", "email="+canary+"@example.org", brokers)
+			return !slices.ContainsFunc([]string{canary + "-device", canary + "-text", canary + "-event", canary + "-source", canary + "-sarah", `"win_back"`, `"destination": "app"`, "kairos-identity-undecodable"},
+				func(part string) bool { return !strings.Contains(held, part) })
+		})
+		if strings.Contains(held, tom) || strings.Contains(expect(t, 0, "export", "email="+tom, brokers), canary) {
+			t.Error("an export tells of somebody else")
 		}
 		dry := expect(t, 0, "erase", "device_id="+canary+"-device", "--dry-run", brokers)
 		if !strings.Contains(dry, `"rows": 2`) {
@@ -203,4 +214,48 @@ func filesHold(t *testing.T, dir, text string) bool {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// Over HTTP, and on a cluster that sealed nothing before: the receipt says so.
+func TestTheAPIExportsAndErasesAndSaysWhatTheLogStillHolds(t *testing.T) {
+	brokers := embedded(t)
+	expect(t, 0, "apply", "-f", "demo/definitions", brokers, "--partitions=2")
+	r := start(t, brokers, "--receipts="+filepath.Join(t.TempDir(), "key.pem"))
+	r.await(t, "/readyz", http.StatusOK)
+	expect(t, 0, "send", "--door=http://"+r.door, `{"name": "cancel", "identifiers": {"email": "sarah@example.org"}}`)
+	of := "http://" + r.api + "/v1/profiles/email/sarah@example.org"
+	await(t, "she is in win_back", func() bool {
+		var a answered
+		return get(t, of, &a) == http.StatusOK && len(a.Audiences) > 0
+	})
+	var held struct {
+		Events []struct {
+			Name string `json:"name"`
+		} `json:"events"`
+	}
+	if status := get(t, "http://"+r.api+"/v1/exports/email/sarah@example.org", &held); status != http.StatusOK || len(held.Events) != 1 || held.Events[0].Name != "cancel" {
+		t.Errorf("the export answers %d %+v", status, held)
+	}
+	for _, query := range []string{"?dry_run=true", ""} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, of+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("DELETE %s answers %d %s %v", query, response.StatusCode, body, err)
+		}
+		if said := strings.Contains(string(body), "never sealed"); !said {
+			t.Errorf("the receipt does not say that the log holds her event: %s", body)
+		}
+		want := map[string]int{"": http.StatusNotFound, "?dry_run=true": http.StatusOK}[query]
+		if status := get(t, of, nil); status != want {
+			t.Errorf("after DELETE %s the profile answers %d", query, status)
+		}
+	}
 }

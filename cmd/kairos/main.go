@@ -43,6 +43,7 @@ type commands struct {
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
 	Audience    audienceCommand    `cmd:"" group:"Use it" help:"How large audiences are, who is in them, what a draft would do."`
 	Identity    identityCommand    `cmd:"" group:"Use it" help:"Explain why identifiers are one person, part them, join them again."`
+	Export      exportCommand      `cmd:"" group:"Use it" help:"Everything that is held about a person, for themselves."`
 	Erase       eraseCommand       `cmd:"" group:"Use it" help:"Leave nothing of a person, and say so with a signed receipt."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Capacity    capacityCommand    `cmd:"" group:"Other" help:"What a load of so many events, people and audiences would take, by what was measured."`

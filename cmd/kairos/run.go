@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kairos/cmd/internal/collector"
+	"kairos/cmd/internal/erasure"
 	"kairos/cmd/internal/pipeline"
 	"kairos/cmd/internal/profileapi"
 	"kairos/cmd/internal/service"
@@ -28,6 +29,7 @@ type runCommand struct {
 	Tokens    string   `placeholder:"FILE" type:"existingfile" help:"Who may ask the API for what: hashed tokens and their scopes. Without: everybody, on loopback only."`
 	Peers     []string `placeholder:"URL" help:"The APIs of other processes, which have the other partitions."`
 	PeerToken string   `placeholder:"FILE" type:"existingfile" help:"The token for the peers, with the scope rows."`
+	Receipts  string   `placeholder:"FILE" help:"The key that signs receipts (see kairos erase); with it the API exports and erases people, for tokens with the scopes exports and erasures."`
 	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
 	Verbose   bool     `short:"v" help:"Log more."`
 }
@@ -97,6 +99,11 @@ func (c *runCommand) api() (api service.API, err error) {
 			return api, err
 		}
 		api.PeerToken = strings.TrimSpace(string(text))
+	}
+	if c.Receipts != "" {
+		if api.Receipts, err = erasure.Key(c.Receipts); err != nil {
+			return api, err
+		}
 	}
 	if c.Tokens != "" {
 		api.Tokens, err = profileapi.ReadTokens(c.Tokens)

@@ -102,7 +102,7 @@ func Erase(ctx context.Context, c Config, s *Subject) (*Receipt, error) {
 		{"what stages have read is deleted", w.trim},
 		{"the log is looked through", w.readLog},
 	} {
-		c.Progress(step.what)
+		w.Progress(step.what)
 		if err := step.do(ctx); err != nil {
 			return nil, fmt.Errorf("erasure %s, while %s: %w; do it again, it goes on where it stopped", w.receipt.ID, step.what, err)
 		}

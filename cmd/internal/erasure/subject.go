@@ -1,7 +1,8 @@
 // Package erasure takes a person out of everything that is kept, and says what
-// it found, what it removed and what it could not.
+// it found, what it removed and what it could not. It also gives a person what is
+// held about them.
 //
-// In: an identifier. Out: a signed [Receipt]. State: none; an erasure that was
+// In: an identifier. Out: a signed [Receipt]; what is [Held]. State: none; an erasure that was
 // interrupted is begun again, and finds less. Laws: the keys go first, so
 // nothing new comes in meanwhile; what is left is never left out of the receipt.
 //

@@ -40,7 +40,14 @@ type Config struct {
 	Partitions int32
 	Now        func() time.Time
 	Kafka      []kgo.Opt // to follow transitions
+	Rights     Rights    // nil: nobody can be exported or erased here
 	Logger     *slog.Logger
+}
+
+// Rights are what a person may ask for. What they give is answered as JSON.
+type Rights interface {
+	Export(ctx context.Context, id schemas.Identifier) (any, error)
+	Erase(ctx context.Context, id schemas.Identifier, dryRun bool) (any, error)
 }
 
 // Local are the rows of this process.
@@ -89,6 +96,8 @@ func (a *API) routes() []route {
 		{"POST", "/v1/profiles", scopeProfiles, "Up to 100 people at once", a.profiles, Batch{}, Answers{}},
 		{"GET", "/v1/profiles/{namespace}/{value}/transitions", scopeTransitions, "A person's entries and exits as they happen, as server-sent events", a.transitions, nil, nil},
 		{"GET", "/v1/audiences", scopeAudiences, "The audiences that there are", a.audiences, nil, Audiences{}},
+		{"GET", "/v1/exports/{namespace}/{value}", scopeExports, "Everything that is held about a person, for themselves", a.export, nil, nil},
+		{"DELETE", "/v1/profiles/{namespace}/{value}", scopeErasures, "Leave nothing of a person; the answer is the signed receipt. With ?dry_run=true only say what is there", a.erase, nil, nil},
 		{"GET", "/v1/rows/{table}", scopeRows, "One row of this process, for its peers", a.row, nil, nil},
 	}
 }
@@ -99,6 +108,9 @@ type Answer struct {
 	// StalenessMS is how many milliseconds ago everything that was accepted had
 	// been dealt with for this person; -1 if that is not known.
 	StalenessMS int64 `json:"staleness_ms"`
+	// Pending says that the person is known and the profile is still on its way:
+	// only the identifiers are here. Ask again.
+	Pending bool `json:"pending"`
 }
 
 // Batch asks for people.
@@ -185,11 +197,63 @@ func (a *API) find(ctx context.Context, namespace, value string) (*Answer, error
 	if err != nil {
 		return nil, err
 	}
-	found := &Answer{portrait.Of(person, plan), -1}
+	found := &Answer{Portrait: portrait.Of(person, plan), StalenessMS: -1}
+	if len(found.Identifiers) == 0 {
+		found.await(person)
+	}
 	if rows.time != 0 {
 		found.StalenessMS = max(0, int64(schemas.InstantOf(a.config.Now())-rows.time))
 	}
 	return found, nil
+}
+
+// await tells of a person whom identity knows and profile does not yet.
+func (f *Answer) await(p *lookup.Person) {
+	f.Pending = true
+	add := func(key string) {
+		id := schemas.IdentifierOf(key)
+		f.Identifiers = append(f.Identifiers, portrait.Identifier{Namespace: id.Namespace, Value: id.Value, Sources: []string{}})
+	}
+	if p.Component == nil {
+		add(p.Asked.String())
+		return
+	}
+	for _, m := range p.Component.Members {
+		if m.Person == p.ID {
+			add(m.Identifier)
+		}
+	}
+}
+
+func (a *API) export(w http.ResponseWriter, r *http.Request) {
+	a.grant(w, r, func(id schemas.Identifier) (any, error) { return a.config.Rights.Export(r.Context(), id) })
+}
+
+func (a *API) erase(w http.ResponseWriter, r *http.Request) {
+	dry := r.URL.Query().Get("dry_run")
+	if dry != "" && dry != "true" && dry != "false" {
+		answer(w, http.StatusBadRequest, problem{"dry_run is true or false"})
+		return
+	}
+	a.grant(w, r, func(id schemas.Identifier) (any, error) { return a.config.Rights.Erase(r.Context(), id, dry == "true") })
+}
+
+func (a *API) grant(w http.ResponseWriter, r *http.Request, do func(schemas.Identifier) (any, error)) {
+	id, err := door.Identifier(r.PathValue("namespace"), r.PathValue("value"))
+	if err != nil {
+		answerError(w, malformedError{err})
+		return
+	}
+	if a.config.Rights == nil {
+		answer(w, http.StatusNotImplemented, problem{"this process exports and erases nobody: start it with --receipts, or use `kairos export` and `kairos erase`"})
+		return
+	}
+	given, err := do(id)
+	if err != nil {
+		answerError(w, err)
+		return
+	}
+	answer(w, http.StatusOK, given)
 }
 
 func (a *API) audiences(w http.ResponseWriter, _ *http.Request) {

@@ -15,9 +15,11 @@ const (
 	scopeTransitions = "transitions"
 	scopeAudiences   = "audiences"
 	scopeRows        = "rows" // for peers: whole rows of anybody
+	scopeExports     = "exports"
+	scopeErasures    = "erasures"
 )
 
-var scopes = []string{scopeProfiles, scopeTransitions, scopeAudiences, scopeRows}
+var scopes = []string{scopeProfiles, scopeTransitions, scopeAudiences, scopeRows, scopeExports, scopeErasures}
 
 // Tokens are who may ask for what. nil lets everybody ask for everything.
 type Tokens struct {
@@ -29,7 +31,7 @@ type Tokens struct {
 //	tokens:
 //	  - name: app
 //	    token: SHA-256 of the token in hexadecimal
-//	    scopes: [profiles, transitions, audiences, rows]
+//	    scopes: [profiles, transitions, audiences, rows, exports, erasures]
 func ReadTokens(path string) (*Tokens, error) {
 	var file struct {
 		Tokens []struct {

@@ -11,6 +11,7 @@ package service
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,7 @@ type API struct {
 	Tokens    *profileapi.Tokens // nil: everybody
 	Peers     []string           // base URLs of other processes' APIs
 	PeerToken string
+	Receipts  ed25519.PrivateKey // signs what people who are erased are given; nil: nobody is exported or erased here
 }
 
 // service is one run.
@@ -302,8 +304,13 @@ func (s *service) serveProfiles(ctx context.Context, group *errgroup.Group) erro
 	if err != nil {
 		return err
 	}
+	granted, closeRights, err := s.rights(ctx)
+	if err != nil {
+		return err
+	}
 	api := profileapi.New(profileapi.Config{
-		Plan: s.plan.Load, Peers: s.API.Peers, PeerToken: s.API.PeerToken, Tokens: s.API.Tokens,
+		Rights: granted,
+		Plan:   s.plan.Load, Peers: s.API.Peers, PeerToken: s.API.PeerToken, Tokens: s.API.Tokens,
 		Partitions: t.Config.Partitions, Now: time.Now, Kafka: s.Kafka, Logger: s.Logger,
 		Local: func() profileapi.Local {
 			if g := s.current.Load(); g != nil {
@@ -312,7 +319,7 @@ func (s *service) serveProfiles(ctx context.Context, group *errgroup.Group) erro
 			return nil
 		},
 	})
-	if err := serve(ctx, group, "api", s.API.Address, api, func() {}); err != nil {
+	if err := serve(ctx, group, "api", s.API.Address, api, closeRights); err != nil {
 		return err
 	}
 	group.Go(func() error { return api.Run(ctx) })
