@@ -40,7 +40,6 @@ func floor(ctx context.Context, args []string) error {
 		kgo.ConsumeTopics(topologies.PersonEvents.Name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.RequireStableFetchOffsets(),
 		kgo.ProducerLinger(0),
 	)
 	if err != nil {
