@@ -89,6 +89,8 @@ type lives struct {
 	events  int
 	exact   bool // what is told again is the same to the last byte
 	brief   bool // all within the window of duplicates, however things overtake each other
+	tablets bool // some devices are bound to sessions
+	typos   bool // some attributes are of the wrong type
 }
 
 func (l lives) draw(t *rapid.T) []schemas.Event {
@@ -118,6 +120,13 @@ func (l lives) draw(t *rapid.T) []schemas.Event {
 
 var namespaces = []string{"crm_id", "email", "device_id", "anonymous_id", "phone"}
 
+func (l lives) identifier(t *rapid.T) schemas.Identifier {
+	if l.tablets && rapid.IntRange(0, 3).Draw(t, "tablet") == 0 {
+		return schemas.Identifier{Namespace: "tablet_id", Value: "t"}
+	}
+	return identifier(t)
+}
+
 func identifier(t *rapid.T) schemas.Identifier {
 	value := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "who")
 	return schemas.Identifier{Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Value: value}
@@ -126,7 +135,7 @@ func identifier(t *rapid.T) schemas.Identifier {
 // command parts, or joins again, two identifiers that most often some event
 // has named together.
 func (l lives) command(t *rapid.T, history []schemas.Event, now schemas.Instant) schemas.Event {
-	pair := []schemas.Identifier{identifier(t), identifier(t)}
+	pair := []schemas.Identifier{l.identifier(t), l.identifier(t)}
 	if n := len(history); n > 0 {
 		if e := history[rapid.IntRange(0, n-1).Draw(t, "about")]; len(e.Identifiers) >= 2 {
 			pair = slices.Clone(e.Identifiers[:2])
@@ -146,13 +155,13 @@ func (l lives) event(t *rapid.T, i int, now schemas.Instant) schemas.Event {
 	e := schemas.Event{
 		ID: fmt.Sprintf("e%d", i), Name: rapid.SampledFrom([]string{"purchase", "purchase", "view", "view", "cancel", "login", "consent"}).Draw(t, "name"),
 		Time: now, Received: now, Source: rapid.SampledFrom([]string{"crm", "web"}).Draw(t, "source"),
-		Identifiers: []schemas.Identifier{identifier(t)},
+		Identifiers: []schemas.Identifier{l.identifier(t)},
 	}
 	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
 		e.Time = now.Add(time.Duration(rapid.SampledFrom([]int{-240, -72, -24, -1, 48}).Draw(t, "by")) * time.Hour)
 	}
 	for l.linking && rapid.IntRange(0, 2).Draw(t, "more") == 0 {
-		e.Identifiers = append(e.Identifiers, identifier(t))
+		e.Identifiers = append(e.Identifiers, l.identifier(t))
 	}
 	property(t, &e.Properties, "amount", schemas.NumberOf(0.1), schemas.NumberOf(1), schemas.NumberOf(5), schemas.NumberOf(9.5), schemas.NumberOf(20), schemas.TextOf("many"))
 	property(t, &e.Properties, "category", schemas.TextOf("shoes"), schemas.TextOf("boots"), schemas.TextOf("hats"))
@@ -166,6 +175,9 @@ func (l lives) event(t *rapid.T, i int, now schemas.Instant) schemas.Event {
 	property(t, &e.Attributes, "tags", schemas.TextOf("vip"), schemas.TextOf("gone"), schemas.TextOf("new"), schemas.NumberOf(7), schemas.Value{})
 	property(t, &e.Attributes, "renewal", schemas.TextOf("2026-01-09"), schemas.TextOf("2020-01-20"), schemas.TextOf("2026-02-28"), schemas.Value{})
 	property(t, &e.Attributes, "consent.marketing", schemas.BooleanOf(true), schemas.BooleanOf(false))
+	if l.typos && rapid.IntRange(0, 9).Draw(t, "typo") == 0 {
+		e.Attributes = e.Attributes.Set("tier", schemas.TextOf("gold"))
+	}
 	return e
 }
 

@@ -94,7 +94,7 @@ var linking = lives{linking: true, events: 40}
 func TestStateIsTheNaiveFoldOfTheHistory(t *testing.T) {
 	plan := lawPlan(t)
 	rapid.Check(t, func(t *rapid.T) {
-		history := linking.draw(t)
+		history := lives{linking: true, events: 40, tablets: true, typos: true}.draw(t)
 		w := world(4, true, 0)
 		end := live(t, w, plan, history, prompt(history))
 		sameState(t, "pipeline here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
@@ -106,7 +106,7 @@ func TestTheOrderOfArrivalDoesNotShow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// Without repetitions that were accepted at another time: which of the two
 		// is the repetition is what the order says.
-		history := lives{linking: true, events: 40, exact: true, brief: true}.draw(t)
+		history := lives{linking: true, events: 40, exact: true, brief: true, tablets: true, typos: true}.draw(t)
 		seed := rapid.Uint64Min(1).Draw(t, "seed")
 		shuffled := rapid.Permutation(slices.Clone(history)).Draw(t, "order")
 		w := world(4, rapid.Bool().Draw(t, "chained"), seed)

@@ -68,9 +68,9 @@ func membersOf(of map[string]string, person string) []string {
 
 func (m *memory) expire(members []string, t schemas.Instant) {
 	last, keep := schemas.Instant(-1), nameless(members, m.plan.Identity)
-	for _, x := range m.events {
-		if !x.forgotten && slices.Contains(members, m.by(x)) {
-			last = max(last, min(x.event.Time, x.event.Received))
+	for _, e := range heard(m.left(func(x entry) bool { return !x.forgotten }), m.plan, t) { // repetitions are no sign of life
+		if slices.Contains(members, e.by) {
+			last = max(last, e.at)
 		}
 	}
 	if keep == 0 || last < 0 || last.Add(keep) > t {
@@ -104,7 +104,7 @@ func (m *memory) by(x entry) string {
 	if len(ids) == 0 || x.event.Name == "$unlink" || x.event.Name == "$relink" {
 		return ""
 	}
-	return ids[0].String()
+	return keyOf(m.plan.Identity, ids[0], x.event)
 }
 
 // linked tells whether evidence was ever left with an identifier: a link, or an

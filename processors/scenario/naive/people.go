@@ -37,6 +37,7 @@ func identities(history []schemas.Event, rules definition.IdentityRules, t schem
 	seen := map[string]schemas.Instant{} // by own events
 	links := map[[2]string]*link{}
 	partings := map[[2]string]*parting{}
+	used := uses{}
 	for _, e := range history {
 		if e.Received > t {
 			continue
@@ -49,19 +50,22 @@ func identities(history []schemas.Event, rules definition.IdentityRules, t schem
 			part(partings, ids, e)
 			continue
 		}
-		primary := ids[0].String()
+		primary := keyOf(rules, ids[0], e)
+		used.note(rules, ids[0], e)
 		if first, ok := seen[primary]; !ok || first == 0 || e.Received < first {
 			seen[primary] = e.Received
 		}
 		for _, other := range ids[1:] {
 			if namespace(rules, ids[0].Namespace).Links && namespace(rules, other.Namespace).Links {
-				join(links, primary, other.String(), e)
-				if _, ok := seen[other.String()]; !ok {
+				join(links, primary, keyOf(rules, other, e), e)
+				used.note(rules, other, e)
+				if _, ok := seen[other.String()]; !ok && namespace(rules, other.Namespace).Session == 0 {
 					seen[other.String()] = 0
 				}
 			}
 		}
 	}
+	used.chain(rules, links, seen)
 	return founders(unite(seen, links, partings, rules), seen)
 }
 
@@ -124,21 +128,23 @@ func unite(seen map[string]schemas.Instant, links map[[2]string]*link, partings 
 	for id := range seen {
 		clusters = append(clusters, cluster{id: true})
 	}
-	for _, l := range inOrder(links, rules) {
-		if p := partings[[2]string{l.a, l.b}]; p != nil && !p.undone && l.day <= p.day {
-			continue
+	contested := map[string]bool{}
+	ordered := inOrder(links, seen, partings, rules)
+	for k, l := range ordered {
+		if l.strict(rules) && (k == 0 || !ordered[k-1].strict(rules)) {
+			contested = contestedBy(ordered[k:], clusters, rules)
 		}
 		i := slices.IndexFunc(clusters, func(c cluster) bool { return c[l.a] })
 		j := slices.IndexFunc(clusters, func(c cluster) bool { return c[l.b] })
 		if i != j {
-			if !allowed(clusters[i], clusters[j], l.day, partings, rules) {
+			if !allowed(clusters[i], clusters[j], l.day, partings, rules) || l.contested(clusters[i], clusters[j], contested, rules) {
 				continue
 			}
 			maps.Copy(clusters[i], clusters[j])
 			clusters = slices.Delete(clusters, j, j+1)
 		}
 		for _, id := range []string{l.a, l.b} { // a link that counts tells when somebody was first heard of
-			if first := seen[id]; first == 0 || l.first < first {
+			if first := seen[id]; l.first != 0 && (first == 0 || l.first < first) {
 				seen[id] = l.first
 			}
 		}
@@ -146,9 +152,20 @@ func unite(seen map[string]schemas.Instant, links map[[2]string]*link, partings 
 	return clusters
 }
 
-func inOrder(links map[[2]string]*link, rules definition.IdentityRules) []*link {
+// inOrder lists the links that may count as they are taken.
+func inOrder(links map[[2]string]*link, seen map[string]schemas.Instant, partings map[[2]string]*parting, rules definition.IdentityRules) []*link {
 	priority := func(key string) int { return namespace(rules, schemas.IdentifierOf(key).Namespace).Priority }
-	return slices.SortedFunc(maps.Values(links), func(x, y *link) int {
+	all := slices.DeleteFunc(slices.Collect(maps.Values(links)), func(l *link) bool {
+		a, b := schemas.IdentifierOf(l.a).String(), schemas.IdentifierOf(l.b).String()
+		p := partings[[2]string{min(a, b), max(a, b)}]
+		_, knowsA := seen[l.a]
+		_, knowsB := seen[l.b]
+		return p != nil && !p.undone && l.day <= p.day || !knowsA || !knowsB
+	})
+	return slices.SortedFunc(slices.Values(all), func(x, y *link) int {
+		if late := cmp.Compare(x.lateness(rules), y.lateness(rules)); late != 0 || x.lateness(rules) == 2 {
+			return cmp.Or(late, cmp.Compare(x.a, y.a))
+		}
 		xa, xb, ya, yb := priority(x.a), priority(x.b), priority(y.a), priority(y.b)
 		return cmp.Or(cmp.Compare(min(ya, yb), min(xa, xb)), cmp.Compare(max(ya, yb), max(xa, xb)), cmp.Compare(y.day, x.day),
 			cmp.Compare(xxhash.Sum64String(x.a+"\n"+x.b), xxhash.Sum64String(y.a+"\n"+y.b)), cmp.Compare(x.a, y.a), cmp.Compare(x.b, y.b))
@@ -171,7 +188,7 @@ func allowed(a, b cluster, day int64, partings map[[2]string]*parting, rules def
 		}
 	}
 	for _, p := range partings {
-		if !p.undone && day <= p.day && (a[p.a] && b[p.b] || a[p.b] && b[p.a]) {
+		if !p.undone && day <= p.day && (a.has(p.a) && b.has(p.b) || a.has(p.b) && b.has(p.a)) {
 			return false
 		}
 	}

@@ -31,7 +31,7 @@ func heard(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []
 		if e.Received > t || len(ids) == 0 || e.Name == "$unlink" || e.Name == "$relink" {
 			continue
 		}
-		same := id{ids[0].String(), e.ID}
+		same := id{keyOf(plan.Identity, ids[0], e), e.ID}
 		if at, ok := accepted[same]; ok && e.Received < at.Add(plan.Profile.DuplicateWindow) {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kairos/processors/definition"
+	"kairos/processors/expression"
 	"kairos/schemas"
 )
 
@@ -23,6 +24,7 @@ type Person struct {
 // PeopleAt says what is true at t, once everything said until then is known.
 func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant) map[string]*Person {
 	people := map[string]*Person{}
+	history = slices.DeleteFunc(slices.Clone(history), func(e schemas.Event) bool { return mistyped(e, plan) })
 	history, who := remembered(history, plan, t)
 	of := identities(who, plan.Identity, t)
 	for _, id := range slices.Sorted(maps.Keys(of)) {
@@ -39,7 +41,7 @@ func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant)
 				own = append(own, e)
 			}
 		}
-		if len(own) == 0 && nameless(p.Identifiers, plan.Identity) > 0 {
+		if len(own) == 0 && (nameless(p.Identifiers, plan.Identity) > 0 || !slices.ContainsFunc(p.Identifiers, isNoSession)) {
 			p.Terms = map[int64]schemas.Value{}
 			for _, term := range plan.Terms {
 				p.Terms[term.ID] = term.Empty()
@@ -49,6 +51,16 @@ func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant)
 		p.become(plan, own, t)
 	}
 	return people
+}
+
+// mistyped tells whether an event says of an attribute what its definition does
+// not allow: it is refused as a whole.
+func mistyped(e schemas.Event, plan *definition.Plan) bool {
+	kinds := map[expression.Type]schemas.Kind{expression.BooleanType: schemas.Boolean, expression.NumberType: schemas.Number, expression.TextType: schemas.Text}
+	return slices.ContainsFunc(e.Attributes, func(p schemas.Property) bool {
+		kind, typed := kinds[plan.Profile.Types[p.Name]]
+		return typed && p.Value.Kind != schemas.Null && p.Value.Kind != kind
+	})
 }
 
 // become computes all that follows from a person's events.
