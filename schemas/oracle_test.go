@@ -43,7 +43,7 @@ func typedOf[T any](c *schemas.Codec[T]) typed {
 func everyRecord() []typed {
 	return []typed{
 		typedOf(schemas.EventCodec), typedOf(schemas.PersonEventCodec), typedOf(schemas.IdentityMessageCodec),
-		typedOf(schemas.FragmentMoveCodec), typedOf(schemas.ChangeCodec), typedOf(schemas.TransitionCodec),
+		typedOf(schemas.ProfileMessageCodec), typedOf(schemas.ChangeCodec), typedOf(schemas.TransitionCodec),
 		typedOf(schemas.MembershipCodec), typedOf(schemas.ScoredCodec), typedOf(schemas.ActivationCodec),
 		typedOf(schemas.DeadLetterCodec), typedOf(schemas.DefinitionCodec), typedOf(schemas.ImportCodec), typedOf(schemas.KeyRingCodec), typedOf(schemas.TickCodec),
 		typedOf(schemas.HostStateCodec),

@@ -14,7 +14,7 @@ var (
 	EventCodec           = released[Event]("Event")
 	PersonEventCodec     = released[PersonEvent]("PersonEvent")
 	IdentityMessageCodec = released[IdentityMessage]("IdentityMessage")
-	FragmentMoveCodec    = released[FragmentMove]("FragmentMove")
+	ProfileMessageCodec  = released[ProfileMessage]("ProfileMessage")
 	ChangeCodec          = released[Change]("Change")
 	TransitionCodec      = released[Transition]("Transition")
 	MembershipCodec      = released[Membership]("Membership")
@@ -44,7 +44,7 @@ type Record interface {
 // Records lists all record types.
 func Records() []Record {
 	return []Record{
-		EventCodec, PersonEventCodec, IdentityMessageCodec, FragmentMoveCodec, ChangeCodec, TransitionCodec,
+		EventCodec, PersonEventCodec, IdentityMessageCodec, ProfileMessageCodec, ChangeCodec, TransitionCodec,
 		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, KeyRingCodec, TickCodec, HostStateCodec,
 		ComponentCodec, IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
 	}

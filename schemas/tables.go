@@ -16,6 +16,8 @@ type ProfileRow struct {
 	Terms     []byte        `avro:"terms"`                 // packed: values as last told, and when time changes them next
 	Told      []byte        `avro:"told"`                  // packed: attributes as last told
 	Expired   bool          `avro:"expired,default=false"` // the person was forgotten, and nothing has been heard since
+	Groups    []Belonging   `avro:"groups"`                // sorted by group: at most one of each kind
+	Group     *GroupRow     `avro:"group"`                 // the row is a group's, not a person's
 }
 
 // EncodedSize estimates how many bytes the encoded row takes: rather more, what
@@ -27,6 +29,19 @@ func (r *ProfileRow) EncodedSize() int {
 		size += 96 + len(f.Identifier) + len(f.Recent) + len(f.Claims) + len(f.Series) + len(f.Timeline)
 		for _, source := range f.Sources {
 			size += 4 + len(source)
+		}
+	}
+	for i := range r.Groups {
+		size += 32 + len(r.Groups[i].Group) + len(r.Groups[i].Values)
+		if h := r.Groups[i].Heard; h != nil {
+			size += 16 + len(h.Values) + len(h.Reason) + len(h.EventID)
+		}
+	}
+	if r.Group != nil {
+		size += 16 + len(r.Group.Values)
+		for i := range r.Group.Members {
+			m := &r.Group.Members[i]
+			size += 56 + len(m.Identifier) + len(m.Person) + len(m.Series)
 		}
 	}
 	return size
@@ -50,17 +65,84 @@ type Fragment struct {
 	Sources    []string `avro:"sources"`  // sorted
 }
 
-// FragmentMove carries a fragment from one person to another.
-type FragmentMove struct {
-	Person   string   `avro:"person"` // the new one: the record's key
-	From     string   `avro:"from"`
-	Cause    Instant  `avro:"at_ms"`
-	Reason   string   `avro:"reason"`
-	Fragment Fragment `avro:"fragment"`
+// Belonging is a person's place in a group.
+type Belonging struct {
+	Group   string  `avro:"group"` // its key: kind, colon, value
+	Joined  Instant `avro:"joined_ms"`
+	Crowded bool    `avro:"crowded"` // the group is too large: it says nothing, and wants to hear of comings and goings only
+	Values  []byte  `avro:"values"`  // packed: what the group says of the terms that ask its members, and how time will change that
+	Heard   *Heard  `avro:"heard"`   // what the group has said and nobody has been told yet
+}
+
+// Heard is what a group has said at an instant, to a person whom several groups
+// may tell something at that instant.
+type Heard struct {
+	At      Instant `avro:"at_ms"`
+	Values  []byte  `avro:"values"` // packed, as in Belonging, in place of them
+	Reason  string  `avro:"reason"` // of the last word, as in Change
+	EventID string  `avro:"event_id"`
+}
+
+// GroupRow is what profile keeps under one group: copies of what its members'
+// fragments hold for terms that ask members. Everything that a group says is a
+// function of the set of copies, so whoever leaves has never been there.
+type GroupRow struct {
+	Members []Enrolled `avro:"members"` // sorted by identifier
+	Crowded bool       `avro:"crowded"` // too large: nothing is kept but who is in it
+	Waits   bool       `avro:"waits"`   // for copies of some members: until then it says nothing new
+	Values  []byte     `avro:"values"`  // packed: as last told to the members
+}
+
+// Enrolled is one identifier of a member of a group.
+type Enrolled struct {
+	Identifier string  `avro:"identifier"`
+	Epoch      int64   `avro:"epoch"` // of the fragment; the newest one counts
+	Person     string  `avro:"person"`
+	Joined     Instant `avro:"joined_ms"` // when the person did
+	Left       bool    `avro:"left"`      // in a message: not enrolled any more
+	Series     []byte  `avro:"series"`    // packed, as in the fragment: the part that terms about members look at
+	Rules      int64   `avro:"rules"`     // fingerprint of the rules that say what is in series; 0: no copy at all
+}
+
+// ProfileMessage is what rows of profile tell each other through the loop.
+// Exactly one of Move, Enrol and Word is set.
+type ProfileMessage struct {
+	To    string        `avro:"to"` // a person, or a group's key: the record's key
+	Cause Instant       `avro:"at_ms"`
+	Move  *FragmentMove `avro:"move"`  // person to person: a fragment changes hands
+	Enrol *Enrolment    `avro:"enrol"` // person to group: who is a member, and what members have done
+	Word  *GroupWord    `avro:"word"`  // group to person: what the members have done together
 }
 
 // At is the time of the cause.
-func (m *FragmentMove) At() Instant { return m.Cause }
+func (m *ProfileMessage) At() Instant { return m.Cause }
+
+// FragmentMove carries a fragment from one person to another.
+type FragmentMove struct {
+	From     string   `avro:"from"`
+	Reason   string   `avro:"reason"`
+	Fragment Fragment `avro:"fragment"`
+	Groups   []string `avro:"groups"` // where it is still enrolled; the receiver now answers for that
+}
+
+// Enrolment tells a group what became different about one member.
+type Enrolment struct {
+	Members []Enrolled `avro:"members"` // those that did
+	Joins   string     `avro:"joins"`   // the person who joins by this, and knows nothing of the group yet; empty: nobody
+	Reason  string     `avro:"reason"`  // as in Change
+	EventID string     `avro:"event_id"`
+}
+
+// GroupWord tells a member what became different about its group.
+type GroupWord struct {
+	Group   string  `avro:"group"`
+	Joined  Instant `avro:"joined_ms"` // the joining that it is for: words for an earlier one count no more
+	All     bool    `avro:"all"`       // what is not among the values is empty
+	Crowded bool    `avro:"crowded"`
+	Values  []byte  `avro:"values"` // packed, as in Belonging
+	Reason  string  `avro:"reason"`
+	EventID string  `avro:"event_id"`
+}
 
 // SegmentRow is what segment keeps under one person.
 type SegmentRow struct {

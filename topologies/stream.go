@@ -14,8 +14,8 @@ type Key string
 // The keys.
 const (
 	ByIdentifier Key = "identifier" // schemas.Identifier.String()
-	ByPerson     Key = "person"
-	ByNothing    Key = "nothing" // one partition, or any
+	ByPerson     Key = "person"     // in profile's loop and table also a group, as kind:value
+	ByNothing    Key = "nothing"    // one partition, or any
 )
 
 // Topic is what Kafka needs to know of a stream or a table.
@@ -64,9 +64,9 @@ var (
 		Name: "kairos.identity.events", Writer: "identity", Key: ByPerson, Retention: week,
 		Doc: "Events, arrivals and departures of identifiers, keyed by person.",
 	})
-	ProfileLoop = stream(schemas.FragmentMoveCodec, Topic{
+	ProfileLoop = stream(schemas.ProfileMessageCodec, Topic{
 		Name: "kairos.profile-loop", Writer: "profile", Key: ByPerson, Retention: week,
-		Doc: "Fragments on their way from one person to another.",
+		Doc: "What rows of profile tell each other: fragments on their way from one person to another; who is in which group; what a group says to its members.",
 	})
 	Changes = stream(schemas.ChangeCodec, Topic{
 		Name: "kairos.profile.changes", Writer: "profile", Key: ByPerson, Retention: week,

@@ -19,6 +19,11 @@ func (p *Plan) Fingerprint() int64 {
 		fmt.Fprintf(h, "feature %q\n", p.Features[i].Name)
 		writeExpression(h, p.Features[i].Expression)
 	}
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		fmt.Fprintf(h, "group %q %d %d %q\n", g.Name, g.Version, g.Limit, g.patterns)
+		writeExpression(h, g.By)
+	}
 	for i := range p.Audiences {
 		a := &p.Audiences[i]
 		fmt.Fprintf(h, "audience %q %d %t\n", a.Name, a.Version, a.UsesScores)

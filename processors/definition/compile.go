@@ -23,6 +23,7 @@ func (s *Set) Compile() (*Plan, error) {
 	c.mappings()
 	c.plan.Labels.mapped(c.plan.Mappings)
 	c.features()
+	c.groups()
 	c.models()
 	c.modelReads()
 	c.audiences()
@@ -53,7 +54,7 @@ type compilation struct {
 func (c *compilation) prepare() error {
 	e := &c.environment
 	e.Terms, e.Features = expression.NewTerms(), map[string]*expression.Expression{}
-	e.Audiences, e.Models = c.names("audience"), c.names("model")
+	e.Audiences, e.Models, e.Groups = c.names("audience"), c.names("model"), c.names("group")
 	if events := c.of("event"); len(events) > 0 {
 		e.Events = map[string]map[string]expression.Type{}
 		c.plan.Expires = map[string]time.Duration{}

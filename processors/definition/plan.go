@@ -17,6 +17,7 @@ type Plan struct {
 	Terms        []*expression.Term                    // of all audiences, features and models, each once, by rising ID
 	Series       []*expression.Series                  // of all terms, each once, by rising ID
 	Features     []Feature                             // named by people, sorted by name
+	Groups       []Group                               // kinds of groups, sorted by name
 	Audiences    []Audience                            // published and paused ones, sorted so that each comes after those it refers to
 	Drafts       []Audience                            // checked, and evaluated for nobody; sorted as Audiences
 	Retired      []Audience                            // by name, without their expressions: everybody has exited

@@ -69,6 +69,7 @@ func resultOf(step string) (result, bool) {
 // chain is a term being built.
 type chain struct {
 	*work
+	kind       string // of the group whose members are asked; empty: the person
 	event      string
 	fields     map[string]Type
 	conditions []ast.Expr // of all where(...), rewritten, joined by &&
@@ -91,7 +92,7 @@ func steps(e ast.Expr) (calls []ast.Expr, ok bool) {
 		calls = append(calls, e)
 		if !call.IsMemberFunction() {
 			slices.Reverse(calls)
-			return calls, call.FunctionName() == "events"
+			return calls, beginsChain(call.FunctionName())
 		}
 		e = call.Target()
 	}
@@ -129,7 +130,7 @@ func (w *work) term(at, e ast.Expr, comparison Comparison, bound operand) (node 
 	}
 	t := &Term{
 		Window: c.window, Limit: c.only, Aggregate: r.aggregate,
-		Compare: comparison, Operand: bound.number, Short: "events(" + c.event + ")",
+		Compare: comparison, Operand: bound.number,
 	}
 	gives := c.finish(t, calls[len(calls)-1], r)
 	if c.failed {
@@ -193,7 +194,7 @@ func (c *chain) refuse(e ast.Expr, message, next string) {
 
 // begin reads events("name").
 func (c *chain) begin(e ast.Expr) {
-	arguments := e.AsCall().Args()
+	arguments := c.source(e)
 	if len(arguments) == 0 {
 		return
 	}
@@ -336,6 +337,7 @@ func (c *chain) finish(t *Term, e ast.Expr, r result) Type {
 		s.Value = func(e *event) value { return settled(get(e)) }
 	}
 	t.Series = c.environment.Terms.internSeries(s)
+	t.Kind, t.Short = c.kind, c.short()
 	t.Canonical = t.text()
 	return gives
 }
@@ -432,6 +434,9 @@ func quotedUnlessName(name string) string {
 // text is the term in normal form.
 func (t *Term) text() string {
 	var b strings.Builder
+	if t.Kind != "" {
+		b.WriteString(memberCall + " " + t.Kind + " ")
+	}
 	if t.Sequence != nil {
 		b.WriteString(t.Sequence.text(t.Series.Roles))
 	} else {

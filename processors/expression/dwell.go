@@ -81,6 +81,10 @@ func (d *Dwell) bind(name string, audiences map[string]Condition) error {
 			return &DwellError{fmt.Sprintf("%s is about audience %q, which asks inFor(...) itself", call, name),
 				"write the condition of one of the two out"}
 		}
+		if t.Kind != "" {
+			return &DwellError{fmt.Sprintf("%s is about audience %q, which asks what members of a group did: nobody keeps who was in it when", call, name),
+				"take an audience that asks for events(...) only"}
+		}
 		if t.looksAgain() {
 			return &DwellError{fmt.Sprintf("%s is about audience %q, which asks for %s: nobody knows yet when that began", call, name, t.Canonical),
 				"take an audience that asks for any, none, count, sum, avg, min, max, first, last, unique or a sequence"}

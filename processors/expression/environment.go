@@ -37,6 +37,7 @@ type Environment struct {
 	Attributes map[string]Type
 	Audiences  []string
 	Models     []string
+	Groups     []string               // kinds of groups
 	Features   map[string]*Expression // named expressions, usable as features.<name>
 	Terms      *Terms                 // where terms are interned; nil: on their own
 }

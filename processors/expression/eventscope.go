@@ -47,7 +47,7 @@ func (s eventScope) property(e ast.Expr, field string) (ast.Expr, Type) {
 
 func (s eventScope) call(e ast.Expr, _ ast.CallExpr) ast.Expr {
 	switch beginning(e).AsCall().FunctionName() {
-	case "events", audienceCall, "inFor", "bucket":
+	case "events", memberCall, audienceCall, "inFor", "bucket":
 		s.refuse(e, "where(...) looks at one event only", "ask that of the person, outside where(...)")
 	default:
 		s.failed = true

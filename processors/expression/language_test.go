@@ -21,6 +21,7 @@ func shop() Environment {
 		Attributes: map[string]Type{"country": TextType, "age": NumberType, "consent.email": BooleanType, "first name": TextType, "plan": AnyType},
 		Audiences:  []string{"vip", "loyal"},
 		Models:     []string{"churn"},
+		Groups:     []string{"household"},
 		Features:   map[string]*Expression{},
 	}
 }

@@ -312,7 +312,7 @@ func (s personScope) call(e ast.Expr, call ast.CallExpr) ast.Expr {
 
 // functions are those that the language has at the beginning of a call.
 var functions = []string{
-	"events", "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches",
+	"events", memberCall, "in", "inFor", "bucket", "has", "size", "contains", "startsWith", "endsWith", "matches",
 	"daysUntil", "daysSince", "yearsSince", "anniversary", "daysUntilAnniversary",
 }
 
@@ -320,8 +320,6 @@ var functions = []string{
 func (w *work) refuseCall(e ast.Expr) {
 	e = beginning(e)
 	switch name := e.AsCall().FunctionName(); name {
-	case "member":
-		w.refuse(e, "member(...) needs households, which are not there yet", "ask of the person with events(...)")
 	case "exists", "all", "exists_one", "map", "filter":
 		w.refuse(e, "`"+name+"` is not part of the language: there are no loops", "for a list of constants write p.country in [\"FR\", \"BE\"]")
 	default:
@@ -337,7 +335,7 @@ func beginning(e ast.Expr) ast.Expr {
 	if len(calls) == 0 || calls[0].AsCall().IsMemberFunction() {
 		return e
 	}
-	if name := calls[0].AsCall().FunctionName(); name == "events" || !slices.Contains(functions, name) {
+	if name := calls[0].AsCall().FunctionName(); beginsChain(name) || !slices.Contains(functions, name) {
 		return calls[0]
 	}
 	return e

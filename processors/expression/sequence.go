@@ -147,7 +147,7 @@ func (w *work) sequence(at ast.Expr, calls []ast.Expr, r result, comparison Comp
 	if s.whole.failed || slices.ContainsFunc(s.parts, func(p part) bool { return p.failed }) {
 		return at
 	}
-	t := &Term{Window: s.whole.window, Aggregate: r.aggregate, Compare: comparison, Operand: bound, Short: s.short()}
+	t := &Term{Kind: first.kind, Window: s.whole.window, Aggregate: r.aggregate, Compare: comparison, Operand: bound, Short: s.short()}
 	t.Series = w.environment.Terms.internSeries(seriesOfRoles(s.roles()))
 	t.Sequence = s.steps()
 	t.Canonical = t.text()
@@ -275,7 +275,7 @@ func (s *sequence) short() string {
 	for i, p := range s.parts {
 		switch {
 		case i == 0:
-			b.WriteString("events(" + p.event + ")")
+			b.WriteString(p.chain.short())
 		case p.without:
 			b.WriteString(" without " + p.event)
 		default:

@@ -88,6 +88,7 @@ type Term struct {
 	ID        int64  // xxhash64 of Canonical
 	Canonical string // source text in normal form
 	Short     string // for people, such as `events(purchase)`
+	Kind      string // of the group whose members' events count; empty: only the person's own do
 	Series    *Series
 	Window    time.Duration // 0: for ever, or the current period of Series.Calendar
 	Limit     int           // only the newest Limit points within the window count, or the -Limit oldest; 0: all
@@ -103,6 +104,15 @@ type Term struct {
 // points that were within its window then.
 func (t *Term) looksAgain() bool {
 	return t.Limit != 0 || t.Aggregate > Unique || t.Series != nil && (t.Series.Calendar != nil || t.Series.Attribute != "")
+}
+
+// Turns tells whether the passing of time alone may give t another value.
+func (t *Term) Turns() bool {
+	switch t.Aggregate {
+	case Recency, Elapsed, Streak:
+		return true
+	}
+	return t.Window != 0 || t.Sequence != nil || t.Dwell != nil || t.Series.Calendar != nil || t.Series.Attribute != ""
 }
 
 // Inputs is what an expression may ask for about one person.

@@ -23,7 +23,7 @@ func (v *visit) bound() {
 		return
 	}
 	v.out.Drop(DropRowFull)
-	v.everything = true
+	v.everything, v.enrolment.all = true, true
 	for step := 1; step <= lastStep && sizeOf(v.row) > enough; step++ {
 		for i := range v.row.Fragments {
 			v.shorten(v.room, &v.row.Fragments[i], step)

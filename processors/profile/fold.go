@@ -121,6 +121,7 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 				c := v.contents(v.room, &v.asked[place], s, f.Now)
 				c.settle()
 				*s, changed = c.pack(*s), true
+				v.soil(f, place)
 			}
 		}
 	}
@@ -129,6 +130,7 @@ func (v *visit) extend(i int, e *schemas.Event, at schemas.Instant) {
 		v.touched = v.index.Find(e, v.touched)
 		for _, place := range v.touched[from:] {
 			all, changed = v.profile.insert(v.room, all, &v.asked[place], e, at, f.Now), true
+			v.soil(f, place)
 		}
 	}
 	if changed {
@@ -226,13 +228,17 @@ func knownSince(f *schemas.Fragment, past []Moment) schemas.Instant {
 
 // sound reports whether all packed columns of a fragment can be unpacked.
 func sound(f *schemas.Fragment) bool {
-	all, good := seriesOf(f.Series)
+	_, timeline := moments(f.Timeline)
+	_, claims := claimsOf(f.Claims)
+	return soundSeries(f.Series) && timeline && claims && len(f.Recent)%recentBytes == 0
+}
+
+func soundSeries(column []byte) bool {
+	all, good := seriesOf(column)
 	for i := range all {
 		_, points := pointsOf(nil, all[i].points)
 		_, buckets := bucketsOf(nil, all[i].buckets)
 		good = good && points && buckets
 	}
-	_, timeline := moments(f.Timeline)
-	_, claims := claimsOf(f.Claims)
-	return good && timeline && claims && len(f.Recent)%recentBytes == 0
+	return good
 }

@@ -96,6 +96,7 @@ func (v *visit) expire() {
 	if v.known {
 		v.emit(&schemas.Change{Reason: ReasonExpired, Gone: true, Forgotten: true})
 	}
+	v.unenrol(ReasonExpired)
 	for i := range v.row.Fragments {
 		f := &v.row.Fragments[i]
 		v.tooLate(f)
@@ -112,6 +113,7 @@ func (v *visit) suspend(reason, eventID string) {
 	if v.known {
 		v.tell(reason, eventID)
 	} else {
+		v.release(reason, eventID)
 		v.row = v.nobody()
 	}
 	if v.known || heard {

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"slices"
 
 	"kairos/processors/stage"
 	"kairos/schemas"
@@ -70,11 +71,13 @@ func (v *visit) apply(i int, m *schemas.PersonEvent) bool {
 
 // send gives a fragment to the person whose it is from now on.
 func (v *visit) send(i int, m *schemas.PersonEvent) {
+	groups := v.handOver(v.row.Fragments[i].Identifier)
 	f := v.remove(i)
+	v.went = slices.DeleteFunc(v.went, func(e schemas.Enrolled) bool { return e.Identifier == f.Identifier })
 	f.Epoch = m.Epoch
 	v.everything, v.movedTo = true, m.MoveTo
-	stage.Emit(v.out, &topologies.ProfileLoop, m.MoveTo, &schemas.FragmentMove{
-		Person: m.MoveTo, From: v.person, Cause: v.now, Reason: m.Reason, Fragment: f,
+	stage.Emit(v.out, &topologies.ProfileLoop, m.MoveTo, &schemas.ProfileMessage{
+		To: m.MoveTo, Cause: v.now, Move: &schemas.FragmentMove{From: v.person, Reason: m.Reason, Fragment: f, Groups: groups},
 	})
 }
 
@@ -85,6 +88,7 @@ func (v *visit) accept(i int, m *schemas.FragmentMove) {
 		v.refit(v.room, &f)
 	}
 	v.add(i, f)
+	v.carry(f.Identifier, m.Groups)
 	v.everything = true
 }
 

@@ -3,6 +3,7 @@ package profile
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -25,7 +26,10 @@ type profile struct {
 	dwells  []int                      // places in terms
 	dates   map[string][]int           // places in terms, by the attribute that they look at
 	expires map[string]schemas.Instant // of the namespaces that expire
-	room    sync.Pool                  // of *room
+	kinds   []kind                     // of groups, by name
+
+	deciding deciding
+	room     sync.Pool // of *room
 }
 
 // room is memory that steps use one after the other. Nothing in it outlives
@@ -42,7 +46,8 @@ type room struct {
 // asked is a series together with what its terms need of it.
 type asked struct {
 	*expression.Series
-	terms   []int           // places in profile.terms
+	terms   []int           // places in profile.terms of those that ask the person
+	kinds   []string        // of groups whose members other terms ask
 	forEver bool            // some term looks at it for ever
 	longest schemas.Instant // the longest window of the others
 	level   uint8           // levelOf(longest)
@@ -104,6 +109,7 @@ func compile(plan *definition.Plan) *profile {
 		}
 		a.level = levelOf(a.longest)
 	}
+	p.gatherKinds()
 	p.keeping, p.rules = p.fingerprints()
 	return p
 }
@@ -125,7 +131,11 @@ func (p *profile) attach(i int) {
 	t.level = levelOf(t.window)
 	t.looks = t.Limit != 0 || t.Aggregate > expression.Unique
 	a := &p.asked[t.series]
-	a.terms = append(a.terms, i)
+	if t.Kind == "" {
+		a.terms = append(a.terms, i)
+	} else if !slices.Contains(a.kinds, t.Kind) {
+		a.kinds = append(a.kinds, t.Kind)
+	}
 	a.longest = max(a.longest, t.window)
 	a.forEver = a.forEver || t.window == 0
 	a.unique = a.unique || t.Aggregate == expression.Unique
@@ -170,11 +180,7 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 		fmt.Fprintf(h, "expires %q %d\n", event, p.plan.Expires[event])
 	}
 	for i := range p.asked {
-		a := &p.asked[i]
-		fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
-		if a.extras != (extras{}) {
-			fmt.Fprintln(h, a.extras)
-		}
+		p.asked[i].describe(h)
 	}
 	if slices.ContainsFunc(p.terms, func(t term) bool { return t.calendar != nil || t.Unit != nil }) {
 		fmt.Fprintln(h, "zones", expression.ZoneDataID())
@@ -188,6 +194,14 @@ func (p *profile) fingerprints() (fragments, rows int64) {
 	}
 	fmt.Fprintln(h, p.plan.Fingerprint())
 	return fragments, max(int64(h.Sum64()>>1), 1)
+}
+
+// describe writes what of a decides what its series hold.
+func (a *asked) describe(h io.Writer) {
+	fmt.Fprintln(h, "series", a.ID, a.forEver, a.longest, a.unique)
+	if a.extras != (extras{}) {
+		fmt.Fprintln(h, a.extras)
+	}
 }
 
 func (p *profile) findAsked(id int64) (int, bool) {

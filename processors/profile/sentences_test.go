@@ -359,13 +359,19 @@ func TestAFragmentThatIsHeldAlreadyIsADeadLetter(t *testing.T) {
 	}
 }
 
-func TestADamagedFragmentIsADeadLetter(t *testing.T) {
+func TestADamagedMessageIsADeadLetter(t *testing.T) {
 	w := newWorld(t, planOf())
-	w.receive(&schemas.FragmentMove{Person: "new", From: "old", Cause: start, Fragment: schemas.Fragment{
-		Identifier: phone, Epoch: 1, Timeline: []byte{200, 1, 2},
-	}})
-	if len(w.letters) != 1 || w.letters[0].Reason != profile.RefusedDamaged || w.rows["new"] != nil {
-		t.Errorf("letters %+v, row %v", w.letters, w.rows["new"])
+	for i, m := range []schemas.ProfileMessage{
+		{Move: &schemas.FragmentMove{From: "old", Fragment: schemas.Fragment{Identifier: phone, Epoch: 1, Timeline: []byte{200, 1, 2}}}},
+		{Enrol: &schemas.Enrolment{Members: []schemas.Enrolled{{Identifier: phone, Series: []byte{1}}}}},
+		{Word: &schemas.GroupWord{Group: "household:x", Values: []byte{1}}},
+		{},
+	} {
+		m.To, m.Cause = "new", start
+		w.receive(&m)
+		if len(w.letters) != i+1 || w.letters[i].Reason != profile.RefusedDamaged || w.rows["new"] != nil {
+			t.Errorf("letters %+v, row %v", w.letters, w.rows["new"])
+		}
 	}
 }
 

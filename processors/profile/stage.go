@@ -24,6 +24,10 @@ const (
 	DropClaimsForgotten  = "claims-forgotten"     // see mostCandidates
 	DropListFull         = "list-full"            // a list of all values of an attribute does not hold all: the newest stay
 	DropRowFull          = "row-full"             // the row reached its bound and was cut
+	DropGroupName        = "group-name-too-long"
+	DropGroupCrowded     = "group-crowded" // a group has more members than its limit, or their series are too large: it says nothing
+	DropGroupFull        = "group-full"    // a crowded group does not even note the identifier
+	DropLeft             = "left-group"    // a group's word came after the person had left it
 )
 
 // The immutable reasons of refusals.
@@ -68,9 +72,23 @@ func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (ou
 	return out
 }
 
-// receive takes a fragment in, and then what was waiting for it.
-func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.FragmentMove]) (out stage.Out[schemas.ProfileRow]) {
-	m := in.Message
+// receive takes what another row says: a fragment, and then what was waiting
+// for it; a member's or a group's word.
+func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.ProfileMessage]) (out stage.Out[schemas.ProfileRow]) {
+	switch m := in.Message; {
+	case m.Move != nil:
+		return p.receiveFragment(in, m.Move)
+	case m.Enrol != nil && soundEnrolment(m.Enrol):
+		return p.enrol(in, m.Enrol)
+	case m.Word != nil && soundWord(m.Word):
+		return p.listen(in, m.Word)
+	}
+	out.Refuse(RefusedDamaged, fmt.Sprintf("the message to %s says nothing that can be unpacked; look for who else wrote to %s",
+		in.Key, topologies.ProfileLoop.Name))
+	return out
+}
+
+func (p *profile) receiveFragment(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], m *schemas.FragmentMove) (out stage.Out[schemas.ProfileRow]) {
 	v := p.visit(in.Key, in.Row, in.Time, &out)
 	i, held := v.find(m.Fragment.Identifier)
 	switch {
@@ -92,6 +110,10 @@ func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.FragmentMove])
 
 // wake deals with what the passing of time has changed.
 func (p *profile) wake(in stage.In[schemas.ProfileRow, stage.Wake]) (out stage.Out[schemas.ProfileRow]) {
+	if in.Row.Group != nil {
+		p.gathering(in.Key, in.Row, in.Time, &out).close(ReasonFurther, "")
+		return out
+	}
 	v := p.visit(in.Key, in.Row, in.Time, &out)
 	v.woken = true
 	v.close("", "")
@@ -103,6 +125,30 @@ func (p *profile) sweep(in stage.In[schemas.ProfileRow, stage.Sweep]) (out stage
 	if in.Row == nil || in.Row.Rules == p.rules {
 		return out
 	}
+	if in.Row.Group != nil {
+		p.gathering(in.Key, in.Row, in.Time, &out).close(ReasonDefinition, "")
+		return out
+	}
 	p.visit(in.Key, in.Row, in.Time, &out).close("", "")
+	return out
+}
+
+// listen takes what a group says to a member.
+func (p *profile) listen(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], w *schemas.GroupWord) (out stage.Out[schemas.ProfileRow]) {
+	if in.Row == nil {
+		out.Drop(DropLeft)
+		return out
+	}
+	v := p.visit(in.Key, in.Row, in.Time, &out)
+	if !v.hearGroup(w) {
+		out.Drop(DropLeft)
+		v.close("", "")
+		return out
+	}
+	if v.word == nil { // it must wait: see tellHeard
+		v.close("", "")
+		return out
+	}
+	v.close(w.Reason, w.EventID)
 	return out
 }

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"slices"
+	"strings"
 
 	"kairos/processors/definition"
 	"kairos/schemas"
@@ -15,6 +16,7 @@ type Profile struct {
 	Identities []Identity
 	Attributes []Attribute // sorted by name
 	Features   []NamedFeature
+	Groups     []Group          // sorted by kind
 	Timeline   []TimelineMoment // newest first
 	Devices    []Identity       // those identities that are devices
 	Waiting    int              // messages that wait for a fragment
@@ -44,6 +46,14 @@ type NamedFeature struct {
 	Since schemas.Instant // events up to then were not all kept, so they may be missing; 0: none are
 }
 
+// Group is one that the person is in.
+type Group struct {
+	Kind    string
+	Name    string
+	Since   schemas.Instant
+	Crowded bool // it has more members than its limit, so it counts for nothing
+}
+
 // TimelineMoment is a moment and the identifier that it happened under.
 type TimelineMoment struct {
 	Moment
@@ -61,6 +71,10 @@ func View(person string, row *schemas.ProfileRow, plan *definition.Plan, at sche
 	look := NewReader(plan).Look(person, row, at)
 	shown := look.v.row
 	view.ForwardTo, view.Waiting, view.Attributes = row.ForwardTo, len(row.Parked), look.attributes
+	for _, b := range row.Groups {
+		kind, name, _ := strings.Cut(b.Group, ":")
+		view.Groups = append(view.Groups, Group{kind, name, b.Joined, b.Crowded})
+	}
 	for i := range shown.Fragments {
 		view.addFragment(&shown.Fragments[i])
 	}
@@ -126,6 +140,9 @@ func (in *inputs) Term(id int64) schemas.Value {
 	if name := t.Series.Attribute; name != "" {
 		value, _ := t.OfDate(in.Attribute(name), in.v.now)
 		return value
+	}
+	if t.Kind != "" {
+		return in.v.said(t)
 	}
 	in.doubt(t)
 	in.v.gather(t.series)

@@ -46,6 +46,9 @@ type visit struct {
 	names      map[string]bool // attributes that may have changed
 	earlier    bool            // the person was first seen earlier than was known
 	columns    [][]series      // of row.Fragments, unpacked when needed
+
+	enrolment
+	word *schemas.GroupWord // of a group, to be told
 }
 
 // visit opens a row; nil is a new one. A row from before a change of
@@ -65,6 +68,7 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 			v.tell(ReasonDefinition, "")
 		}
 	}
+	v.tellHeard()
 	return v
 }
 
@@ -77,7 +81,7 @@ func (v *visit) adopt() {
 		}
 	}
 	v.row.Rules = v.rules
-	v.everything, v.restate = true, true
+	v.everything, v.restate, v.enrolment.all = true, true, true
 }
 
 // close ends the visit: what became different is told, and the row is stored.
@@ -115,6 +119,7 @@ func (v *visit) leave() {
 	if forwardTo == "" {
 		forwardTo = v.row.ForwardTo
 	}
+	v.unenrol(ReasonLeft)
 	switch {
 	case v.known && forwardTo != "":
 		v.emit(&schemas.Change{Reason: MergedInto(forwardTo), Gone: true, MergedInto: forwardTo})
@@ -136,12 +141,12 @@ func (v *visit) tell(reason, eventID string) {
 	v.tellTerms(c)
 	v.tellAttributes(c)
 	v.tellIdentifiers(c)
+	v.tellGroups(c, reason, eventID)
 	if len(c.Features)+len(c.Attributes)+len(c.Identifiers) > 0 {
 		switch {
 		case c.Reason != "":
 		case len(c.Features) > 0:
-			i, _ := v.findTerm(c.Features[0].ID)
-			c.Reason = WindowClosed(v.terms[i].Short)
+			c.Reason = v.windowClosed(c)
 		default:
 			c.Reason = ReasonCut
 		}
@@ -366,6 +371,9 @@ func (v *visit) add(i int, f schemas.Fragment) {
 func (v *visit) remove(i int) schemas.Fragment {
 	v.beforeMembersChange()
 	f := v.row.Fragments[i]
+	if !v.came(f.Identifier) && len(v.row.Groups) > 0 {
+		v.went = append(v.went, schemas.Enrolled{Identifier: f.Identifier, Epoch: f.Epoch, Left: true})
+	}
 	v.row.Fragments = slices.Delete(v.row.Fragments, i, i+1)
 	v.columns = slices.Delete(v.columns, i, i+1)
 	return f

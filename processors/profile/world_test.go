@@ -36,7 +36,7 @@ type world struct {
 	t       fatal
 	runner  *stage.Runner
 	rows    map[string][]byte
-	loop    map[string][]*schemas.FragmentMove // by new person, in order
+	loop    map[string][]*schemas.ProfileMessage // by whom they are for, in order
 	changes []schemas.Change
 	drops   map[string]int
 	letters []*schemas.DeadLetter
@@ -44,7 +44,7 @@ type world struct {
 
 func newWorld(t fatal, plan *definition.Plan) *world {
 	t.Helper()
-	w := &world{t: t, rows: map[string][]byte{}, loop: map[string][]*schemas.FragmentMove{}, drops: map[string]int{}}
+	w := &world{t: t, rows: map[string][]byte{}, loop: map[string][]*schemas.ProfileMessage{}, drops: map[string]int{}}
 	w.follow(plan)
 	return w
 }
@@ -96,11 +96,11 @@ func (w *world) takeRecord(r stage.Record) {
 		}
 		w.changes = append(w.changes, *c)
 	case topologies.ProfileLoop.Name:
-		m, err := schemas.FragmentMoveCodec.Decode(r.Value)
-		if err != nil || m.Person != r.Key {
-			w.t.Fatalf("move under key %q: %v, %v", r.Key, m, err)
+		m, err := schemas.ProfileMessageCodec.Decode(r.Value)
+		if err != nil || m.To != r.Key {
+			w.t.Fatalf("message under key %q: %v, %v", r.Key, m, err)
 		}
-		w.loop[m.Person] = append(w.loop[m.Person], m)
+		w.loop[m.To] = append(w.loop[m.To], m)
 	default:
 		letter, err := schemas.DeadLetterCodec.Decode(r.Value)
 		if err != nil {
@@ -128,13 +128,13 @@ func (w *world) deliver(person string) {
 	w.receive(m)
 }
 
-func (w *world) receive(m *schemas.FragmentMove) {
+func (w *world) receive(m *schemas.ProfileMessage) {
 	w.t.Helper()
-	value, err := schemas.FragmentMoveCodec.Append(nil, m)
+	value, err := schemas.ProfileMessageCodec.Append(nil, m)
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
-	w.take(w.runner.Message(w, stage.Message{Topic: topologies.ProfileLoop.Name, Key: []byte(m.Person), Value: value}))
+	w.take(w.runner.Message(w, stage.Message{Topic: topologies.ProfileLoop.Name, Key: []byte(m.To), Value: value}))
 }
 
 // pass lets all wakes up to t happen.

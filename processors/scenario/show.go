@@ -131,6 +131,13 @@ func (p *player) showProfile(person string, row *schemas.ProfileRow, inputs *sch
 	for _, a := range view.Attributes {
 		p.say("  p.%s = %s, said by %s at %s", a.Name, a.Value.String(), a.Source, showMoment(a.Time, p.teller.today))
 	}
+	for _, g := range view.Groups {
+		word := "of"
+		if g.Crowded {
+			word = "of the too large"
+		}
+		p.say("  %s %s %s, since %s", word, g.Kind, g.Name, showMoment(g.Since, p.teller.today))
+	}
 	for _, f := range view.Features {
 		p.say("  feature %s = %s", f.Name, f.Value.String())
 	}

@@ -171,6 +171,9 @@ func (c *call) event(e *schemas.Event, now schemas.Instant, source string) door.
 			properties[field] = value
 		}
 	}
+	if c.leaves() { // the SDKs refuse a call without a group
+		properties["group_id"], properties["left_group_id"] = "", string(c.GroupID)
+	}
 	traits := c.Traits
 	if inner, ok := c.Context["traits"].(map[string]any); ok && traits == nil {
 		traits = inner
@@ -188,6 +191,9 @@ func (c *call) event(e *schemas.Event, now schemas.Instant, source string) door.
 	}
 	return nil
 }
+
+// leaves reports whether the call says that somebody is in the group no more.
+func (c *call) leaves() bool { return c.Type == "group" && c.Traits["left"] == true }
 
 func (c *call) lacks(name string) string {
 	switch {

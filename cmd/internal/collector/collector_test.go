@@ -116,6 +116,8 @@ func TestEachCallBecomesAnEvent(t *testing.T) {
 			`m3 page sdk 12:00:00 anonymous_id:a1 context.page.path=/x name=Home`},
 		{"/v1/screen/", `{"messageId":"m4","userId":"u1","name":"Cart"}`, `m4 screen sdk 12:00:00 user_id:u1 name=Cart`},
 		{"/v1/group", `{"messageId":"m5","userId":"u1","groupId":"g1","traits":{"size":3}}`, `m5 group sdk 12:00:00 user_id:u1 group.size=3 group_id=g1`},
+		{"/v1/group", `{"messageId":"m8","userId":"u1","groupId":"g1","traits":{"left":true}}`, `m8 group sdk 12:00:00 user_id:u1 group.left=true group_id= left_group_id=g1`},
+		{"/v1/group", `{"messageId":"m9","userId":"u1","groupId":"g1","traits":{"left":"true"}}`, `m9 group sdk 12:00:00 user_id:u1 group.left=true group_id=g1`},
 		{"/v1/alias", `{"messageId":"m6","userId":"u1","previousId":"a9"}`, `m6 alias sdk 12:00:00 user_id:u1 anonymous_id:a9`},
 		{"/v1/t", `{"messageId":"m7","type":"track","event":"x","userId":"u1","timestamp":"2026-03-01T09:00:00Z","sentAt":"2026-03-01T09:00:05Z"}`,
 			`m7 x sdk 11:59:55 user_id:u1`},

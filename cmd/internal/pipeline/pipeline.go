@@ -197,6 +197,7 @@ func sweptBy(kinds []string) []string {
 		"identity":    {"identity"},
 		"profile":     {"profile"},
 		"feature":     {"profile", "segment", "propensity"},
+		"group":       {"profile", "segment", "propensity"},
 		"audience":    {"profile", "segment", "propensity"},
 		"model":       {"profile", "segment", "propensity"},
 		"destination": {"profile", "destination"},

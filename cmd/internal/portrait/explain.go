@@ -21,6 +21,7 @@ type Explanation struct {
 	Member      bool      `json:"member"`
 	Standing    *Standing `json:"standing"` // null: never entered
 	Event       *Moment   `json:"event"`    // that caused the standing, if it is still in the timeline
+	Groups      []Group   `json:"groups"`   // of the person, of the kinds whose members the condition asks
 	Parts       []Part    `json:"parts"`    // of the condition, as they stand now
 }
 
@@ -28,7 +29,7 @@ type Explanation struct {
 type Part struct {
 	Asks   string   `json:"asks"`
 	Value  string   `json:"value"`
-	Events []Moment `json:"events"` // that count for it now, newest first, at most five
+	Events []Moment `json:"events"` // of the person that count for it now, newest first, at most five
 }
 
 // UnknownAudienceError names the audiences that there are.
@@ -71,7 +72,11 @@ func Explain(p *lookup.Person, plan *definition.Plan, audience string) (Explanat
 	a := plan.Audiences[i]
 	x := Explanation{Person: p.ID, Audience: a.Name, Description: a.Description, When: a.Expression.Source, Parts: []Part{}}
 	at := moment(p)
-	timeline := profile.View(p.ID, p.Profile, plan, at).Timeline
+	view := profile.View(p.ID, p.Profile, plan, at)
+	timeline := view.Timeline
+	x.Groups = slices.DeleteFunc(groupsOf(view), func(g Group) bool {
+		return !slices.ContainsFunc(a.Expression.Terms, func(t *expression.Term) bool { return t.Kind == g.Kind })
+	})
 	if s := p.Standing(audience); s != nil {
 		standing := standingOf(*s)
 		x.Standing, x.Member = &standing, s.Member

@@ -29,6 +29,7 @@ type Portrait struct {
 	Audiences    []Standing    `json:"audiences"` // ever entered
 	Scores       []Score       `json:"scores"`
 	Features     []Feature     `json:"features"`
+	Groups       []Group       `json:"groups"`
 	Destinations []Destination `json:"destinations"` // who knows the person as a member of what
 	Timeline     []Moment      `json:"timeline"`     // newest first
 	Links        []Link        `json:"links"`        // why the identifiers are one person, or are not
@@ -109,6 +110,14 @@ type Feature struct {
 	Since When   `json:"since,omitzero"` // events before were not all kept
 }
 
+// Group is one that the person is in.
+type Group struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Since   When   `json:"since"`
+	Crowded bool   `json:"crowded"` // it has more members than its limit, so it counts for nothing
+}
+
 // Destination is one that knows the person as a member.
 type Destination struct {
 	Name     string `json:"name"`
@@ -146,7 +155,7 @@ func Of(p *lookup.Person, plan *definition.Plan) Portrait {
 	view := profile.View(p.ID, p.Profile, plan, at)
 	portrait := Portrait{
 		Person: p.ID, At: When(at), Identifiers: []Identifier{}, Attributes: []Attribute{}, Audiences: []Standing{},
-		Scores: scores(p), Features: []Feature{}, Destinations: destinations(p), Timeline: []Moment{}, Links: links(p, plan),
+		Scores: scores(p), Features: []Feature{}, Groups: groupsOf(view), Destinations: destinations(p), Timeline: []Moment{}, Links: links(p, plan),
 	}
 	for _, id := range view.Identities {
 		device := slices.ContainsFunc(view.Devices, func(d profile.Identity) bool { return d.Identifier == id.Identifier })
@@ -171,6 +180,14 @@ func Of(p *lookup.Person, plan *definition.Plan) Portrait {
 		return cmp.Or(cmp.Compare(rank(a.Member), rank(b.Member)), cmp.Compare(a.Audience, b.Audience))
 	})
 	return portrait
+}
+
+func groupsOf(view profile.Profile) []Group {
+	all := []Group{}
+	for _, g := range view.Groups {
+		all = append(all, Group{g.Kind, g.Name, When(g.Since), g.Crowded})
+	}
+	return all
 }
 
 // moment is the newest time that any row of the person has seen. Until the next

@@ -33,6 +33,7 @@ func (p Portrait) Text(paint screen.Paint) string {
 	fmt.Fprintf(t, "\n  %s %s  %s\n", paint.In(screen.Bold, "Person "+p.Person), name(p), t.dim("as of "+p.At.String()))
 	t.identities(p.Identifiers)
 	t.attributes(p)
+	t.groups(p.Groups)
 	t.audiences(p)
 	t.scores(p)
 	t.timeline(p.Timeline)
@@ -99,6 +100,22 @@ func (t *text) attributes(p Portrait) {
 			since = "events before " + f.Since.String() + " were not all kept"
 		}
 		rows = append(rows, []string{f.Name, f.Value, t.dim(since)})
+	}
+	t.rows(rows)
+}
+
+func (t *text) groups(all []Group) {
+	if len(all) == 0 {
+		return
+	}
+	t.title("Groups")
+	var rows [][]string
+	for _, g := range all {
+		crowded := ""
+		if g.Crowded {
+			crowded = "too many members: it counts for nothing"
+		}
+		rows = append(rows, []string{g.Kind, t.paint.In(screen.Cyan, g.Name), t.dim("since " + g.Since.String()), crowded})
 	}
 	t.rows(rows)
 }
@@ -209,6 +226,7 @@ func (x Explanation) Text(paint screen.Paint) string {
 	for _, line := range strings.Split(strings.TrimSpace(x.When), "\n") {
 		fmt.Fprintf(t, "    %s\n", paint.In(screen.Cyan, line))
 	}
+	t.groups(x.Groups)
 	t.title("As it stands now")
 	for _, part := range x.Parts {
 		t.rows([][]string{{part.Asks, "=", paint.In(screen.Bold, part.Value)}})

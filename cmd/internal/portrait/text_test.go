@@ -44,6 +44,7 @@ func TestAPersonIsShownAsReviewed(t *testing.T) {
 		},
 		Attributes: []portrait.Attribute{{Name: "first_name", Value: "Sarah", Source: "web", Since: at(1, 0)}, {Name: "plan", Value: "premium", Since: at(1, 0)}},
 		Features:   []portrait.Feature{{Name: "lifetime_value", Value: "12.5"}, {Name: "purchases", Value: "1", Since: at(1, 0)}},
+		Groups:     []portrait.Group{{Kind: "account", Name: "acme", Since: at(1, 0), Crowded: true}, {Kind: "household", Name: "12 mill lane", Since: at(2, 0)}},
 		Audiences: []portrait.Standing{
 			{Audience: "win_back", Member: true, Since: at(3, 10), Because: "events(cancel)", EventID: "e-2", Revision: 1},
 			{Audience: "app_only", Since: at(2, 0), Because: "merged", Revision: 2},
@@ -60,7 +61,8 @@ func TestAnExplanationIsShownAsReviewed(t *testing.T) {
 		Person: "6651d1a6adc3c832", Audience: "win_back", Description: "Cancelled and has not bought since", Member: true,
 		When:     "events(\"cancel\").within(\"30d\").any() &&\n  events(\"purchase\").within(\"30d\").none()",
 		Standing: &portrait.Standing{Audience: "win_back", Member: true, Since: at(3, 10), Because: "events(cancel)", Revision: 1}, Event: &cancel,
-		Parts: []portrait.Part{{Asks: "cancel within 30d any", Value: "true", Events: []portrait.Moment{cancel}}, {Asks: "purchase within 30d none", Value: "true"}},
+		Groups: []portrait.Group{{Kind: "household", Name: "12 mill lane", Since: at(2, 0)}},
+		Parts:  []portrait.Part{{Asks: "cancel within 30d any", Value: "true", Events: []portrait.Moment{cancel}}, {Asks: "purchase within 30d none", Value: "true"}},
 	}
 	never := in
 	never.Member, never.Standing, never.Event, never.Parts = false, nil, nil, nil

@@ -19,6 +19,7 @@ type Person struct {
 	Attributes  schemas.Properties
 	Scores      map[string]float64
 	Audiences   []string // sorted
+	nobody      bool
 }
 
 // PeopleAt says what is true at t, once everything said until then is known.
@@ -34,21 +35,28 @@ func PeopleAt(history []schemas.Event, plan *definition.Plan, t schemas.Instant)
 		people[of[id]].Identifiers = append(people[of[id]].Identifiers, id)
 	}
 	events := heard(history, plan, t)
+	by := func(people map[string]bool) []told {
+		return slices.DeleteFunc(slices.Clone(events), func(e told) bool { return !people[of[e.by]] })
+	}
 	for _, p := range people {
-		var own []told
-		for _, e := range events {
-			if of[e.by] == p.ID {
-				own = append(own, e)
+		own := by(map[string]bool{p.ID: true})
+		p.know(plan, own, t)
+		p.nobody = len(own) == 0 && (nameless(p.Identifiers, plan.Identity) > 0 || !slices.ContainsFunc(p.Identifiers, isNoSession)) // until something is heard
+	}
+	for i := range plan.Groups {
+		g := &plan.Groups[i]
+		for _, members := range groupsOf(g, people) {
+			for id := range members {
+				if len(members) <= g.Limit {
+					people[id].hear(plan, g.Name, by(members), t)
+				}
 			}
 		}
-		if len(own) == 0 && (nameless(p.Identifiers, plan.Identity) > 0 || !slices.ContainsFunc(p.Identifiers, isNoSession)) {
-			p.Terms = map[int64]schemas.Value{}
-			for _, term := range plan.Terms {
-				p.Terms[term.ID] = term.Empty()
-			}
-			continue // nobody, until something is heard
+	}
+	for _, p := range people {
+		if !p.nobody {
+			p.judge(plan)
 		}
-		p.become(plan, own, t)
 	}
 	return people
 }
@@ -63,9 +71,32 @@ func mistyped(e schemas.Event, plan *definition.Plan) bool {
 	})
 }
 
-// become computes all that follows from a person's events.
+// groupsOf sorts people by their group of a kind.
+func groupsOf(g *definition.Group, people map[string]*Person) map[string]map[string]bool {
+	groups := map[string]map[string]bool{}
+	for id, p := range people {
+		name, _ := g.Of(g.By.Eval(inputs{p}))
+		if name == "" {
+			continue
+		}
+		if groups[name] == nil {
+			groups[name] = map[string]bool{}
+		}
+		groups[name][id] = true
+	}
+	return groups
+}
+
+// become computes all that follows from the events of a person who is in no
+// group.
 func (p *Person) become(plan *definition.Plan, events []told, t schemas.Instant) {
-	p.Terms, p.Scores, p.Audiences = map[int64]schemas.Value{}, map[string]float64{}, nil
+	p.know(plan, events, t)
+	p.judge(plan)
+}
+
+// know computes what is known of a person alone.
+func (p *Person) know(plan *definition.Plan, events []told, t schemas.Instant) {
+	p.Terms = map[int64]schemas.Value{}
 	p.Attributes = attributes(events, plan.Profile)
 	for _, term := range plan.Terms {
 		switch {
@@ -73,10 +104,26 @@ func (p *Person) become(plan *definition.Plan, events []told, t schemas.Instant)
 			p.Terms[term.ID] = p.dwell(term.Dwell, events, t)
 		case term.Series.Attribute != "":
 			p.Terms[term.ID] = date(term, p.Attributes.Get(term.Series.Attribute), t)
+		case term.Kind != "":
+			p.Terms[term.ID] = term.Empty()
 		default:
 			p.Terms[term.ID] = value(term, events, t)
 		}
 	}
+}
+
+// hear computes what the members of a group, the person among them, have done.
+func (p *Person) hear(plan *definition.Plan, kind string, events []told, t schemas.Instant) {
+	for _, term := range plan.Terms {
+		if term.Kind == kind {
+			p.Terms[term.ID] = value(term, events, t)
+		}
+	}
+}
+
+// judge computes audiences and scores.
+func (p *Person) judge(plan *definition.Plan) {
+	p.Scores, p.Audiences = map[string]float64{}, nil
 	for _, scored := range []bool{false, true} { // models look at plain audiences, some audiences at models
 		if scored {
 			for i := range plan.Models {
