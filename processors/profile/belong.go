@@ -327,6 +327,9 @@ func (v *visit) after(before []course, w *schemas.GroupWord) []course {
 // once: nothing of that instant is under way any more, and in which order they
 // said it is nobody's business.
 func (v *visit) tellHeard() {
+	if len(v.row.Groups) == 0 {
+		return
+	}
 	c := &schemas.Change{}
 	for i := range v.row.Groups {
 		b := &v.row.Groups[i]

@@ -32,7 +32,7 @@ type gathering struct {
 	out  *stage.Out[schemas.ProfileRow]
 	room *room
 
-	before  int                        // how many people were in it before the step
+	before  int                        // how many people were in it before somebody left; 0: nobody did
 	touched map[int64]bool             // series that may be different
 	all     bool                       // any may be
 	idle    bool                       // nothing has changed
@@ -49,7 +49,6 @@ func (p *profile) gathering(key string, row *schemas.ProfileRow, now schemas.Ins
 	if row == nil || row.Group == nil {
 		g.row = &schemas.ProfileRow{Rules: p.rules, Group: &schemas.GroupRow{}}
 	}
-	g.before = len(g.people())
 	if g.row.Rules != p.rules {
 		g.row.Rules, g.all = p.rules, true
 	}
@@ -87,6 +86,9 @@ func (g *gathering) take(m *schemas.Enrolled) bool {
 		g.out.Drop(DropStale)
 		return false
 	case found && m.Left:
+		if g.before == 0 {
+			g.before = len(g.people())
+		}
 		g.touch(row.Members[i].Series, nil)
 		row.Members = slices.Delete(row.Members, i, i+1)
 	case m.Left: // it had to stay outside
@@ -157,11 +159,11 @@ func (g *gathering) close(reason, eventID string) {
 		g.out.Delete()
 		return
 	}
-	people := g.people()
 	if g.idle {
-		g.hush(people, schemas.GroupWord{Group: g.key, Reason: reason, EventID: eventID})
+		g.hush(schemas.GroupWord{Group: g.key, Reason: reason, EventID: eventID})
 		return
 	}
+	people := g.people()
 	wasCrowded, waited := row.Crowded, row.Waits
 	g.all = g.all || waited
 	if g.crowd(people); row.Crowded != wasCrowded {
@@ -191,7 +193,7 @@ func (g *gathering) close(reason, eventID string) {
 		row.Values = appendCourses(nil, all)
 		g.wake(all)
 	}
-	g.hush(people, word)
+	g.hush(word)
 	g.out.Set(g.row)
 }
 
@@ -216,9 +218,9 @@ func (g *gathering) waits() bool {
 }
 
 // hush makes those who had to stay outside as quiet as those inside.
-func (g *gathering) hush(people map[string]schemas.Instant, word schemas.GroupWord) {
+func (g *gathering) hush(word schemas.GroupWord) {
 	for _, person := range slices.Sorted(maps.Keys(g.refused)) {
-		if _, in := people[person]; !in {
+		if !slices.ContainsFunc(g.row.Group.Members, func(m schemas.Enrolled) bool { return m.Person == person }) {
 			w := word
 			w.Joined, w.All, w.Crowded = g.refused[person], true, true
 			g.say(person, w)

@@ -8,7 +8,9 @@ import (
 	"kairos/processors/definition"
 	"kairos/processors/expression"
 	"kairos/processors/profile"
+	"kairos/processors/stage"
 	"kairos/schemas"
+	"kairos/topologies"
 )
 
 // householdOf is a plan with one kind of group, by the attribute home.
@@ -187,4 +189,57 @@ func TestASeriesIsKeptOnceWhoeverIsAsked(t *testing.T) {
 	if (plan.Terms[0].Kind == "") == (plan.Terms[1].Kind == "") || plan.Terms[0].Aggregate == expression.Count {
 		t.Errorf("kinds %q and %q", plan.Terms[0].Kind, plan.Terms[1].Kind)
 	}
+}
+
+// BenchmarkCrowd measures what one more who joins a crowd costs the partition of the
+// group: there 500 identifiers are noted already, here comes another person.
+// What members do after that reaches the group no more.
+func BenchmarkCrowd(b *testing.B) {
+	w := newWorld(b, householdOf(b, 50, `member("purchase").within("30d").any()`))
+	for i := range 500 {
+		w.hear(movesTo(fmt.Sprint("p", i), "Mill Lane", start))
+		w.settle()
+	}
+	newcomer := w.enrolling(movesTo("newcomer", "Mill Lane", start+hour))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.runner.Message(w, newcomer); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(w.rows[mill])), "row-bytes")
+}
+
+// BenchmarkMember measures what one event of a member costs the partition of its
+// group, whose 50 members have each bought twenty times: the copy replaced, a sum
+// over all computed anew, a word to each.
+func BenchmarkMember(b *testing.B) {
+	w := newWorld(b, householdOf(b, 50, `member("purchase").within("30d").sum("amount") / 2 > 1`))
+	for i := range 50 {
+		person := fmt.Sprint("p", i)
+		w.hear(movesTo(person, "Mill Lane", start))
+		for k := range schemas.Instant(20) {
+			w.hear(event(person, "email:"+person, "purchase", fmt.Sprint("b", k), start+k*minute, number("amount", 1)))
+		}
+		w.settle()
+	}
+	bought := w.enrolling(event("p7", "email:p7", "purchase", "now", start+hour, number("amount", 5)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.runner.Message(w, bought); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(w.rows[mill])), "row-bytes")
+}
+
+// enrolling lets a person hear m and keeps what it tells its group.
+func (w *world) enrolling(m schemas.PersonEvent) stage.Message {
+	w.t.Helper()
+	w.hear(m)
+	value, err := schemas.ProfileMessageCodec.Append(nil, w.loop[mill][0])
+	if err != nil {
+		w.t.Fatalf("encode: %v", err)
+	}
+	return stage.Message{Topic: topologies.ProfileLoop.Name, Key: []byte(mill), Value: value}
 }

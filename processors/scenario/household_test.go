@@ -21,11 +21,87 @@ import (
 
 func householdPlan(t testing.TB) *definition.Plan {
 	t.Helper()
+	return compiled(t, households(t))
+}
+
+func households(t testing.TB) string {
+	t.Helper()
 	text, err := os.ReadFile("testdata/households.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return compiled(t, string(text))
+	return string(text)
+}
+
+// expiringHouseholds is the plan where people without a name expire after that
+// many days, and purchases do.
+func expiringHouseholds(t testing.TB, days int) *definition.Plan {
+	t.Helper()
+	text := households(t) + "---\nkind: event\nname: purchase\nexpires: 11d\n"
+	for _, name := range []string{"view", "cancel", "login"} {
+		text += "---\nkind: event\nname: " + name + "\n"
+	}
+	for _, namespace := range []string{"phone, priority: 50, links: false", "device_id, priority: 20, links: true", "anonymous_id, priority: 10, links: true"} {
+		text = strings.Replace(text, namespace, fmt.Sprintf("%s, expires: %dd", namespace, days), 1)
+		days++
+	}
+	return compiled(t, text)
+}
+
+func TestWhoeverIsForgottenLeavesTheirGroups(t *testing.T) {
+	plan := expiringHouseholds(t, 4)
+	rapid.Check(t, func(t *rapid.T) {
+		history := linking.draw(t)
+		w := world(rapid.SampledFrom([]int32{1, 4, 12}).Draw(t, "partitions"), rapid.Bool().Draw(t, "chained"), 0)
+		end := later(t, w, live(t, w, plan, history, prompt(history)))
+		for range 3 {
+			sameState(t, "pipeline here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
+			end = later(t, w, end.Add(time.Duration(rapid.IntRange(0, 6*24).Draw(t, "later"))*time.Hour))
+		}
+	})
+}
+
+func TestTheOrderInWhichMembersAreHeardDoesNotShowInWhoIsForgotten(t *testing.T) {
+	plan := expiringHouseholds(t, 24)
+	rapid.Check(t, func(t *rapid.T) {
+		history := lives{linking: true, events: 25, exact: true, brief: true}.draw(t)
+		shuffled := rapid.Permutation(slices.Clone(history)).Draw(t, "order")
+		w := world(rapid.SampledFrom([]int32{1, 4, 12}).Draw(t, "partitions"), rapid.Bool().Draw(t, "chained"), rapid.Uint64Min(1).Draw(t, "seed"))
+		end := later(t, w, rush(t, w, plan, shuffled, never))
+		for range 3 {
+			sameState(t, "shuffled here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
+			end = later(t, w, end.Add(time.Duration(rapid.IntRange(0, 15*24).Draw(t, "later"))*time.Hour))
+		}
+	})
+}
+
+// later lets time pass until t, and one tick more: whoever is forgotten at t is
+// told to others through the loop, and those in several groups gather that.
+func later(t TB, w *scenario.Pure, at schemas.Instant) schemas.Instant {
+	t.Helper()
+	do(t, w.Tick(at))
+	do(t, w.Tick(at+1))
+	return at + 1
+}
+
+// Nobody gives a name, so when all have been silent for long enough not even
+// the rows of their groups are left.
+func TestNoGroupOutlivesItsMembers(t *testing.T) {
+	plan := expiringHouseholds(t, 4)
+	rapid.Check(t, func(t *rapid.T) {
+		history := lives{events: 40}.draw(t)
+		for i := range history {
+			history[i].Identifiers[0].Namespace = rapid.SampledFrom([]string{"device_id", "anonymous_id", "phone"}).Draw(t, "nameless")
+		}
+		w := world(4, rapid.Bool().Draw(t, "chained"), 0)
+		end := live(t, w, plan, history, prompt(history))
+		do(t, w.Tick(end.Add(30*24*time.Hour)))
+		rows, err := w.Rows(topologies.ProfileTable.Name)
+		do(t, err)
+		for key := range rows {
+			t.Fatalf("still there: %q", key)
+		}
+	})
 }
 
 func TestWhatMembersDidIsTheNaiveFoldOfTheHistory(t *testing.T) {
