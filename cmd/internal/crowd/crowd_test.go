@@ -85,6 +85,34 @@ func TestAPreviewSaysOfWhomItCannotKnow(t *testing.T) {
 	}
 }
 
+func TestAPreviewSaysWhatNoGroupHasBeenAskedYet(t *testing.T) {
+	set, running := parsed(t, `
+kind: group
+name: household
+by: p.home
+---
+kind: audience
+name: buyers
+when: member("purchase").any()
+---
+kind: audience
+name: readers
+state: draft
+when: member("purchase").any() && member("view").any()
+`)
+	plan, err := set.Preview("readers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := PreviewOf(t.Context(), fixed{}, plan, running, "readers", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(view.Unknown) != 1 || view.Unknown[0].Asks != "member household view any" {
+		t.Errorf("%+v", view)
+	}
+}
+
 func TestHoursBeforeTheLastOnesAreForgotten(t *testing.T) {
 	c := &churn{hours: 2, counts: map[hourOf]*Hour{}}
 	for _, at := range []schemas.Instant{5 * hour, 6*hour + 1, 6*hour + 2, 3 * hour, 7 * hour, 6 * hour} {

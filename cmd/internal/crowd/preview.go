@@ -133,6 +133,10 @@ func unknown(wanted []*definition.Audience, running *definition.Plan, doubtful, 
 	for _, a := range wanted {
 		for _, t := range partsOf(a.Expression) {
 			switch s := kept[t.Series.ID]; {
+			case t.Kind != "":
+				if !slices.ContainsFunc(running.Terms, func(r *expression.Term) bool { return r.ID == t.ID }) {
+					note(Unknown{t.Canonical, "no group has been asked for this yet, so nobody's is known; --log plays the events instead"})
+				}
 			case doubtful == 0 || t.Series.Attribute != "": // attributes are all known
 			case s == nil:
 				note(Unknown{t.Canonical, fmt.Sprintf("nothing that runs asks for these events yet, so only those among somebody's newest %d are known", timeline)})
