@@ -16,7 +16,7 @@ type ProfileRow struct {
 	Terms     []byte        `avro:"terms"`                 // packed: values as last told, and when time changes them next
 	Told      []byte        `avro:"told"`                  // packed: attributes as last told
 	Expired   bool          `avro:"expired,default=false"` // the person was forgotten, and nothing has been heard since
-	Groups    []Belonging   `avro:"groups"`                // sorted by group: at most one of each kind
+	Groups    []Belonging   `avro:"groups,default=[]"`     // sorted by group: at most one of each kind
 	Group     *GroupRow     `avro:"group"`                 // the row is a group's, not a person's
 }
 
