@@ -32,7 +32,7 @@ type gathering struct {
 	out  *stage.Out[schemas.ProfileRow]
 	room *room
 
-	before  int                        // how many people were in it before somebody left; 0: nobody did
+	before  int                        // how many people were in it before one went; 0: none did
 	touched map[int64]bool             // series that may be different
 	all     bool                       // any may be
 	idle    bool                       // nothing has changed
@@ -86,9 +86,7 @@ func (g *gathering) take(m *schemas.Enrolled) bool {
 		g.out.Drop(DropStale)
 		return false
 	case found && m.Left:
-		if g.before == 0 {
-			g.before = len(g.people())
-		}
+		g.count()
 		g.touch(row.Members[i].Series, nil)
 		row.Members = slices.Delete(row.Members, i, i+1)
 	case m.Left: // it had to stay outside
@@ -98,6 +96,9 @@ func (g *gathering) take(m *schemas.Enrolled) bool {
 		g.refused[m.Person] = m.Joined
 		return false
 	case found:
+		if row.Members[i].Person != m.Person { // who was two people may be one now
+			g.count()
+		}
 		g.touch(row.Members[i].Series, m.Series)
 		row.Members[i] = *m
 	default:
@@ -105,6 +106,13 @@ func (g *gathering) take(m *schemas.Enrolled) bool {
 		row.Members = slices.Insert(row.Members, i, *m)
 	}
 	return true
+}
+
+// count notes how many people there are before one goes.
+func (g *gathering) count() {
+	if g.before == 0 {
+		g.before = len(g.people())
+	}
 }
 
 // touch notes the series in which two columns differ.
