@@ -161,6 +161,23 @@ func TestAGroupWhoseMembersDidTooMuchIsCrowded(t *testing.T) {
 	w.calm()
 }
 
+// Nobody says that they leave when two members turn out to be one.
+func TestTwoPeopleWhoBecomeOneMakeRoom(t *testing.T) {
+	w := newWorld(t, householdOf(t, 2, `member("purchase").any()`))
+	for _, person := range []string{"ann", "bob", "cay"} {
+		w.hear(movesTo(person, "Mill Lane", start))
+	}
+	w.hear(event("cay", "email:cay", "purchase", "p1", start+hour))
+	w.settle()
+	if x := features(w.changes, "ann"); !w.row(mill).Group.Crowded || len(x) != 0 {
+		t.Fatalf("three in a group for two: ann hears %v", x)
+	}
+	w.hear(moves("cay", "bob", "email:cay", 1, start+2*hour))
+	w.settle()
+	w.calm()
+	mustEqual(t, "of ann", features(w.changes, "ann"), []change{{At: start + 2*hour, Value: schemas.BooleanOf(true), Reason: profile.ReasonRoom}})
+}
+
 func TestAWordForAnEarlierJoiningCountsNoMore(t *testing.T) {
 	w := newWorld(t, householdOf(t, 5, `member("purchase").any()`))
 	w.hear(movesTo("ann", "Mill Lane", start))
