@@ -23,6 +23,8 @@ func (p *profile) end(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out
 // person go, one word for each, and nothing is told in between: a person of
 // whom half is gone must not enter an audience.
 func (v *visit) erase() {
+	v.unenrol(schemas.ReasonErased)
+	v.row.Groups = nil
 	if len(v.row.Fragments)+len(v.row.Parked) > 0 {
 		v.row.WakeAt = 0
 		v.out.Set(v.row)

@@ -62,7 +62,9 @@ func (p *profile) enrol(in stage.In[schemas.ProfileRow, schemas.ProfileMessage],
 	for i := range e.Members {
 		g.idle = !g.take(&e.Members[i]) && g.idle
 	}
-	g.joins = e.Joins
+	if g.joins = e.Joins; e.Reason == schemas.ReasonErased {
+		out.Purge()
+	}
 	g.close(e.Reason, e.EventID)
 	return out
 }

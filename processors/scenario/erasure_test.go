@@ -20,8 +20,12 @@ import (
 
 // LAW: after an erasure, tables and what destinations know are those of a
 // history in which this person never was.
-func TestWhoeverIsErasedNeverWas(t *testing.T) {
-	plan := lawPlan(t)
+func TestWhoeverIsErasedNeverWas(t *testing.T) { neverWas(t, lawPlan(t)) }
+
+func TestWhoeverIsErasedNeverWasInAHousehold(t *testing.T) { neverWas(t, householdPlan(t)) }
+
+func neverWas(t *testing.T, plan *definition.Plan) {
+	t.Helper()
 	left := 0
 	rapid.Check(t, func(t *rapid.T) {
 		history := linking.draw(t)
@@ -35,7 +39,7 @@ func TestWhoeverIsErasedNeverWas(t *testing.T) {
 		erased := func(key string) bool { return people[key] == people[asked] }
 		end = end.Add(time.Hour)
 		eraseAll(t, w, people, erased, end)
-		do(t, w.Tick(end))
+		end = later(t, w, end)
 		want := naiveState(without(history, plan, erased), plan, end)
 		known := map[string]bool{}
 		for _, line := range want {
