@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"kairos/topologies"
@@ -71,5 +72,35 @@ func TestADeadLetterTopicTakesWhatAnyOtherTopicTakes(t *testing.T) {
 	}
 	if door, dead := sizes["kairos.door.events"], sizes["kairos.identity.deadletters"]; door != "4194304" || dead != "8388608" {
 		t.Errorf("door takes %s bytes, dead letters %s: a dead letter holds a record of the door and its own fields", door, dead)
+	}
+}
+
+func TestTheACLsOfEachRoleAreRenderedAsReviewed(t *testing.T) {
+	golden(t, "chained.acls.txt", topologies.ACLTable(sample(t, true).ACLs()))
+	golden(t, "unchained.acls.txt", topologies.ACLTable(sample(t, false).ACLs()))
+}
+
+func TestARoleMayWriteNothingButWhatItsStagesDeclare(t *testing.T) {
+	for _, chained := range []bool{true, false} {
+		topology := sample(t, chained)
+		for _, g := range topology.Groups {
+			declared := map[string]bool{}
+			for _, topic := range g.Outputs() {
+				declared[topic.Name] = true
+			}
+			for _, s := range g.Stages {
+				declared[s.Table.Name] = true
+			}
+			for _, topic := range topology.Topics() {
+				may := false
+				for _, a := range topology.ACLs(g.Role()) {
+					matches := a.Name == topic.Name || a.Prefixed && strings.HasPrefix(topic.Name, a.Name)
+					may = may || a.Resource == topologies.OnTopic && a.Operation == topologies.Write && matches
+				}
+				if may != declared[topic.Name] {
+					t.Errorf("%s may write %s: %v; it declares it: %v", g.Role(), topic.Name, may, declared[topic.Name])
+				}
+			}
+		}
 	}
 }

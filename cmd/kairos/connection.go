@@ -5,18 +5,41 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kairos/cmd/internal/access"
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
 	"kairos/topologies"
 )
 
-// connection says where Kafka is.
+// connection says where Kafka is and how to show it who we are.
 type connection struct {
-	Brokers []string `default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Kafka brokers to start from (${default})."`
+	Brokers      []string `group:"Kafka" default:"127.0.0.1:9092" placeholder:"HOST:PORT" help:"Kafka brokers to start from (${default})."`
+	TLS          bool     `group:"Kafka" name:"tls" help:"Speak TLS."`
+	TLSCA        string   `group:"Kafka" name:"tls-ca" placeholder:"FILE" help:"Certificates of the authorities that sign brokers', PEM. Without: those that the system trusts."`
+	TLSCert      string   `group:"Kafka" name:"tls-cert" placeholder:"FILE" help:"Our own certificate, PEM; read anew for each connection."`
+	TLSKey       string   `group:"Kafka" name:"tls-key" placeholder:"FILE" help:"Its key, PEM."`
+	TLSName      string   `group:"Kafka" name:"tls-name" placeholder:"NAME" help:"Name that brokers' certificates must have. Without: that in their address."`
+	SASL         string   `group:"Kafka" name:"sasl" placeholder:"MECHANISM" help:"plain, scram-sha-256, scram-sha-512 or oauthbearer. Without: none."`
+	SASLUser     string   `group:"Kafka" name:"sasl-user" placeholder:"NAME" help:"Who we are."`
+	SASLPassword string   `group:"Kafka" name:"sasl-password" placeholder:"FROM" help:"Where the password is kept, file:PATH or env:NAME; read anew for each connection."`
+	SASLToken    string   `group:"Kafka" name:"sasl-token" placeholder:"FROM" help:"Where a bearer token is kept, file:PATH or env:NAME; read anew for each connection."`
+	SASLTokenURL string   `group:"Kafka" name:"sasl-token-url" placeholder:"URL" help:"Endpoint that gives bearer tokens for user and password (OAuth 2.0 client credentials)."`
+	SASLScope    string   `group:"Kafka" name:"sasl-scope" placeholder:"SCOPE" help:"To ask of it."`
+}
+
+func (c connection) access() access.Config {
+	return access.Config{
+		Brokers: c.Brokers, TLS: c.TLS, CA: c.TLSCA, Cert: c.TLSCert, Key: c.TLSKey, ServerName: c.TLSName,
+		SASL: c.SASL, User: c.SASLUser, Password: c.SASLPassword, Token: c.SASLToken, TokenURL: c.SASLTokenURL, Scope: c.SASLScope,
+	}
 }
 
 func (c connection) connect(ctx context.Context, options ...kgo.Opt) (*cluster.Client, error) {
-	return cluster.Connect(ctx, c.Brokers, options...)
+	how := c.access()
+	if err := how.Validate(); err != nil {
+		return nil, askedError{err}
+	}
+	return cluster.Open(ctx, how, options...)
 }
 
 // size says how large the topology is. What is 0 is as the cluster has it, or

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (c *deliverCommand) read() ([]delivery.Webhook, error) {
 			Timeout: w.Timeout, GiveUpAfter: w.GiveUpAfter, AllowPrivate: w.AllowPrivate,
 		}
 		for _, from := range w.Secrets {
-			secret, err := secretFrom(from)
+			secret, err := credential.Secret(from)
 			if err != nil {
 				return nil, fmt.Errorf("%s: webhook of %s: %w", c.File, w.Destination, err)
 			}
@@ -81,23 +80,6 @@ func (c *deliverCommand) read() ([]delivery.Webhook, error) {
 		return nil, fmt.Errorf("%s: there is no webhook in it%s", c.File, strings.Join(append([]string{""}, c.Only...), " "))
 	}
 	return all, nil
-}
-
-// secretFrom gets a secret from where it is kept: never from the file itself,
-// which is under version control.
-func secretFrom(from string) (string, error) {
-	kind, name, _ := strings.Cut(from, ":")
-	switch kind {
-	case "env":
-		if secret := os.Getenv(name); secret != "" {
-			return secret, nil
-		}
-		return "", fmt.Errorf("the environment has no %s", name)
-	case "file":
-		text, err := os.ReadFile(name)
-		return strings.TrimSpace(string(text)), err
-	}
-	return "", fmt.Errorf("a secret is not written here: give file:PATH or env:NAME")
 }
 
 func (c *deliverCommand) Run(p *process) error {

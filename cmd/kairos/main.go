@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/term"
 )
 
@@ -165,5 +166,18 @@ func (p *process) outcome(err error) int {
 		return exitAsked
 	}
 	p.notef("kairos: %v\n", err)
+	if forbidden(err) {
+		p.notef("Kafka does not allow our user that: let an operator look at `kairos topology acls`, which lists what each role needs.\n")
+	}
 	return exitFailed
+}
+
+// forbidden reports whether Kafka refused because of who we are.
+func forbidden(err error) bool {
+	for _, refusal := range []error{kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }

@@ -14,6 +14,7 @@ import (
 	"kairos/cmd/internal/profileapi"
 	"kairos/cmd/internal/service"
 	"kairos/processors/host"
+	"kairos/topologies"
 )
 
 type runCommand struct {
@@ -64,6 +65,9 @@ func (c *runCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	if err := client.Rights(p, t, t.ACLs(c.roles(t, stages)...)); err != nil {
+		return err
+	}
 	config := service.Config{
 		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
 		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics, API: api,
@@ -86,6 +90,21 @@ func (c *runCommand) Run(p *process) error {
 		return fmt.Errorf("%w: choose another with --%s", err, taken.Flag)
 	}
 	return err
+}
+
+// roles are those that this process takes.
+func (c *runCommand) roles(t *topologies.Topology, stages []string) []string {
+	var roles []string
+	if len(c.Stages) == 0 || slices.Contains(c.Stages, topologies.DoorRole) {
+		roles = append(roles, topologies.DoorRole)
+	}
+	if len(stages) > 0 || len(c.Stages) == 0 {
+		groups, _ := pipeline.Choose(t, stages) // has been checked
+		for _, g := range groups {
+			roles = append(roles, g.Role())
+		}
+	}
+	return roles
 }
 
 func (c *runCommand) api() (api service.API, err error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"kairos/cmd/internal/cluster"
@@ -15,6 +16,7 @@ type topologyCommand struct {
 	Topics  topologyTopics  `cmd:"" help:"List the topics that must exist."`
 	Apply   topologyApply   `cmd:"" help:"Create missing topics and set settings back. Deletes nothing, changes no partitions."`
 	Diff    topologyDiff    `cmd:"" help:"Say what the cluster has otherwise. Exit code 3 if anything."`
+	ACLs    topologyACLs    `cmd:"" name:"acls" help:"List the least that each role must be allowed to do; with --grant, allow it."`
 	Check   topologyCheck   `cmd:"" help:"Say whether the cluster is fit for kairos: brokers, transaction protocol, topics. Exit code 3 if not."`
 }
 
@@ -49,6 +51,53 @@ func (c *topologyTopics) Run(p *process) error {
 		return printJSON(p, t.Describe())
 	}
 	p.printf("%s", t.TopicTable())
+	return nil
+}
+
+type topologyACLs struct {
+	declared
+	connection
+	Role  []string `placeholder:"ROLE" help:"Of these roles only: door, delivery, operator, and the groups (identity, person)."`
+	Grant string   `placeholder:"USER" help:"Allow it to this user, as Kafka knows it: User:kairos, or User:CN=kairos for a certificate."`
+	JSON  bool     `name:"json" help:"For machines."`
+}
+
+func (c *topologyACLs) Help() string {
+	return `A process that runs several roles needs what all of them need:
+  kairos topology acls --role=door,identity,person --grant=User:kairos
+Granting takes nothing away.`
+}
+
+func (c *topologyACLs) Run(p *process) error {
+	t, err := c.topology(c.Destinations)
+	if err != nil {
+		return err
+	}
+	acls := t.ACLs(c.Role...)
+	for _, role := range c.Role {
+		if len(t.ACLs(role)) == 0 {
+			return askedError{fmt.Errorf("there is no role %s: `kairos topology acls` lists them", role)}
+		}
+	}
+	if c.Grant != "" {
+		if !strings.HasPrefix(c.Grant, "User:") {
+			return askedError{fmt.Errorf("--grant=%s: Kafka's names of users begin with User:", c.Grant)}
+		}
+		client, err := c.connect(p)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		acls = topologies.Together(acls)
+		if err := client.Grant(p, c.Grant, acls); err != nil {
+			return err
+		}
+		p.notef("granted to %s:\n", c.Grant)
+	}
+	if c.JSON {
+		return printJSON(p, acls)
+	}
+	p.printf("%s", topologies.ACLTable(acls))
 	return nil
 }
 

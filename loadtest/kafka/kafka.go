@@ -35,7 +35,7 @@ type Broker struct {
 }
 
 // Open starts a broker in a folder, on free ports. Settings are KEY=VALUE, on
-// top of those of deploy/kafka.
+// top of those of deploy/kafka; {client} and {controller} stand for its addresses.
 func Open(dir string, settings ...string) (*Broker, error) {
 	b := &Broker{dir: dir, settings: settings}
 	const tries = 3 // a free port may be taken before the broker gets to it
@@ -167,14 +167,25 @@ func (b *Broker) command(word string) error {
 		return err
 	}
 	args := []string{"run", "kairos/deploy/kafka", word, "-dir", b.dir, "-port", port}
+	addresses := strings.NewReplacer("{client}", b.Address, "{controller}", b.controller())
 	for _, s := range b.settings {
-		args = append(args, "-set", s)
+		args = append(args, "-set", addresses.Replace(s))
 	}
 	said, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, bytes.TrimSpace(said))
 	}
 	return nil
+}
+
+// controller is the address above the clients'.
+func (b *Broker) controller() string {
+	host, text, err := net.SplitHostPort(b.Address)
+	port, err2 := strconv.Atoi(text)
+	if err != nil || err2 != nil {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port+1))
 }
 
 // freeAddress finds a port that is free together with the one above it, which

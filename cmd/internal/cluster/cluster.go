@@ -21,13 +21,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/cmd/internal/access"
 )
 
 // Client talks to one cluster.
 type Client struct {
 	*kgo.Client
-	admin   *kadm.Client
-	brokers []string
+	admin  *kadm.Client
+	access access.Config
+	reach  []kgo.Opt
 }
 
 // UnreachableError says that no broker answered.
@@ -43,14 +46,19 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Connect makes a client and waits until a broker answers, at most five
-// seconds.
+// Connect is Open for a cluster that asks nobody who they are.
 func Connect(ctx context.Context, brokers []string, options ...kgo.Opt) (*Client, error) {
-	if len(brokers) == 0 {
-		return nil, errors.New("no brokers given: name them with --brokers or KAIROS_BROKERS, such as 127.0.0.1:9092")
+	return Open(ctx, access.Config{Brokers: brokers}, options...)
+}
+
+// Open makes a client and waits until a broker answers, at most five seconds.
+func Open(ctx context.Context, c access.Config, options ...kgo.Opt) (*Client, error) {
+	reach, err := c.Options()
+	if err != nil {
+		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}
-	options = append(options,
-		kgo.SeedBrokers(brokers...), kgo.ClientID("kairos"),
+	options = append(options, reach...)
+	options = append(options, kgo.ClientID("kairos"),
 		kgo.MetadataMinAge(20*time.Millisecond), // or a topic just created stays unknown for seconds
 	)
 	client, err := kgo.NewClient(options...)
@@ -61,19 +69,23 @@ func Connect(ctx context.Context, brokers []string, options ...kgo.Opt) (*Client
 	defer cancel()
 	if err := client.Ping(short); err != nil {
 		client.Close()
-		return nil, &UnreachableError{brokers, err}
+		var refused *access.RefusedError
+		if err = c.Explain(strings.Join(c.Brokers, ", "), err); errors.As(err, &refused) {
+			return nil, refused
+		}
+		return nil, &UnreachableError{c.Brokers, err}
 	}
-	return &Client{client, kadm.NewClient(client), brokers}, nil
+	return &Client{client, kadm.NewClient(client), c, reach}, nil
 }
 
 // Admin is the client for administrative requests. It lives as long as c.
 func (c *Client) Admin() *kadm.Client { return c.admin }
 
 // SeedBrokers are the brokers that c started from.
-func (c *Client) SeedBrokers() []string { return c.brokers }
+func (c *Client) SeedBrokers() []string { return c.access.Brokers }
 
 // Reach is how to reach the same cluster with a client of other habits.
-func (c *Client) Reach() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(c.brokers...)} }
+func (c *Client) Reach() []kgo.Opt { return slices.Clone(c.reach) }
 
 // passing reports whether err is one that new topics answer with until their
 // leaders are known everywhere.

@@ -1,8 +1,8 @@
-// Package credential keeps keys and tokens as their SHA-256 only, and reads the
-// files that list them.
+// Package credential keeps keys and tokens as their SHA-256 only, reads the
+// files that list them, and fetches our own secrets from where they are kept.
 //
-// In: YAML files, and what a request shows. Out: hashes to compare. State: none.
-// Law: the key itself is in no file, log or error.
+// In: YAML files, and what a request shows. Out: hashes to compare; secrets to
+// show others. State: none. Law: a secret itself is in no file of ours, log or error.
 //
 // Not here: what a key is good for (cmd/internal/collector, cmd/internal/profileapi).
 package credential
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,4 +47,28 @@ func Read(path string, into any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// Secret fetches a secret from where it is kept, file:PATH or env:NAME: never
+// from a file of settings, which is under version control, or a command line,
+// which everybody on the machine sees.
+func Secret(from string) (string, error) {
+	kind, name, _ := strings.Cut(from, ":")
+	switch kind {
+	case "env":
+		if secret := os.Getenv(name); secret != "" {
+			return secret, nil
+		}
+		return "", fmt.Errorf("the environment has no %s", name)
+	case "file":
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		if secret := strings.TrimSpace(string(text)); secret != "" {
+			return secret, nil
+		}
+		return "", fmt.Errorf("%s is empty", name)
+	}
+	return "", errors.New("a secret is not written here: give file:PATH or env:NAME")
 }
