@@ -45,9 +45,9 @@ func (c connection) connect(ctx context.Context, options ...kgo.Opt) (*cluster.C
 // size says how large the topology is. What is 0 is as the cluster has it, or
 // the default.
 type size struct {
-	Partitions  int32 `placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). They can never change."`
-	Replication int16 `placeholder:"N" help:"Replicas of every partition (what the cluster has, or 1); 3 in production."`
-	Unchained   bool  `help:"One consumer group for each stage, instead of one for all that are keyed by person."`
+	Partitions  int32 `group:"Topology" placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). They can never change."`
+	Replication int16 `group:"Topology" placeholder:"N" help:"Replicas of every partition (what the cluster has, or 1); 3 in production."`
+	Unchained   bool  `group:"Topology" help:"One consumer group for each stage, instead of one for all that are keyed by person."`
 }
 
 // topology builds the topology, with the destinations that are named.

@@ -29,6 +29,8 @@ const (
 )
 
 type commands struct {
+	Config string `placeholder:"FILE" help:"A file of settings; kairos config --help says how it is written."`
+
 	Demo        demoCommand        `cmd:"" group:"See it" help:"Watch eighteen months of a shop's purchases become audiences. Needs nothing but this binary."`
 	Run         runCommand         `cmd:"" group:"Run it" help:"Run the stages (all, or those you name) and the door against your Kafka."`
 	Topology    topologyCommand    `cmd:"" group:"Run it" help:"What exists: topics, the diagram; and whether your Kafka has it."`
@@ -48,6 +50,7 @@ type commands struct {
 	Erase       eraseCommand       `cmd:"" group:"Use it" help:"Leave nothing of a person, and say so with a signed receipt."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Capacity    capacityCommand    `cmd:"" group:"Other" help:"What a load of so many events, people and audiences would take, by what was measured."`
+	Settings    configCommand      `cmd:"" name:"config" group:"Run it" help:"Print the settings that count, or all that there are."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
 }
 
@@ -59,7 +62,8 @@ Start with "kairos demo". On a Kafka ("make kafka" starts one):
   kairos run --clock log        and, in another terminal:
   kairos replay cdnow
 
-Flags can be given as environment variables: --brokers is KAIROS_BROKERS.
+Flags can be given as environment variables (--brokers is KAIROS_BROKERS) or in a file of
+settings (--config FILE): "kairos config" prints what counts, and where it comes from.
 
 Exit codes: 0 done, 1 failed, 2 asked wrongly or definitions refused, 3 the answer is no.`
 
@@ -125,7 +129,8 @@ func run(p *process, args []string) (code int) {
 			code = int(e)
 		}
 	}()
-	parser, err := newParser(p, &commands{})
+	var c commands
+	parser, err := newParser(p, &c)
 	if err != nil {
 		p.notef("kairos: %v\n", err)
 		return exitFailed
@@ -135,7 +140,7 @@ func run(p *process, args []string) (code int) {
 		p.notef("kairos: %v\nkairos --help says what there is; kairos COMMAND --help says how.\n", err)
 		return exitAsked
 	}
-	chosen.Bind(p)
+	chosen.Bind(p, &c, chosen.Model)
 	return p.outcome(chosen.Run())
 }
 
