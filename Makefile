@@ -52,7 +52,7 @@ generate: ## derive schemas, diagram and topic list again
 	go generate ./...
 
 drift: generate ## fail if a generated file is not what its source gives
-	@git diff --exit-code -- schemas/avsc README.md topologies || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
+	@git diff --exit-code -- schemas/avsc README.md topologies deploy || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
 
 ##@ Measure
 bench: ## benchmarks of hot functions, with allocations

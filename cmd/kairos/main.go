@@ -50,7 +50,9 @@ type commands struct {
 	Erase       eraseCommand       `cmd:"" group:"Use it" help:"Leave nothing of a person, and say so with a signed receipt."`
 	Deadletters deadlettersCommand `cmd:"" group:"Use it" help:"List what stages refused, or send it again."`
 	Capacity    capacityCommand    `cmd:"" group:"Other" help:"What a load of so many events, people and audiences would take, by what was measured."`
+	Doctor      doctorCommand      `cmd:"" group:"Run it" help:"What is wrong with settings, cluster, rights, clock or disks, and the next move."`
 	Settings    configCommand      `cmd:"" name:"config" group:"Run it" help:"Print the settings that count, or all that there are."`
+	Completion  completionCommand  `cmd:"" group:"Other" help:"Print what makes a shell complete kairos: bash, zsh or fish."`
 	Version     versionCommand     `cmd:"" group:"Other" help:"Print the version."`
 }
 

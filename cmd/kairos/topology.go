@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/foreign"
@@ -207,21 +206,7 @@ func (c *topologyCheck) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = printJSON(p, findings)
-	} else {
-		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		for _, f := range findings {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Level, f.What, f.Detail)
-		}
-		err = w.Flush()
-	}
-	for _, f := range findings {
-		if err == nil && f.Level == cluster.Wrong {
-			return &noError{"the cluster is not fit for kairos yet"}
-		}
-	}
-	return err
+	return tellFindings(p, findings, c.JSON, "the cluster is not fit for kairos yet")
 }
 
 func printJSON[T any](p *process, value T) error {

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -27,10 +26,7 @@ type Finding struct {
 	Detail string `json:"detail"`
 }
 
-const (
-	transactionFeature = "transaction.version"
-	retryBackoff       = "add.partitions.to.txn.retry.backoff.ms"
-)
+const transactionFeature = "transaction.version"
 
 // Check looks at everything that kairos needs of a cluster.
 func (c *Client) Check(ctx context.Context, t *topologies.Topology) ([]Finding, error) {
@@ -46,7 +42,7 @@ func (c *Client) Check(ctx context.Context, t *topologies.Topology) ([]Finding, 
 	for _, v := range versions.Sorted() {
 		findings = append(findings, transactionFinding(v))
 	}
-	backoff, err := c.backoffFinding(ctx, brokers)
+	settings, err := c.brokerFindings(ctx, brokers, t)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +50,7 @@ func (c *Client) Check(ctx context.Context, t *topologies.Topology) ([]Finding, 
 	if err != nil {
 		return nil, err
 	}
-	return append(append(findings, backoff...), topics...), nil
+	return append(append(findings, settings...), topics...), nil
 }
 
 func brokersFinding(brokers kadm.BrokerDetails, replication int16) Finding {
@@ -83,30 +79,6 @@ func transactionFinding(v kadm.BrokerApiVersions) Finding {
 	}
 	return Finding{Wrong, what, "below 2: a torn transaction can be committed (KIP-890). Needs Kafka 4.0 or newer, and on an upgraded cluster " +
 		"`kafka-features.sh --bootstrap-server ... upgrade --feature transaction.version=2`"}
-}
-
-// backoffFinding is about latency only: with the default of 20 ms each
-// transaction may wait that long for the markers of the one before.
-func (c *Client) backoffFinding(ctx context.Context, brokers kadm.BrokerDetails) ([]Finding, error) {
-	configs, err := c.admin.DescribeBrokerConfigs(ctx, brokers.NodeIDs()...)
-	if err != nil {
-		return nil, fmt.Errorf("read the settings of brokers: %w", err)
-	}
-	var findings []Finding
-	for _, b := range configs {
-		for _, entry := range b.Configs {
-			if entry.Key != retryBackoff {
-				continue
-			}
-			f := Finding{Fine, "broker " + b.Name + ", " + retryBackoff, entry.MaybeValue()}
-			if ms, err := strconv.Atoi(entry.MaybeValue()); err == nil && ms > 1 {
-				f.Level = Hint
-				f.Detail += ": each hop may wait that long for the transaction before; set it to 1 in the broker's properties for the lowest latency"
-			}
-			findings = append(findings, f)
-		}
-	}
-	return findings, nil
 }
 
 func (c *Client) topicFindings(ctx context.Context, t *topologies.Topology) ([]Finding, error) {
