@@ -46,6 +46,7 @@ type ACL struct {
 const (
 	DoorRole     = "door"     // takes events in
 	DeliveryRole = "delivery" // `kairos deliver`
+	IngestRole   = "ingest"   // `kairos ingest`; the topics that it reads are others', who grant that
 	OperatorRole = "operator" // people, and `kairos` for them
 )
 
@@ -71,6 +72,7 @@ func (t *Topology) ACLs(roles ...string) []ACL {
 	for _, g := range t.Groups {
 		add(g.Role(), append(everyProcess(), g.acls()...)...)
 	}
+	add(IngestRole, ingestACLs()...)
 	add(DeliveryRole, t.deliveryACLs()...)
 	add(OperatorRole, operatorACLs()...)
 	return all
@@ -129,6 +131,19 @@ func (t *Topology) deliveryACLs() []ACL {
 		}
 	}
 	return all
+}
+
+func ingestACLs() []ACL {
+	const group = prefix + IngestRole
+	return []ACL{
+		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: Describe, Why: "to compare topics with what is declared"},
+		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: DescribeConfigs, Why: "to compare topics with what is declared"},
+		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to follow mappings"},
+		{Resource: OnGroup, Name: group, Operation: Read, Why: "to share partitions with others of its kind"},
+		{Resource: OnTransactionalID, Name: group, Prefixed: true, Operation: Write, Why: "to write exactly once"},
+		{Resource: OnTopic, Name: Events.Name, Operation: Write, Why: "to take events in"},
+		{Resource: OnTopic, Name: DeadLetters(IngestRole).Name, Operation: Write, Why: "what cannot be read"},
+	}
 }
 
 // operatorACLs lets people look at everything, publish definitions, send dead

@@ -20,7 +20,7 @@ import (
 // line wins over the environment, that over the file, that over defaults.
 
 // settled lists the commands that have a section.
-var settled = []string{"run", "deliver", "status", "doctor"}
+var settled = []string{"run", "deliver", "ingest", "status", "doctor"}
 
 // secretly are the settings that say where a secret is kept.
 var secretly = []string{"sasl-password", "sasl-token"}
