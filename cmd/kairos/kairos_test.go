@@ -248,8 +248,11 @@ func TestAPersonIsFollowedFromTheDoorToTheExplanation(t *testing.T) {
 	brokers := embedded(t)
 	r := start(t, brokers, "--partitions=2")
 	r.await(t, "/readyz", http.StatusServiceUnavailable) // no definitions yet
+	r.await(t, "/live", http.StatusOK)
+	r.await(t, "/startup", http.StatusOK)
+	r.await(t, "/ready", http.StatusServiceUnavailable)
 	expect(t, 0, "apply", "-f", "demo/definitions", brokers)
-	r.await(t, "/readyz", http.StatusOK)
+	r.await(t, "/ready", http.StatusOK)
 	r.await(t, "/metrics", http.StatusOK)
 
 	door := "--door=http://" + r.door

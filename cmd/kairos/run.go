@@ -31,7 +31,7 @@ type runCommand struct {
 	Peers     []string `placeholder:"URL" help:"The APIs of other processes, which have the other partitions."`
 	PeerToken string   `placeholder:"FILE" type:"existingfile" help:"The token for the peers, with the scope rows."`
 	Receipts  string   `placeholder:"FILE" help:"The key that signs receipts (see kairos erase); with it the API exports and erases people, for tokens with the scopes exports and erasures."`
-	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /healthz, /readyz, /status and /debug/pprof are (${default}); empty: nowhere."`
+	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /live, /ready, /startup, /status and /debug/pprof are (${default}); empty: nowhere."`
 	Verbose   bool     `short:"v" help:"Log more."`
 }
 

@@ -107,6 +107,9 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 			s.stateful = r.observeTick(p, record) || s.stateful
 		default:
 			s.read[record.Topic]++
+			if s.layer.oldest.IsZero() {
+				s.layer.oldest = record.Timestamp
+			}
 			s.stateful = r.hearRecords(p, record.Topic, record.Timestamp) || s.stateful
 			if reason, dropped := dropOf(record); dropped {
 				s.drops = append(s.drops, stage.Drop{Stage: r.config.Group.Stages[0].Word, Reason: reason})

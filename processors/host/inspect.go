@@ -31,6 +31,8 @@ type Status struct {
 type PartitionStatus struct {
 	Number  int32
 	Rows    int              // keys with rows
+	Bytes   int64            // of rows and their keys
+	Oldest  time.Time        // when the broker took the first record that is not committed; zero: there is none
 	Time    schemas.Instant  // partition time; 0: not known yet
 	Lag     map[string]int64 // records per input that were there when it was last read, and are not processed
 	Due     int              // wakes that are due, at most a chunk is counted
@@ -62,13 +64,27 @@ func (r *run) publish() {
 			lag[topic] = max(0, end-p.settled[topic])
 		}
 		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
-			Number: number, Rows: p.rows.count, Time: now, Lag: lag, Due: p.timers.countDue(now, r.config.WakeChunk),
+			Number: number, Rows: p.rows.count, Bytes: p.rows.bytes, Oldest: p.oldest(), Time: now, Lag: lag, Due: p.timers.countDue(now, r.config.WakeChunk),
 			Waiting: len(p.inbox), Open: len(p.layers), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
 			Left: r.sweepLeft(p),
 		})
 	}
 	r.measure(v.status)
 	r.host.show(v)
+}
+
+// oldest is when the broker took the first record that was read and is not
+// committed.
+func (p *partition) oldest() time.Time {
+	for _, l := range p.layers {
+		if !l.oldest.IsZero() {
+			return l.oldest
+		}
+	}
+	if len(p.inbox) > 0 {
+		return p.inbox[0].Timestamp
+	}
+	return time.Time{}
 }
 
 // Status says how the host is doing, as of its last turn.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,11 +22,14 @@ type metrics struct {
 	aborted      prometheus.Counter
 	steps        prometheus.Histogram
 	recovery     prometheus.Histogram
+	recordAge    prometheus.Histogram
 
 	lag        *prometheus.GaugeVec // by topic
+	behind     prometheus.Gauge
 	partitions prometheus.Gauge
 	age        prometheus.Gauge
 	rows       prometheus.Gauge
+	bytes      prometheus.Gauge
 	due        prometheus.Gauge
 	swept      prometheus.Gauge
 	toSweep    prometheus.Gauge
@@ -47,7 +51,8 @@ func newMetrics(registerer prometheus.Registerer, group topologies.Group) (*metr
 		return g
 	}
 	histogram := func(name, help string, first, factor float64, count int) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(first, factor, count)})
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(first, factor, count),
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour})
 		all = append(all, h)
 		return h
 	}
@@ -62,10 +67,13 @@ func newMetrics(registerer prometheus.Registerer, group topologies.Group) (*metr
 		transactions: histogram("kairos_host_transaction_seconds", "From the first write of a batch to its commit.", 0.001, 2, 14),
 		steps:        histogram("kairos_host_step_seconds", "Time that the steps of one batch took.", 0.0001, 4, 10),
 		recovery:     histogram("kairos_host_recovery_seconds", "Time to recover the rows of partitions that came together.", 0.01, 3, 10),
+		recordAge:    histogram("kairos_host_record_age_seconds", "From when the broker took the first record of a batch to its commit, for each partition.", 0.001, 2, 20),
+		behind:       gauges("kairos_host_lag_seconds", "How long ago the broker took the first record that is not committed; 0: nothing waits.").WithLabelValues(),
 		lag:          gauges("kairos_host_lag_records", "Records of an input that are not yet processed, in owned partitions.", "topic"),
 		partitions:   gauges("kairos_host_partitions", "Partitions owned.").WithLabelValues(),
 		age:          gauges("kairos_host_partition_time_age_seconds", "How far the oldest partition time is behind the clock.").WithLabelValues(),
 		rows:         gauges("kairos_host_keys", "Keys with rows, in owned partitions.").WithLabelValues(),
+		bytes:        gauges("kairos_host_state_bytes", "Bytes of rows and their keys, in owned partitions.").WithLabelValues(),
 		due:          gauges("kairos_host_wakes_due", "Wakes that are due and have not run, at most a chunk of each partition.").WithLabelValues(),
 		swept:        gauges("kairos_host_sweep_done_keys", "Keys that sweeps under way have visited.").WithLabelValues(),
 		toSweep:      gauges("kairos_host_sweep_total_keys", "Keys that sweeps under way have to visit.").WithLabelValues(),
@@ -86,9 +94,12 @@ func newMetrics(registerer prometheus.Registerer, group topologies.Group) (*metr
 }
 
 // count adds what a committed batch did.
-func (m *metrics) count(p *pending) {
+func (m *metrics) count(p *pending, now time.Time) {
 	total := 0
 	for _, s := range p.batch.shares {
+		if !s.layer.oldest.IsZero() {
+			m.recordAge.Observe(max(0, now.Sub(s.layer.oldest).Seconds()))
+		}
 		total += s.messages
 		m.errands.Add(float64(s.errands))
 		for topic, n := range s.read {
@@ -117,12 +128,17 @@ func (r *run) measure(s Status) {
 	lag := map[string]int64{}
 	var rows, due int
 	var swept, total int64
-	var age float64
+	var age, behind float64
+	var bytes int64
 	for _, p := range s.Partitions {
 		for topic, n := range p.Lag {
 			lag[topic] += n
 		}
 		rows += p.Rows
+		bytes += p.Bytes
+		if !p.Oldest.IsZero() {
+			behind = max(behind, r.config.Now().Sub(p.Oldest).Seconds())
+		}
 		due += p.Due
 		if p.Time > 0 {
 			age = max(age, r.config.Now().Sub(p.Time.Time()).Seconds())
@@ -138,6 +154,8 @@ func (r *run) measure(s Status) {
 	}
 	m.partitions.Set(float64(len(s.Partitions)))
 	m.rows.Set(float64(rows))
+	m.bytes.Set(float64(bytes))
+	m.behind.Set(behind)
 	m.due.Set(float64(due))
 	m.age.Set(age)
 	m.swept.Set(float64(swept))

@@ -26,7 +26,10 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		"kairos_host_wakes_due":                  0,
 		"kairos_host_aborts_total":               0,
 		"kairos_host_sweep_total_keys":           0,
-		"kairos_host_partition_time_age_seconds": -1, // any
+		"kairos_host_lag_seconds":                0,
+		"kairos_host_state_bytes":                -1, // any
+		"kairos_host_record_age_seconds":         -1,
+		"kairos_host_partition_time_age_seconds": -1,
 		"kairos_host_recovery_seconds":           -1,
 		"kairos_host_batch_messages":             -1,
 		"kairos_host_transaction_seconds":        -1,

@@ -142,7 +142,7 @@ func (r *run) show(p *pending) {
 		r.disk.put(s.partition.number, s.partition.commit())
 		maps.Copy(s.partition.settled, s.in)
 	}
-	r.metrics.count(p)
+	r.metrics.count(p, r.config.Now())
 	if w := r.config.Watcher; w != nil {
 		for _, out := range p.outputs {
 			if out.table < 0 {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"sync"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -24,6 +25,7 @@ type rows struct {
 	tables []string
 	shards [shardCount]map[string]*rowSet
 	count  int
+	bytes  int64   // of keys and values
 	next   []int64 // per table: the offset after the last record that is in here
 	host   []byte  // the encoded schemas.HostState
 }
@@ -66,11 +68,14 @@ func (r *rows) put(table int, key string, value []byte) {
 		set = &fresh
 		shard[key] = set
 		r.count++
+		r.bytes += int64(len(key))
 	}
+	r.bytes += int64(len(value) - len((*set)[table]))
 	(*set)[table] = value
 	if value == nil && set.empty() {
 		delete(shard, key)
 		r.count--
+		r.bytes -= int64(len(key))
 	}
 }
 
@@ -109,7 +114,7 @@ func (r *rows) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh := newRows(r.tables)
-	r.shards, r.count, r.next, r.host = fresh.shards, 0, fresh.next, nil
+	r.shards, r.count, r.bytes, r.next, r.host = fresh.shards, 0, 0, fresh.next, nil
 }
 
 // layer is what one batch changes in the rows of one partition, until its
@@ -119,7 +124,8 @@ type layer struct {
 	changes map[string]*change
 	host    []byte // nil: unchanged
 	next    []int64
-	purge   bool // the disk is to keep nothing of what rows were before
+	purge   bool      // the disk is to keep nothing of what rows were before
+	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
 }
 
 type change struct {

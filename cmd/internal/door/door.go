@@ -70,7 +70,7 @@ func New(client *kgo.Client, config Config) *Door {
 		}, []string{"result"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "kairos_door_acknowledge_seconds", Help: "Time until Kafka acknowledged a request's events.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14), NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 		}),
 	}
 	if config.Registry != nil {

@@ -65,8 +65,13 @@ func (s *service) serveMetrics(ctx context.Context, group *errgroup.Group) error
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", s.metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", s.readyz)
+	for _, path := range []string{"GET /live", "GET /healthz"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	}
+	for _, path := range []string{"GET /ready", "GET /readyz"} {
+		mux.HandleFunc(path, s.readyz)
+	}
+	mux.HandleFunc("GET /startup", s.startup)
 	mux.HandleFunc("GET /status", s.status)
 	mux.HandleFunc("POST /sweeps/hold", func(w http.ResponseWriter, r *http.Request) { s.holdSweeps(w, r, true) })
 	mux.HandleFunc("POST /sweeps/resume", func(w http.ResponseWriter, r *http.Request) { s.holdSweeps(w, r, false) })
@@ -101,6 +106,17 @@ func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// startup is for whoever kills what does not begin: it has begun once Kafka has
+// told which definitions there are. Recovering rows may take longer, and who is
+// killed for that begins anew for ever.
+func (s *service) startup(w http.ResponseWriter, _ *http.Request) {
+	if !s.began.Load() {
+		http.Error(w, "Kafka has not told yet which definitions there are", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "started")
 }
 
 func (s *service) status(w http.ResponseWriter, _ *http.Request) {

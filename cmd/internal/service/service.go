@@ -72,6 +72,7 @@ type service struct {
 	ring     atomic.Pointer[keyring.Ring]    // by which events are sealed; nil: they are not
 	changes  chan catalog.Published          // for the hosts
 	held     atomic.Bool                     // sweeps stand still
+	began    atomic.Bool                     // it has heard which definitions are published, if any
 }
 
 // generation is a set of hosts under one set of destinations. A new
@@ -144,6 +145,7 @@ func (s *service) follow(ctx context.Context) error {
 }
 
 func (s *service) take(ctx context.Context, published catalog.Published) error {
+	defer s.began.Store(true)
 	if published.Len() == 0 {
 		s.Logger.Warn("no definitions are published yet: waiting; publish some with `kairos apply -f DIR`")
 		return nil
