@@ -42,6 +42,8 @@ type commands struct {
 	Deliver     deliverCommand     `cmd:"" group:"Run it" help:"Tell third parties over HTTP who entered and who left."`
 	Ingest      ingestCommand      `cmd:"" group:"Run it" help:"Take Avro records that others write to topics of their own."`
 	Status      statusCommand      `cmd:"" group:"Run it" help:"How everything is doing: who runs what, how far behind, what was refused."`
+	Top         topCommand         `cmd:"" group:"Run it" help:"The same, again and again, with how fast it changes."`
+	Probe       probeCommand       `cmd:"" group:"Run it" help:"Send invented people through production and measure the seconds to their audience."`
 	Inspect     inspectCommand     `cmd:"" group:"Use it" help:"Show everything that is known of a person."`
 	Explain     explainCommand     `cmd:"" group:"Use it" help:"Say why a person is in an audience, or not."`
 	Audience    audienceCommand    `cmd:"" group:"Use it" help:"How large audiences are, who is in them, what a draft would do."`

@@ -20,10 +20,10 @@ import (
 // line wins over the environment, that over the file, that over defaults.
 
 // settled lists the commands that have a section.
-var settled = []string{"run", "deliver", "ingest", "status", "doctor"}
+var settled = []string{"run", "deliver", "ingest", "probe", "status", "top", "doctor"}
 
 // secretly are the settings that say where a secret is kept.
-var secretly = []string{"sasl-password", "sasl-token"}
+var secretly = []string{"sasl-password", "sasl-token", "token"}
 
 // section is a part of the file of settings.
 type section struct {

@@ -28,6 +28,7 @@ type metrics struct {
 	behind     prometheus.Gauge
 	partitions prometheus.Gauge
 	age        prometheus.Gauge
+	declared   prometheus.Gauge
 	rows       prometheus.Gauge
 	bytes      prometheus.Gauge
 	due        prometheus.Gauge
@@ -71,6 +72,7 @@ func newMetrics(registerer prometheus.Registerer, group topologies.Group) (*metr
 		behind:       gauges("kairos_host_lag_seconds", "How long ago the broker took the first record that is not committed; 0: nothing waits.").WithLabelValues(),
 		lag:          gauges("kairos_host_lag_records", "Records of an input that are not yet processed, in owned partitions.", "topic"),
 		partitions:   gauges("kairos_host_partitions", "Partitions owned.").WithLabelValues(),
+		declared:     gauges("kairos_host_topology_partitions", "Partitions that all processes of the group own together.").WithLabelValues(),
 		age:          gauges("kairos_host_partition_time_age_seconds", "How far the oldest partition time is behind the clock.").WithLabelValues(),
 		rows:         gauges("kairos_host_keys", "Keys with rows, in owned partitions.").WithLabelValues(),
 		bytes:        gauges("kairos_host_state_bytes", "Bytes of rows and their keys, in owned partitions.").WithLabelValues(),
@@ -153,6 +155,7 @@ func (r *run) measure(s Status) {
 		m.lag.WithLabelValues(topic).Set(float64(lag[topic]))
 	}
 	m.partitions.Set(float64(len(s.Partitions)))
+	m.declared.Set(float64(r.config.Topology.PartitionsOf(r.config.Group.Inputs()[0])))
 	m.rows.Set(float64(rows))
 	m.bytes.Set(float64(bytes))
 	m.behind.Set(behind)

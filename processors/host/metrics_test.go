@@ -23,6 +23,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 		"kairos_host_keys":                       3,
 		"kairos_host_lag_records":                0,
 		"kairos_host_partitions":                 2,
+		"kairos_host_topology_partitions":        2,
 		"kairos_host_wakes_due":                  0,
 		"kairos_host_aborts_total":               0,
 		"kairos_host_sweep_total_keys":           0,
