@@ -210,26 +210,35 @@ func TestOverlaysPatchWhatExists(t *testing.T) {
 	}
 }
 
-// With kubectl and the schemas of Kubernetes at hand, both overlays are built
-// and held against the schemas; Strimzi's own kinds are left out.
+// With kubectl and the schemas of Kubernetes and Strimzi at hand, both overlays
+// are built and held against the schemas; so is one with a mistake.
 func TestKubernetesAcceptsBothOverlays(t *testing.T) {
 	kubectl, schemas := os.Getenv("KUBECTL"), os.Getenv("KUBERNETES_SCHEMAS")
 	if kubectl == "" || schemas == "" {
 		fmt.Fprintf(os.Stderr, "SKIPPED %s: needs KUBECTL=path and KUBERNETES_SCHEMAS=folder; see deploy/README.md\n", t.Name())
 		t.Skip("needs KUBECTL=path and KUBERNETES_SCHEMAS=folder; see deploy/README.md")
 	}
+	check := func(built []byte) (string, error) {
+		check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary",
+			"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"))
+		check.Stdin = bytes.NewReader(built)
+		said, err := check.CombinedOutput()
+		return string(said), err
+	}
 	for _, overlay := range []string{"small", "large"} {
 		built, err := exec.Command(kubectl, "kustomize", "kubernetes/"+overlay).Output()
 		if err != nil {
 			t.Fatalf("kustomize %s: %v", overlay, err)
 		}
-		check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary", "-verbose",
-			"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"), "-skip", "Kafka,KafkaTopic,KafkaUser,KafkaNodePool")
-		check.Stdin = bytes.NewReader(built)
-		said, err := check.CombinedOutput()
+		said, err := check(built)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", overlay, err, said)
 		}
 		t.Logf("%s: %s", overlay, said)
+		for _, field := range []string{"maxUnavailable:", "patternType:"} {
+			if said, err := check(bytes.ReplaceAll(built, []byte(field), []byte("x"+field))); err == nil {
+				t.Errorf("%s with a field that does not exist is accepted: %s", overlay, said)
+			}
+		}
 	}
 }

@@ -80,7 +80,7 @@ func (c *topologyACLs) Run(p *process) error {
 	}
 	if c.Grant != "" {
 		if !strings.HasPrefix(c.Grant, "User:") {
-			return askedError{fmt.Errorf("--grant=%s: Kafka's names of users begin with User:", c.Grant)}
+			return askedError{fmt.Errorf("--grant=%s is no user as Kafka names them: User:kairos, or User:CN=kairos for a certificate", c.Grant)}
 		}
 		client, err := c.connect(p)
 		if err != nil {
