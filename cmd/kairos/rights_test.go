@@ -192,7 +192,8 @@ func TestARightThatIsTakenAwayIsNamedAndNothingIsLost(t *testing.T) {
 		await(t, "events are taken again after "+a.String(), func() bool { sent = sent || send(); return sent })
 		await(t, "the person is in the audience after "+a.String(), in)
 	}
-	entered := g.entries(t, "win_back")
+	var entered map[string]int
+	await(t, "all entries are told", func() bool { entered = g.entries(t, "win_back"); return len(entered) >= people })
 	for person, n := range entered {
 		if n != 1 {
 			t.Errorf("%s entered %d times", person, n)
