@@ -151,6 +151,8 @@ func ingestACLs() []ACL {
 func operatorACLs() []ACL {
 	all := []ACL{
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see who works and how far behind"},
+		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Operation: Write, Why: "to publish definitions, all or none"},
+		{Resource: OnTransactionalID, Name: prefix + "import-", Prefixed: true, Operation: Write, Why: "to import files, each row once"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: Describe, Why: "to look at brokers"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: DescribeConfigs, Why: "to look at brokers' settings"},
 	}

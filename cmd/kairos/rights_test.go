@@ -204,3 +204,19 @@ func TestARightThatIsTakenAwayIsNamedAndNothingIsLost(t *testing.T) {
 	}
 	t.Logf("%d of %d rights were missed by a running process", named, len(all))
 }
+
+// What people type, in the order in which they would.
+func TestAnOperatorMayDoWhatTheCommandsDo(t *testing.T) {
+	g := guardedBroker(t)
+	g.grant(t, mustTopology(t).ACLs(topologies.OperatorRole)...)
+	for _, args := range [][]string{
+		{"topology", "apply", "--partitions=1"}, {"apply", "-f", "demo/definitions"}, {"topology", "check"}, {"topology", "diff"},
+		{"doctor", "--role=operator"}, {"deadletters", "list"}, {"audience", "list"}, {"replay", "cdnow", "--to=1997-01-02", "--no-wait"},
+		{"apply", "--diff", "-f", "demo/definitions"}, {"status"}, {"inspect", "person", "email=nobody@example.org"},
+	} {
+		code, out, said := kairos(t.Context(), "", append(args, g.user...)...)
+		if code == exitFailed || strings.Contains(said, "AUTHORIZATION") || strings.Contains(out, "AUTHORIZATION") {
+			t.Errorf("kairos %s: %d\n%s%s", strings.Join(args, " "), code, out, said)
+		}
+	}
+}
