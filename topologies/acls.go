@@ -86,6 +86,7 @@ func everyProcess() []ACL {
 		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: DescribeConfigs, Why: "to compare topics with what is declared"},
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see that nobody has worked on its rows under another name"},
 		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to follow definitions"},
+		{Resource: OnTopic, Name: Keys.Name, Operation: Read, Why: "to follow the keys of who is erased"},
 		{Resource: OnTopic, Name: Transitions.Name, Operation: Read, Why: "to tell transitions to who asks"},
 	}
 }
@@ -139,6 +140,7 @@ func ingestACLs() []ACL {
 		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: Describe, Why: "to compare topics with what is declared"},
 		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: DescribeConfigs, Why: "to compare topics with what is declared"},
 		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to follow mappings"},
+		{Resource: OnTopic, Name: Keys.Name, Operation: Read, Why: "to follow the keys of who is erased"},
 		{Resource: OnGroup, Name: group, Operation: Read, Why: "to share partitions with others of its kind"},
 		{Resource: OnTransactionalID, Name: group, Prefixed: true, Operation: Write, Why: "to write exactly once"},
 		{Resource: OnTopic, Name: Events.Name, Operation: Write, Why: "to take events in"},
@@ -151,7 +153,7 @@ func ingestACLs() []ACL {
 func operatorACLs() []ACL {
 	all := []ACL{
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see who works and how far behind"},
-		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Operation: Write, Why: "to publish definitions, all or none"},
+		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Prefixed: true, Operation: Write, Why: "to publish definitions and keys, all or none"},
 		{Resource: OnTransactionalID, Name: prefix + "import-", Prefixed: true, Operation: Write, Why: "to import files, each row once"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: Describe, Why: "to look at brokers"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: DescribeConfigs, Why: "to look at brokers' settings"},
