@@ -52,8 +52,8 @@ func embedded(t *testing.T) string {
 // lines is where a command that goes on for long writes; it can be waited for.
 type lines struct {
 	mutex sync.Mutex
-	bytes.Buffer
-	more chan struct{}
+	text  bytes.Buffer
+	more  chan struct{}
 }
 
 func (l *lines) Write(b []byte) (int, error) {
@@ -63,13 +63,13 @@ func (l *lines) Write(b []byte) (int, error) {
 	case l.more <- struct{}{}:
 	default:
 	}
-	return l.Buffer.Write(b)
+	return l.text.Write(b)
 }
 
 func (l *lines) said() string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return l.Buffer.String()
+	return l.text.String()
 }
 
 // running runs `kairos run` until the test ends.
