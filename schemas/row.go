@@ -35,7 +35,7 @@ func WakeOf(row []byte) Instant {
 type IdentityRow struct {
 	Clock
 	FirstSeen Instant  `avro:"first_seen_ms"`          // earliest received of the events that it was primary in; 0: none
-	LastSeen  Instant  `avro:"last_seen_ms,default=0"` // when the newest of them happened: kept only while the row may expire
+	LastSeen  Instant  `avro:"last_seen_ms,default=0"` // when it was last heard of, rounded up by identity; 0: its namespace does not expire
 	Person    string   `avro:"person"`                 // whom events of the identifier go to
 	Epoch     int64    `avro:"epoch"`                  // how often the identifier has moved
 	Arrived   bool     `avro:"arrived"`                // profile has been told of the identifier
@@ -72,7 +72,8 @@ type Member struct {
 	Identifier string  `avro:"identifier"`
 	FirstSeen  Instant `avro:"first_seen_ms"` // as in its row
 	Hot        bool    `avro:"hot"`
-	Person     string  `avro:"person"` // as last assigned
+	Person     string  `avro:"person"`                 // as last assigned
+	LastSeen   Instant `avro:"last_seen_ms,default=0"` // as its row has reported
 }
 
 // Evidence says that two identifiers are one person's.
@@ -98,7 +99,7 @@ type Parting struct {
 
 // IdentityMessage is what rows of identity tell each other through the loop.
 // Exactly one of Link, Parting, Seen, Join, Absorb, Return, Assign, Event, Next,
-// Erase, Erased and Forget is set.
+// Expire, Erase, Erased and Forget is set.
 type IdentityMessage struct {
 	To      string     `avro:"to"` // identifier: the record's key
 	Cause   Instant    `avro:"at_ms"`
@@ -107,7 +108,7 @@ type IdentityMessage struct {
 	Active  Instant    `avro:"active_ms,default=0"`  // of a link: when it says that To, a part of a session, was in use
 	Next    Instant    `avro:"next_ms,default=0"`    // first use of the part of a session after To
 	Parting *Parting   `avro:"parting"`              // evidence, for the root of To
-	Seen    *Member    `avro:"seen"`                 // a member's earlier first_seen or heat, for the root of To
+	Seen    *Member    `avro:"seen"`                 // what a member says of itself, for the root of To
 	Join    string     `avro:"join"`                 // root of the component that must become one with To's
 	Sought  string     `avro:"sought"`               // the identifier that evidence there names; empty in a root's answer
 	Weight  int64      `avro:"weight"`               // of that component
@@ -118,10 +119,20 @@ type IdentityMessage struct {
 	Erase   string     `avro:"erase,default="`       // an identifier whose person is to be erased, for its root
 	Erased  bool       `avro:"erased,default=false"` // To is of a person who is erased: nothing is to be left of it
 	Forget  string     `avro:"forget,default="`      // an identifier that links of To named, and that is erased
+	Expire  *Expiry    `avro:"expire"`               // that To, or a member of To's component, was silent for too long
 }
 
 // At is the time of the cause.
 func (m *IdentityMessage) At() Instant { return m.Cause }
+
+// Expiry asks an identifier to go, unless it was heard of since LastSeen, or
+// tells its root that it has gone.
+type Expiry struct {
+	Identifier string  `avro:"identifier"`
+	Root       string  `avro:"root"`         // of the component that is silent
+	LastSeen   Instant `avro:"last_seen_ms"` // of all of it, as the root knows
+	Done       bool    `avro:"done"`
+}
 
 // Assign tells an identifier's row its person and its root, or only that its
 // component is full.
@@ -131,4 +142,5 @@ type Assign struct {
 	Version int64  `avro:"version"`
 	Reason  string `avro:"reason"`
 	Full    bool   `avro:"full"`
+	Ended   bool   `avro:"ended,default=false"` // the identifier that founded the person before is forgotten
 }

@@ -226,10 +226,11 @@ func (s *settlement) tell(d int, a *schemas.Activation) {
 // erase takes back all that was ever published about a forgotten person and an
 // audience: a consumer hears the exit first, and compaction leaves nothing.
 func (s *settlement) erase(name string) {
-	if !s.wants(name) {
+	wanted := s.rules.wanted[name] // of either line: the plain one speaks for those who have no scores any more
+	if wanted == nil {
 		return
 	}
-	for _, d := range s.rules.wanted[name].destinations {
+	for _, d := range wanted.destinations {
 		stage.Erase(s.out, &s.rules.destinations[d].stream, s.person+"/"+name, s.person, s.cause)
 		s.told = true
 	}

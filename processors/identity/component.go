@@ -62,6 +62,7 @@ func joinMember(into, m *schemas.Member) bool {
 	before := *into
 	into.FirstSeen = earlier(into.FirstSeen, m.FirstSeen)
 	into.Hot = into.Hot || m.Hot
+	into.LastSeen = max(into.LastSeen, m.LastSeen)
 	return *into != before
 }
 

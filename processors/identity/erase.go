@@ -107,7 +107,7 @@ func (t *turn) abdicate(others []string) {
 	t.enthrone(c, root)
 	t.send(&schemas.IdentityMessage{To: root, Return: c})
 	t.component, t.evidence = nil, false
-	t.leave()
+	t.leave(schemas.PersonEvent{Erased: true})
 	t.row = &row{Person: t.row.Person, Root: root, Version: c.Version}
 	t.changed = true
 	t.out.Purge()
@@ -115,28 +115,27 @@ func (t *turn) abdicate(others []string) {
 
 // erased leaves nothing of the row's identifier.
 func (t *turn) erased() {
-	t.leave()
+	t.leave(schemas.PersonEvent{Erased: true})
 	t.gone = true
 }
 
 // leave tells profile that nothing is to be left of the identifier, and of the
-// person that it founded, if another one holds it now.
-func (t *turn) leave() {
+// person that it founded, if another one holds it now: who only says who does.
+func (t *turn) leave(word schemas.PersonEvent) {
 	if t.row.Arrived {
-		t.tellErased(t.row.Person, t.row.Epoch)
+		t.tell(word, t.row.Person, t.row.Epoch)
 	}
 	if founded := PersonOf(t.key); founded != t.row.Person || !t.row.Arrived {
-		t.tellErased(founded, noEpoch)
+		t.tell(word, founded, noEpoch)
 	}
 }
 
 // noEpoch is the epoch of a word about a person who may hold nothing any more.
 const noEpoch = -1
 
-func (t *turn) tellErased(person string, epoch int64) {
-	stage.Emit(&t.out, &topologies.PersonEvents, person, &schemas.PersonEvent{
-		Person: person, Identifier: t.key, Epoch: epoch, Cause: t.now, Erased: true,
-	})
+func (t *turn) tell(word schemas.PersonEvent, person string, epoch int64) {
+	word.Person, word.Identifier, word.Epoch, word.Cause = person, t.key, epoch, t.now
+	stage.Emit(&t.out, &topologies.PersonEvents, person, &word)
 }
 
 // unlearn takes a link with an erased identifier back, as if it had never been,

@@ -5,75 +5,192 @@ import (
 
 	"kairos/processors/stage"
 	"kairos/schemas"
-	"kairos/topologies"
 )
 
-// An identifier of a namespace with an expiry, which nothing has ever been
-// linked with, is forgotten when it has been silent for that long. Its row says
-// nothing that the next event would not make it say again, except since when
-// the identifier is known; so nothing that is under way can miss it. Profile is
-// told in the order of the identifier's events.
+// A component all of whose identifiers expire is forgotten as one, when none of
+// them has been heard of for the longest of their expiries. Its root knows when
+// that is, since rows report to it when they were last heard of. The root asks;
+// whoever was heard of since declines, and lives on with what evidence is left,
+// in the root's row.
+//
+// Profile forgets a person on the very millisecond, so nothing here need be
+// exact: a row reports at most eight times during its expiry (see heardUntil).
 
-// wake forgets the identifier: a row asks for nothing else.
+func endOfDay(t schemas.Instant) schemas.Instant { return t - t%day + day }
+
+// heardUntil rounds up when an identifier was heard of.
+func (n *namespace) heardUntil(t schemas.Instant) schemas.Instant {
+	grain := max(n.expires/8/day, 1) * day
+	return t - t%grain + grain
+}
+
+// wake is about forgetting: a row asks for nothing else.
 func (s *steps) wake(in stage.In[row, stage.Wake]) stage.Out[row] {
 	t := s.begin(in.Key, in.Row, in.Time)
-	t.woken, t.changed = true, true
+	t.woken, t.anew = true, true
 	return t.end()
 }
 
-// expires notes when the row is to be forgotten, and tells whether that is now.
-func (t *turn) expires() bool {
-	keep := t.rules.of(t.key).expires
-	if keep == 0 || !t.bare() {
+// expire notes when the row was heard of and is to be looked at next. It tells
+// whether the row is to be forgotten at once.
+func (t *turn) expire() bool {
+	ns := t.rules.of(t.key)
+	if ns.expires == 0 {
 		if t.row.WakeAt != 0 || t.row.LastSeen != 0 {
 			t.row.WakeAt, t.row.LastSeen, t.changed = 0, 0, true
 		}
 		return false
 	}
-	if t.heard > t.row.LastSeen {
-		t.row.LastSeen, t.changed = t.heard, true
+	if until := ns.heardUntil(t.heard); t.heard != 0 && until > t.row.LastSeen {
+		t.row.LastSeen, t.changed, t.anew = until, true, true
+		if t.row.Root != "" {
+			t.toRoot(&schemas.IdentityMessage{Seen: t.self()})
+		}
 	}
-	if t.row.LastSeen == 0 {
+	switch {
+	case t.row.Root != "":
+		t.wakeAt(0)
 		return false
-	}
-	at := t.row.LastSeen + keep
-	if t.woken && at <= t.now {
-		return true
-	}
-	if at = max(at, t.now+1); t.row.WakeAt != at { // whatever comes at the very boundary comes first
-		t.row.WakeAt, t.changed = at, true
+	case t.anew || t.evidence:
+		return t.fade()
 	}
 	return false
 }
 
-// bare tells whether the row holds no evidence, and never did.
-func (t *turn) bare() bool {
-	r := t.row
-	return r.Root == "" && len(r.Links) == 0 && r.Epoch == 0 && !r.Hot && !r.Full && r.Person == PersonOf(t.key) &&
-		(len(r.Component) == 0 && t.component == nil || t.holdsCopies())
+// self is what the row says of its identifier.
+func (t *turn) self() *schemas.Member {
+	return &schemas.Member{Identifier: t.key, FirstSeen: t.row.FirstSeen, Hot: t.row.Hot, LastSeen: t.row.LastSeen}
 }
 
-// holdsCopies tells whether all evidence here is partings that rest with their
-// stronger end too. They are here for its erasure, and may go.
-func (t *turn) holdsCopies() bool {
+func (t *turn) wakeAt(at schemas.Instant) {
+	if t.row.WakeAt != at {
+		t.row.WakeAt, t.changed = at, true
+	}
+}
+
+// fade asks the members of the component to forget themselves if they all have
+// been silent for long enough. It tells whether nobody else is left.
+func (t *turn) fade() bool {
+	if t.neverSaid() {
+		t.row.LastSeen, t.changed = t.rules.of(t.key).heardUntil(t.now), true
+	}
 	c := t.open()
-	if len(c.Members) > 1 || len(c.Links)+len(c.Heard) > 0 {
+	t.noteLastSeen(c)
+	last, keep := t.rules.silence(c)
+	switch at := last + keep + day; {
+	case keep == 0:
+		t.wakeAt(0)
+		return false
+	case at > t.now || !t.woken && !t.fading:
+		t.wakeAt(max(at, t.now+1)) // whatever comes at the very boundary comes first
+		return false
+	case len(c.Members) == 1:
+		return true
+	}
+	t.wakeAt(0) // the answers will come
+	if t.woken {
+		for i := range c.Members {
+			if key := c.Members[i].Identifier; key != t.key {
+				t.send(&schemas.IdentityMessage{To: key, Expire: &schemas.Expiry{Identifier: key, Root: t.key, LastSeen: last}})
+			}
+		}
+	}
+	return false
+}
+
+// neverSaid tells whether the row is from before rows noted when they were heard
+// of: that is now, then.
+func (t *turn) neverSaid() bool {
+	if t.row.LastSeen != 0 || !t.row.Arrived {
 		return false
 	}
-	own := schemas.IdentifierOf(t.key)
-	return !slices.ContainsFunc(c.Partings, func(p schemas.Parting) bool {
-		other := p.A
-		if other == t.key {
-			other = p.B
+	t.heard = t.now
+	return true
+}
+
+// noteLastSeen lets the component know what its root's row does.
+func (t *turn) noteLastSeen(c *schemas.Component) {
+	if i := indexOf(c.Members, t.key); i >= 0 {
+		c.Members[i].LastSeen = t.row.LastSeen
+	}
+}
+
+// silence tells when anybody in a component was last heard of, and the longest
+// expiry; 0 if somebody does not expire.
+func (r *rules) silence(c *schemas.Component) (last, keep schemas.Instant) {
+	for _, all := range [][]schemas.Member{c.Members, c.Heard} {
+		for i := range all {
+			expires := r.of(all[i].Identifier).expires
+			if expires == 0 {
+				return 0, 0
+			}
+			last, keep = max(last, all[i].LastSeen), max(keep, expires)
 		}
-		return t.rules.stronger(own, schemas.IdentifierOf(other)) < 0
+	}
+	for i := range c.Links {
+		l := &c.Links[i]
+		if r.of(l.A).expires == 0 || r.of(l.B).expires == 0 { // not joined yet
+			return 0, 0
+		}
+		last = max(last, schemas.Instant(l.Day+1)*day)
+	}
+	for i := range c.Partings {
+		last = max(last, endOfDay(c.Partings[i].Time))
+	}
+	return last, keep
+}
+
+// asked forgets the row, unless it was heard of since its root knew.
+func (t *turn) asked(f *schemas.Expiry) {
+	switch {
+	case !t.fresh && t.row.Root == "": // it has begun anew
+	case !t.fresh && (t.row.LastSeen > f.LastSeen || t.neverSaid() || t.rules.of(t.key).expires == 0):
+		t.row.Root, t.changed = f.Root, true
+		t.toRoot(&schemas.IdentityMessage{Seen: t.self()})
+		return
+	default:
+		t.silent = !t.fresh
+	}
+	done := *f
+	done.Done = true
+	t.send(&schemas.IdentityMessage{To: f.Root, Expire: &done})
+}
+
+// forgotten takes a member that has forgotten itself out of the component, with
+// its evidence. What was said of it since is about another life of it.
+func (t *turn) forgotten(m *schemas.IdentityMessage) {
+	f := m.Expire
+	switch {
+	case t.fresh:
+		t.out.Drop(DropStale)
+		return
+	case t.row.Root != "":
+		forward := *m
+		forward.To = t.row.Root
+		t.send(&forward)
+		return
+	}
+	c := t.open()
+	c.Members = slices.DeleteFunc(c.Members, func(m schemas.Member) bool { return m.Identifier == f.Identifier })
+	c.Links = slices.DeleteFunc(c.Links, func(l schemas.Evidence) bool {
+		return (l.A == f.Identifier || l.B == f.Identifier) && schemas.Instant(l.Day+1)*day <= f.LastSeen
 	})
+	c.Partings = slices.DeleteFunc(c.Partings, func(p schemas.Parting) bool {
+		return (p.A == f.Identifier || p.B == f.Identifier) && endOfDay(p.Time) <= f.LastSeen
+	})
+	t.evidence = true
+	if slices.ContainsFunc(c.Links, func(l schemas.Evidence) bool { return l.A == f.Identifier || l.B == f.Identifier }) {
+		t.seek(f.Identifier)
+	}
+	if last, keep := t.rules.silence(c); keep > 0 && last+keep+day <= t.now {
+		t.fading = true
+		return
+	}
+	t.settle(f.Identifier+" was forgotten", nothing)
 }
 
 // forget removes the row and lets profile know.
 func (t *turn) forget() {
 	t.out.Delete()
-	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
-		Person: t.row.Person, Identifier: t.key, Cause: t.now, Forget: true,
-	})
+	t.leave(schemas.PersonEvent{Forget: true})
 }

@@ -29,7 +29,7 @@ func (t *turn) event(e *schemas.Event) {
 		return
 	}
 	t.seen(e.Received)
-	t.heard = e.Time
+	t.heard = max(t.heard, min(e.Time, e.Received))
 	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
 		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: e.Received, Event: e,
 	})
@@ -109,6 +109,7 @@ func (t *turn) linked(m *schemas.IdentityMessage) {
 	if other == t.key {
 		other = e.B
 	}
+	t.heard = max(t.heard, schemas.Instant(e.Day)*day)
 	if m.Active != 0 {
 		t.use(m.Active)
 	}
@@ -181,6 +182,10 @@ func (t *turn) heat() {
 
 // told handles the word of a root.
 func (t *turn) told(a *schemas.Assign) {
+	if t.fresh { // it has been forgotten
+		t.out.Drop(DropStale)
+		return
+	}
 	if a.Full {
 		t.row.Full, t.changed = true, true
 		return
@@ -193,7 +198,11 @@ func (t *turn) told(a *schemas.Assign) {
 	if t.row.Root != "" {
 		t.row.Root = a.Root
 	}
+	from := t.row.Person
 	t.move(a.Person, a.Reason)
+	if a.Ended && from != a.Person && t.row.Arrived { // nobody else will say so; the last who leaves does
+		t.tell(schemas.PersonEvent{Forget: true}, from, noEpoch)
+	}
 }
 
 // move sends the identifier to another person. Where profile does not know of

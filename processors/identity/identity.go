@@ -66,6 +66,10 @@ func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[ro
 	switch {
 	case m.Event != nil:
 		t.event(m.Event)
+	case m.Expire != nil && m.Expire.Done:
+		t.forgotten(m)
+	case m.Expire != nil:
+		t.asked(m.Expire)
 	case m.Assign != nil:
 		t.told(m.Assign)
 	case m.Return != nil:
@@ -91,6 +95,7 @@ func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
 	if t.fresh {
 		return stage.Out[row]{}
 	}
+	t.anew = true
 	if t.row.LastSeen == 0 {
 		t.heard = t.now // nobody is forgotten sooner than that after the rule came
 	}
@@ -114,8 +119,11 @@ type turn struct {
 	changed   bool               // the row
 	gone      bool               // nothing is to be left of it
 	evidence  bool               // the component
-	heard     schemas.Instant    // when the event of the identifier happened that the step is about
+	heard     schemas.Instant    // when the identifier was last heard of, as the step says; 0: it does not
 	woken     bool               // the step is a wake
+	anew      bool               // when the row is to be forgotten must be computed anew
+	fading    bool               // its component is being forgotten
+	silent    bool               // the row is forgotten
 	out       stage.Out[row]
 }
 
@@ -129,9 +137,13 @@ func (s *steps) begin(key string, r *row, now schemas.Instant) *turn {
 
 // end gives what the step did.
 func (t *turn) end() stage.Out[row] {
-	if t.gone {
+	switch {
+	case t.gone:
 		t.out.Delete()
 		t.out.Purge()
+		return t.out
+	case t.silent || t.expire():
+		t.forget()
 		return t.out
 	}
 	if t.evidence {
@@ -141,9 +153,7 @@ func (t *turn) end() stage.Out[row] {
 		}
 		t.row.Component, t.changed = sealed, true
 	}
-	if t.expires() {
-		t.forget()
-	} else if t.changed {
+	if t.changed {
 		t.out.Set(t.row)
 	}
 	return t.out

@@ -56,7 +56,7 @@ func ComponentOf(key string, r *schemas.IdentityRow) (*schemas.Component, error)
 	if len(r.Component) == 0 {
 		return &schemas.Component{
 			Version: r.Version,
-			Members: []schemas.Member{{Identifier: key, FirstSeen: r.FirstSeen, Hot: r.Hot, Person: r.Person}},
+			Members: []schemas.Member{{Identifier: key, FirstSeen: r.FirstSeen, Hot: r.Hot, Person: r.Person, LastSeen: r.LastSeen}},
 		}, nil
 	}
 	c, err := schemas.ComponentCodec.Decode(r.Component)
@@ -123,22 +123,30 @@ func (t *turn) addParting(p *schemas.Parting) {
 }
 
 func (t *turn) addSeen(m *schemas.Member) {
+	if t.fresh && m.Identifier != t.key { // this root has been forgotten
+		t.out.Drop(DropStale)
+		return
+	}
 	c := t.open()
-	said := schemas.Member{Identifier: m.Identifier, FirstSeen: m.FirstSeen, Hot: m.Hot}
+	said := schemas.Member{Identifier: m.Identifier, FirstSeen: m.FirstSeen, Hot: m.Hot, LastSeen: m.LastSeen}
 	if !has(c, m.Identifier) {
 		c.Heard, _, _ = upsert(c.Heard, said, compareMembers, joinMember)
 		t.evidence = true
 		return
 	}
+	known := c.Members[indexOf(c.Members, m.Identifier)].FirstSeen
 	members, _, changed := upsert(c.Members, said, compareMembers, joinMember)
 	c.Members = members
 	if !changed {
 		return
 	}
 	t.evidence = true
-	reason := m.Identifier + " was seen earlier"
-	if m.Hot {
+	reason := m.Identifier + " was heard of"
+	switch {
+	case m.Hot:
 		reason = m.Identifier + " has too many links"
+	case earlier(known, m.FirstSeen) != known:
+		reason = m.Identifier + " was seen earlier"
 	}
 	t.settle(reason, nothing)
 }
@@ -156,7 +164,11 @@ func (t *turn) seek(key string) {
 // smaller ones, and every chain of them ends.
 func (t *turn) join(m *schemas.IdentityMessage) {
 	root := m.Join
-	if root == t.key {
+	switch {
+	case root == t.key:
+		return
+	case t.fresh: // it has been forgotten: evidence passes both ends, so what is sought has a row
+		t.out.Drop(DropStale)
 		return
 	}
 	c := t.open()
@@ -172,6 +184,7 @@ func (t *turn) join(m *schemas.IdentityMessage) {
 		t.send(&schemas.IdentityMessage{To: root, Join: t.key, Weight: ours})
 		return
 	}
+	t.noteLastSeen(c)
 	t.send(&schemas.IdentityMessage{To: root, Absorb: c})
 	t.row.Root, t.row.Component = root, nil
 	t.component, t.evidence, t.changed = nil, false, true
@@ -236,22 +249,30 @@ func (t *turn) settle(reason string, isNew func(*schemas.Evidence) bool) {
 	})
 	reason = cmp.Or(by, reason)
 	t.countParted(capped, people)
-	told := false
+	var founded map[string]bool
 	for i := range c.Members {
 		m := &c.Members[i]
 		if m.Person == people[i] {
 			continue
 		}
-		if !told {
+		if founded == nil {
 			c.Version++
-			told, t.evidence = true, true
+			founded, t.evidence = peopleFoundedBy(c.Members), true
 		}
-		m.Person = people[i]
-		a := &schemas.Assign{Person: m.Person, Root: t.key, Version: c.Version, Reason: reason}
+		a := &schemas.Assign{Person: people[i], Root: t.key, Version: c.Version, Reason: reason, Ended: !founded[m.Person]}
+		m.Person = a.Person
 		if m.Identifier == t.key {
 			t.told(a)
 		} else {
 			t.send(&schemas.IdentityMessage{To: m.Identifier, Assign: a})
 		}
 	}
+}
+
+func peopleFoundedBy(members []schemas.Member) map[string]bool {
+	founded := make(map[string]bool, len(members))
+	for i := range members {
+		founded[PersonOf(members[i].Identifier)] = true
+	}
+	return founded
 }

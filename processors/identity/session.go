@@ -59,6 +59,7 @@ func (t *turn) use(at schemas.Instant) {
 		return
 	}
 	at -= at % minute
+	t.heard = max(t.heard, at)
 	s := t.session()
 	if s.First == 0 || at < s.First {
 		s.First, t.changed = at, true
@@ -72,6 +73,7 @@ func (t *turn) use(at schemas.Instant) {
 
 // followed hears when the part after this one was first used.
 func (t *turn) followed(next schemas.Instant) {
+	t.heard = max(t.heard, next)
 	if s := t.session(); s.Next == 0 || next < s.Next {
 		s.Next, t.changed = next, true
 	}

@@ -93,9 +93,8 @@ func (v *visit) silent() bool {
 // empty shells, until identity forgets their identifiers too: an event that is
 // under way names the epoch of one.
 func (v *visit) expire() {
-	if v.known {
-		v.emit(&schemas.Change{Reason: ReasonExpired, Gone: true, Forgotten: true})
-	}
+	v.tellForgotten()
+	v.row.ForwardTo = ""
 	v.unenrol(ReasonExpired)
 	for i := range v.row.Fragments {
 		f := &v.row.Fragments[i]
@@ -123,7 +122,15 @@ func (v *visit) suspend(reason, eventID string) {
 
 // nobody is the row of somebody of whom nothing is told.
 func (v *visit) nobody() *schemas.ProfileRow {
-	return &schemas.ProfileRow{Fragments: v.row.Fragments, Expired: true, Rules: v.rules, Parked: v.row.Parked}
+	return &schemas.ProfileRow{Fragments: v.row.Fragments, Expired: true, Rules: v.rules, Parked: v.row.Parked, ForwardTo: v.row.ForwardTo}
+}
+
+// tellForgotten lets nothing be kept of somebody who is known, or was before
+// merging with another.
+func (v *visit) tellForgotten() {
+	if v.known || v.row.ForwardTo != "" {
+		v.emit(&schemas.Change{Reason: ReasonExpired, Gone: true, Forgotten: true})
+	}
 }
 
 func (v *visit) heard() bool {

@@ -64,7 +64,7 @@ func (v *visit) apply(i int, m *schemas.PersonEvent) bool {
 	case m.Forget:
 		f := v.remove(i)
 		v.tooLate(&f)
-		v.everything = true
+		v.everything, v.forgot = true, true
 	}
 	return true
 }

@@ -51,7 +51,7 @@ func New(plan *definition.Plan) *stage.Stage {
 // identifier's fragment has come.
 func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out stage.Out[schemas.ProfileRow]) {
 	m := in.Message
-	if m.Erased && m.Epoch < 0 {
+	if (m.Erased || m.Forget) && m.Epoch < 0 {
 		return p.end(in)
 	}
 	v := p.visit(in.Key, in.Row, in.Time, &out)

@@ -39,6 +39,7 @@ type visit struct {
 	movedTo string   // where the last fragment went to
 	woken   bool     // the step is a wake
 	erased  bool     // a fragment was
+	forgot  bool     // an identifier was forgotten, which the row held or forwards for
 
 	everything bool            // any term and attribute may have changed
 	restate    bool            // what is known is told again, since others may ask for it now
@@ -121,10 +122,11 @@ func (v *visit) leave() {
 	}
 	v.unenrol(ReasonLeft)
 	switch {
-	case v.known && forwardTo != "":
-		v.emit(&schemas.Change{Reason: MergedInto(forwardTo), Gone: true, MergedInto: forwardTo})
+	case v.forgot && v.movedTo == "":
+		v.tellForgotten()
+		forwardTo = ""
 	case v.known:
-		v.emit(&schemas.Change{Reason: ReasonExpired, Gone: true, Forgotten: true})
+		v.emit(&schemas.Change{Reason: MergedInto(forwardTo), Gone: true, MergedInto: forwardTo})
 	}
 	v.row = &schemas.ProfileRow{ForwardTo: forwardTo, Rules: v.rules, Parked: v.row.Parked}
 }

@@ -61,9 +61,9 @@ func expiringPlan(t testing.TB, others ...string) *definition.Plan {
 }
 
 // patientPlan lets people expire only once all of a brief history has arrived.
-func patientPlan(t testing.TB) *definition.Plan {
+func patientPlan(t testing.TB, others ...string) *definition.Plan {
 	t.Helper()
-	return expiringPlan(t, "expires: 4d", "expires: 24d", "expires: 6d", "expires: 26d", "expires: 9d", "expires: 29d")
+	return expiringPlan(t, append([]string{"expires: 4d", "expires: 24d", "expires: 6d", "expires: 26d", "expires: 9d", "expires: 29d"}, others...)...)
 }
 
 func compiled(t testing.TB, text string) *definition.Plan {

@@ -53,7 +53,7 @@ func TestWhoeverIsForgottenLeavesTheirGroups(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := linking.draw(t)
 		w := world(rapid.SampledFrom([]int32{1, 4, 12}).Draw(t, "partitions"), rapid.Bool().Draw(t, "chained"), 0)
-		end := later(t, w, live(t, w, plan, history, prompt(history)))
+		end := later(t, w, liveOnTime(t, w, plan, history))
 		for range 3 {
 			sameState(t, "pipeline here, naive there", stateOf(t, w, plan, end), naiveState(history, plan, end))
 			end = later(t, w, end.Add(time.Duration(rapid.IntRange(0, 6*24).Draw(t, "later"))*time.Hour))

@@ -45,7 +45,7 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 		e.keep(&o)
 		o.Purge()
 		return o
-	case c.Gone && row.Rules == 0:
+	case c.Gone && row.Rules == 0 && !(c.Forgotten && len(row.Standings) > 0):
 		o.Drop(dropUnknown)
 		return o
 	}

@@ -10,8 +10,8 @@ import (
 
 // remembered walks through a history, event by event, and lets people without
 // a name expire. It returns the events that still say something at t about
-// what people did, and those that still say who they are: an identifier that
-// expires alone takes even its name along.
+// what people did, and those that still say who they are: that is forgotten
+// later, for all whom links connect at once.
 func remembered(history []schemas.Event, plan *definition.Plan, t schemas.Instant) (did, are []schemas.Event) {
 	m := &memory{plan: plan}
 	for _, e := range history {
@@ -19,7 +19,11 @@ func remembered(history []schemas.Event, plan *definition.Plan, t schemas.Instan
 			continue
 		}
 		m.pass(e.Received - 1)
-		m.events = append(m.events, entry{event: e})
+		x := entry{event: e}
+		if m.by(x) == "" {
+			x.copies = m.restsWith(e)
+		}
+		m.events = append(m.events, x)
 	}
 	m.pass(t)
 	return m.left(func(x entry) bool { return !x.forgotten }), m.left(func(x entry) bool { return !x.unknown })
@@ -33,6 +37,7 @@ type memory struct {
 type entry struct {
 	event              schemas.Event
 	forgotten, unknown bool
+	copies             []string // of a command: the identifiers that it still rests with
 }
 
 func (m *memory) left(keep func(entry) bool) []schemas.Event {
@@ -54,6 +59,100 @@ func (m *memory) pass(t schemas.Instant) {
 	for _, person := range of {
 		m.expire(membersOf(of, person), t)
 	}
+	for _, component := range m.components(of) {
+		m.fade(component, t)
+	}
+}
+
+// components lists the sets of known identifiers that links connect, whether
+// they count or not.
+func (m *memory) components(known map[string]string) [][]string {
+	var all [][]string
+	connect := func(together []string) {
+		var apart [][]string
+		for _, component := range all {
+			if slices.ContainsFunc(component, func(id string) bool { return slices.Contains(together, id) }) {
+				together = append(together, component...)
+			} else {
+				apart = append(apart, component)
+			}
+		}
+		all = append(apart, together)
+	}
+	for _, x := range m.events {
+		ids := strongestFirst(x.event.Identifiers, m.plan.Identity)
+		if x.unknown || len(ids) == 0 {
+			continue
+		}
+		if m.by(x) == "" {
+			for _, id := range x.copies {
+				connect([]string{id})
+			}
+			continue
+		}
+		together := []string{m.by(x)}
+		for _, other := range ids[1:] {
+			key := keyOf(m.plan.Identity, other, x.event)
+			if known[key] != "" && namespace(m.plan.Identity, ids[0].Namespace).Links && namespace(m.plan.Identity, other.Namespace).Links {
+				together = append(together, key)
+			}
+		}
+		connect(together)
+	}
+	return all
+}
+
+// fade lets a component be unknown once a day has passed, after the longest
+// expiry, since anything was heard of it: of each identifier up to a whole
+// eighth of its expiry, in days.
+func (m *memory) fade(component []string, t schemas.Instant) {
+	last, keep := schemas.Instant(0), nameless(component, m.plan.Identity)
+	here := func(id string) bool { return slices.Contains(component, id) }
+	of := func(x entry) bool {
+		return !x.unknown && (here(m.by(x)) || slices.ContainsFunc(x.copies, here))
+	}
+	for _, x := range m.events {
+		switch {
+		case !of(x):
+		case x.event.Received > t: // another one of the same instant: it was just heard of
+			return
+		case m.by(x) == "":
+			last = max(last, schemas.Instant((int64(x.event.Received)/day+1)*day))
+		default:
+			for i, id := range strongestFirst(x.event.Identifiers, m.plan.Identity) {
+				if i == 0 || here(keyOf(m.plan.Identity, id, x.event)) {
+					last = max(last, m.heardUntil(id, min(x.event.Time, x.event.Received)))
+				}
+			}
+		}
+	}
+	if keep == 0 || last.Add(keep+24*time.Hour) > t {
+		return
+	}
+	for i := range m.events {
+		if x := &m.events[i]; of(*x) {
+			x.copies = slices.DeleteFunc(x.copies, here)
+			x.forgotten, x.unknown = true, len(x.copies) == 0
+		}
+	}
+}
+
+// heardUntil rounds up when an identifier was heard of.
+func (m *memory) heardUntil(id schemas.Identifier, at schemas.Instant) schemas.Instant {
+	eighth := max(int64(namespace(m.plan.Identity, id.Namespace).Expires.Hours())/24/8, 1) * day
+	return schemas.Instant((int64(at)/eighth + 1) * eighth)
+}
+
+// restsWith tells where a word about two identifiers rests: with both, but for
+// devices that are bound to sessions.
+func (m *memory) restsWith(e schemas.Event) []string {
+	var keys []string
+	for _, id := range strongestFirst(e.Identifiers, m.plan.Identity) {
+		if namespace(m.plan.Identity, id.Namespace).Session == 0 {
+			keys = append(keys, id.String())
+		}
+	}
+	return keys
 }
 
 func membersOf(of map[string]string, person string) []string {
@@ -80,7 +179,6 @@ func (m *memory) expire(members []string, t schemas.Instant) {
 		x := &m.events[i]
 		if slices.Contains(members, m.by(*x)) {
 			x.forgotten = true
-			x.unknown = x.unknown || len(members) == 1 && !m.linked(members[0])
 		}
 	}
 }
@@ -105,27 +203,4 @@ func (m *memory) by(x entry) string {
 		return ""
 	}
 	return keyOf(m.plan.Identity, ids[0], x.event)
-}
-
-// linked tells whether evidence was ever left with an identifier: a link, or an
-// operator's word, which rests with the stronger of the two.
-func (m *memory) linked(id string) bool {
-	return slices.ContainsFunc(m.events, func(x entry) bool {
-		ids := strongestFirst(x.event.Identifiers, m.plan.Identity)
-		if m.by(x) == "" {
-			return len(ids) == 2 && ids[0].String() == id
-		}
-		return m.joins(ids, id)
-	})
-}
-
-// joins tells whether an event's identifiers link one of them with the first.
-func (m *memory) joins(ids []schemas.Identifier, id string) bool {
-	links := func(i int) bool { return namespace(m.plan.Identity, ids[i].Namespace).Links }
-	for i := 1; i < len(ids); i++ {
-		if links(0) && links(i) && (ids[0].String() == id || ids[i].String() == id) {
-			return true
-		}
-	}
-	return false
 }
