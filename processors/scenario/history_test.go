@@ -105,8 +105,7 @@ func (l lives) draw(t *rapid.T) []schemas.Event {
 		switch kind := rapid.IntRange(0, 19).Draw(t, "kind"); {
 		case kind == 0 && i > 0: // told again, accepted again
 			again := history[rapid.IntRange(0, i-1).Draw(t, "again")]
-			if !l.exact { // in a millisecond of its own: see "Not done" in profile's DESIGN.md
-				now = now.Add(time.Millisecond)
+			if !l.exact {
 				again.Received = now
 			}
 			history = append(history, again)

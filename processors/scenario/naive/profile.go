@@ -18,11 +18,17 @@ type told struct {
 	by    string // primary identifier
 	at    schemas.Instant
 	event schemas.Event
+	again bool // it counted before
 }
 
 // heard lists the events until t that count, in the order of the log:
 // duplicates and commands left out, those from the future as of now.
 func heard(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []told {
+	return slices.DeleteFunc(messages(history, plan, t), func(e told) bool { return e.again })
+}
+
+// messages lists the duplicates as well.
+func messages(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []told {
 	type id struct{ by, event string }
 	accepted := map[id]schemas.Instant{}
 	var all []told
@@ -33,10 +39,11 @@ func heard(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []
 		}
 		same := id{keyOf(plan.Identity, ids[0], e), e.ID}
 		if at, ok := accepted[same]; ok && e.Received < at.Add(plan.Profile.DuplicateWindow) {
+			all = append(all, told{same.by, at, e, true})
 			continue
 		}
 		accepted[same] = e.Received
-		all = append(all, told{same.by, min(e.Time, e.Received), e})
+		all = append(all, told{same.by, min(e.Time, e.Received), e, false})
 	}
 	return all
 }

@@ -23,8 +23,12 @@ type Transition struct {
 // and revision. It looks at everybody after each of her events, and at each
 // instant at which an event leaves some window, or has been waited for long enough.
 func Transitions(history []schemas.Event, plan *definition.Plan, t schemas.Instant) []Transition {
-	byIdentifier := map[string][]told{}
-	for _, e := range heard(history, plan, t) {
+	byIdentifier, again := map[string][]told{}, map[string][]moment{}
+	for _, e := range messages(history, plan, t) {
+		if e.again { // it counts for nothing, but whoever gets it looks at the clock
+			again[e.by] = append(again[e.by], moment{e.event.Received, len(byIdentifier[e.by])})
+			continue
+		}
 		byIdentifier[e.by] = append(byIdentifier[e.by], e)
 	}
 	var all []Transition
@@ -32,7 +36,7 @@ func Transitions(history []schemas.Event, plan *definition.Plan, t schemas.Insta
 		events := byIdentifier[id]
 		person := &Person{ID: founders([]cluster{{id: true}}, nil)[id]}
 		revisions, members := map[string]int64{}, map[string]bool{}
-		for _, m := range moments(events, plan, t) {
+		for _, m := range moments(events, again[id], plan, t) {
 			person.become(plan, events[:m.events], m.at)
 			for i := range plan.Audiences {
 				name := plan.Audiences[i].Name
@@ -57,8 +61,10 @@ type moment struct {
 	events int
 }
 
-func moments(events []told, plan *definition.Plan, t schemas.Instant) []moment {
-	var all []moment
+// moments are those of events, those at which time changes something, and
+// others, in order.
+func moments(events []told, others []moment, plan *definition.Plan, t schemas.Instant) []moment {
+	all := slices.Clone(others)
 	for i, e := range events {
 		all = append(all, moment{e.event.Received, i + 1})
 		for _, term := range plan.Terms {
