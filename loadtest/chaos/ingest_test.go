@@ -234,11 +234,12 @@ func TestAnIngesterBehindARealKafkaAndARealRegistryLosesAndDoublesNothing(t *tes
 			v.write(id, 100, 5)
 		case stage == 2 && n == each+180: // all but those of partition 0
 			stage = 3
-			schemas.Return(t)
-			register()
-			if got := schemas.Register(t, "other-value", strings.Replace(strings.Replace(visit, `"shop.who"`, who, 1), `"namespace": "shop", "fields": [{"name": "who"`, `"namespace": "shop", "doc": "2", "fields": [{"name": "who"`, 1)); got != id+1 {
-				t.Fatalf("the new schema is %d, not %d", got, id+1)
-			}
+			schemas.Return(t, func() {
+				register()
+				if got := schemas.Register(t, "other-value", strings.Replace(strings.Replace(visit, `"shop.who"`, who, 1), `"namespace": "shop", "fields": [{"name": "who"`, `"namespace": "shop", "doc": "2", "fields": [{"name": "who"`, 1)); got != id+1 {
+					t.Fatalf("the new schema is %d, not %d", got, id+1)
+				}
+			})
 		}
 	})
 	if stage != 3 {

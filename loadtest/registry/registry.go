@@ -3,7 +3,7 @@
 // test.
 //
 // In: a test. Out: a registry's URL, and the means to take it away and bring it
-// back, without what was in it. Without Java 21 or Maven the test is skipped,
+// back, with what the test puts into it before anybody else can ask. Without Java 21 or Maven the test is skipped,
 // and says so on standard error; KAIROS_KAFKA=off and required count here too.
 //
 // Not here: what is asked of it (cmd/internal/foreign).
@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,10 +32,12 @@ const artifact = "io.apicurio:apicurio-registry-app:3.3.3:tar.gz:all"
 
 // Registry is a running registry.
 type Registry struct {
-	URL string
+	URL string // for everybody; a proxy, so that the registry is not there before it is filled
 
-	java, dir, port string
-	process         *exec.Cmd
+	java, dir, direct string // URL without the proxy
+	address, behind   string // host:port of both
+	process           *exec.Cmd
+	door              *http.Server
 }
 
 // Start runs a registry for the length of the test.
@@ -63,27 +67,53 @@ func Start(t testing.TB) *Registry {
 			t.Fatalf("%v: %v\n%s", command, err, said)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, r.port, _ = net.SplitHostPort(listener.Addr().String())
-	_ = listener.Close()
-	r.URL = "http://127.0.0.1:" + r.port + "/apis/ccompat/v7"
-	r.Return(t)
+	r.address, r.behind = freeAddress(t), freeAddress(t)
+	r.URL, r.direct = "http://"+r.address+path, "http://"+r.behind+path
+	r.Return(t, func() {})
 	t.Cleanup(r.Leave)
 	return r
 }
 
-// Return brings the registry up, empty, and waits until it answers.
-func (r *Registry) Return(t testing.TB) {
+const path = "/apis/ccompat/v7"
+
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// Return brings the registry up, empty, lets fill register what must be there,
+// and opens it for everybody.
+func (r *Registry) Return(t testing.TB, fill func()) {
+	t.Helper()
+	r.launch(t)
+	fill()
+	listener, err := net.Listen("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.door = &http.Server{Handler: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: r.behind})}
+	go r.door.Serve(listener)
+}
+
+// launch returns once the registry answers.
+func (r *Registry) launch(t testing.TB) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(r.dir, "registry.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	r.process = exec.Command(r.java, "-Xmx256m", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port="+r.port, "-jar", "quarkus-run.jar")
+	r.process = exec.Command(r.java, "-Xmx256m", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.http.port="+portOf(r.behind), "-jar", "quarkus-run.jar")
 	r.process.Dir, r.process.Stdout, r.process.Stderr = r.dir, log, log
 	if err := r.process.Start(); err != nil {
 		t.Fatal(err)
@@ -91,7 +121,7 @@ func (r *Registry) Return(t testing.TB) {
 	deadline, again := time.After(90*time.Second), time.NewTicker(100*time.Millisecond)
 	defer again.Stop()
 	for {
-		answer, err := http.Get(r.URL + "/subjects")
+		answer, err := http.Get(r.direct + "/subjects")
 		if err == nil {
 			_ = answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
@@ -103,13 +133,17 @@ func (r *Registry) Return(t testing.TB) {
 		case <-deadline:
 			said, _ := os.ReadFile(log.Name())
 			r.Leave()
-			t.Fatalf("the registry does not answer at %s: %v\n%s", r.URL, err, said)
+			t.Fatalf("the registry does not answer at %s: %v\n%s", r.direct, err, said)
 		}
 	}
 }
 
 // Leave takes the registry away, and all that was in it.
 func (r *Registry) Leave() {
+	if r.door != nil {
+		_ = r.door.Close()
+		r.door = nil
+	}
 	if r.process != nil {
 		_ = r.process.Process.Kill()
 		_ = r.process.Wait()
@@ -120,7 +154,7 @@ func (r *Registry) Leave() {
 // Register puts a schema under a subject and gives its id.
 func (r *Registry) Register(t testing.TB, subject, schema string, references ...sr.SchemaReference) int {
 	t.Helper()
-	client, err := sr.NewClient(sr.URLs(r.URL), sr.HTTPClient(&http.Client{Timeout: time.Minute})) // the first answer takes its time on a busy machine
+	client, err := sr.NewClient(sr.URLs(r.direct), sr.HTTPClient(&http.Client{Timeout: time.Minute})) // the first answer takes its time on a busy machine
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +168,7 @@ func (r *Registry) Register(t testing.TB, subject, schema string, references ...
 // Latest is the newest schema of a subject.
 func (r *Registry) Latest(t testing.TB, subject string) sr.SubjectSchema {
 	t.Helper()
-	client, err := sr.NewClient(sr.URLs(r.URL), sr.HTTPClient(&http.Client{Timeout: time.Minute}))
+	client, err := sr.NewClient(sr.URLs(r.direct), sr.HTTPClient(&http.Client{Timeout: time.Minute}))
 	if err != nil {
 		t.Fatal(err)
 	}
