@@ -152,8 +152,9 @@ func (u *union) member(key string) int32 {
 
 // inOrder gives the links as they are taken: those of strict devices last, and
 // the chains of sessions after them, the oldest first, so that a part that two
-// people's parts lie around is that of the one before. Among others the one whose weaker end is stronger first, then by the stronger end,
-// the newest day, the hash.
+// people's parts lie around is that of the one before. Among others the one
+// whose weaker end is stronger first, then by the stronger end, the newest day,
+// the hash.
 func (u *union) inOrder() []link {
 	links := make([]link, len(u.component.Links))
 	for i := range links {

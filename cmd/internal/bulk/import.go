@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
@@ -224,17 +223,12 @@ func Run(ctx context.Context, client *cluster.Client, c Config) (Report, error) 
 			return r.report, fmt.Errorf("%s: %w", c.File.Path, err)
 		}
 	}
-	producer, err := kgo.NewClient(append(client.Reach(),
-		kgo.ClientID("kairos-import"), kgo.TransactionalID("kairos.import-"+c.File.Fingerprint[:16]+"-"+r.name()),
-		door.Partitioner(), kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()))...)
+	writer, err := client.Writer(ctx, "kairos.import-"+c.File.Fingerprint[:16]+"-"+r.name(),
+		kgo.ClientID("kairos-import"), door.Partitioner(), kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()))
 	if err != nil {
-		return r.report, err
-	}
-	defer producer.Close()
-	// From here on, whoever began before cannot commit any more.
-	if _, _, err := producer.ProducerID(ctx); err != nil {
 		return r.report, fmt.Errorf("import: %w", err)
 	}
+	defer writer.Close()
 	at, err := position(ctx, client, r.key())
 	if err != nil {
 		return r.report, err
@@ -246,7 +240,7 @@ func Run(ctx context.Context, client *cluster.Client, c Config) (Report, error) 
 	if err := r.skip(ctx, at.Rows); err != nil {
 		return r.report, err
 	}
-	return r.report, r.transact(ctx, client, producer, at.Refused)
+	return r.report, r.transact(ctx, client, writer, at.Refused)
 }
 
 func (r *run) key() string { return r.File.Fingerprint + "/" + r.name() }
@@ -283,7 +277,7 @@ func (r *run) skip(ctx context.Context, rows int64) error {
 }
 
 // transact imports batch by batch, each with how far it leads.
-func (r *run) transact(ctx context.Context, client *cluster.Client, producer *kgo.Client, refused int64) error {
+func (r *run) transact(ctx context.Context, client *cluster.Client, writer *cluster.Writer, refused int64) error {
 	for done := false; !done; {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -301,34 +295,16 @@ func (r *run) transact(ctx context.Context, client *cluster.Client, producer *kg
 			return err
 		}
 		records = append(records, &kgo.Record{Topic: topologies.Imports.Name, Key: []byte(r.key()), Value: value})
-		if err := commit(ctx, producer, records); err != nil {
-			return err
+		switch err := writer.Write(ctx, records); {
+		case errors.Is(err, cluster.ErrOvertaken):
+			return ErrOvertaken
+		case err != nil:
+			return fmt.Errorf("import: %w", err)
 		}
 		r.tell()
 		if done = end; broken != nil {
 			return broken
 		}
-	}
-	return nil
-}
-
-func commit(ctx context.Context, producer *kgo.Client, records []*kgo.Record) error {
-	err := producer.BeginTransaction()
-	if err == nil {
-		err = producer.ProduceSync(ctx, records...).FirstErr()
-	}
-	end := kgo.TryCommit
-	if err != nil {
-		end = kgo.TryAbort
-	}
-	if ended := producer.EndTransaction(context.WithoutCancel(ctx), end); err == nil {
-		err = ended
-	}
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
-		return ErrOvertaken
-	}
-	if err != nil {
-		return fmt.Errorf("import: %w", err)
 	}
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
@@ -138,17 +137,11 @@ var ErrOvertaken = errors.New("somebody else is publishing definitions: nothing 
 // the ones that became different, with the given time, in one transaction. It
 // returns these.
 func Publish(ctx context.Context, client *cluster.Client, now schemas.Instant, change func(Published) ([]schemas.Definition, error)) ([]schemas.Definition, error) {
-	producer, err := kgo.NewClient(append(client.Opts(),
-		kgo.TransactionalID("kairos.operator"), kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes))...)
+	writer, err := client.Writer(ctx, "kairos.operator")
 	if err != nil {
 		return nil, fmt.Errorf("publish definitions: %w", err)
 	}
-	defer producer.Close()
-	// From here on, whoever began before cannot commit any more.
-	if _, _, err := producer.ProducerID(ctx); err != nil {
-		return nil, fmt.Errorf("publish definitions: %w", err)
-	}
+	defer writer.Close()
 	before, err := Read(ctx, client)
 	if err != nil {
 		return nil, err
@@ -161,7 +154,7 @@ func Publish(ctx context.Context, client *cluster.Client, now schemas.Instant, c
 	if len(changed) == 0 {
 		return nil, nil
 	}
-	return changed, write(ctx, producer, changed)
+	return changed, write(ctx, writer, changed)
 }
 
 func differing(before Published, after []schemas.Definition, now schemas.Instant) []schemas.Definition {
@@ -177,7 +170,7 @@ func differing(before Published, after []schemas.Definition, now schemas.Instant
 	return changed
 }
 
-func write(ctx context.Context, producer *kgo.Client, changed []schemas.Definition) error {
+func write(ctx context.Context, writer *cluster.Writer, changed []schemas.Definition) error {
 	records := make([]*kgo.Record, len(changed))
 	for i, d := range changed {
 		value, err := topologies.Definitions.Codec.Append(nil, &d)
@@ -186,19 +179,10 @@ func write(ctx context.Context, producer *kgo.Client, changed []schemas.Definiti
 		}
 		records[i] = &kgo.Record{Topic: topologies.Definitions.Name, Key: []byte(keyOf(d)), Value: value}
 	}
-	err := producer.BeginTransaction()
-	if err == nil {
-		err = producer.ProduceSync(ctx, records...).FirstErr()
-	}
-	end := kgo.TryCommit
-	if err != nil {
-		end = kgo.TryAbort
-	}
-	err = cmp.Or(err, producer.EndTransaction(ctx, end))
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
+	switch err := writer.Write(ctx, records); {
+	case errors.Is(err, cluster.ErrOvertaken):
 		return ErrOvertaken
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("publish definitions: %w", err)
 	}
 	return nil

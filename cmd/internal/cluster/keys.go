@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/processors/keyring"
@@ -86,16 +85,11 @@ func (c *Client) FollowRing(ctx context.Context, f func(*keyring.Ring), complain
 // ChangeRing replaces the keys by what change makes of them, for good: what was
 // before is deleted from the topic. change gets nil if there are none.
 func (c *Client) ChangeRing(ctx context.Context, change func(*keyring.Ring) *keyring.Ring) (*keyring.Ring, error) {
-	producer, err := kgo.NewClient(append(c.Opts(),
-		kgo.TransactionalID(topologies.Keys.Name), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchMaxBytes(topologies.MaxBatchBytes))...)
+	writer, err := c.Writer(ctx, topologies.Keys.Name)
 	if err != nil {
-		return nil, fmt.Errorf("change the keys: %w", err)
+		return nil, err
 	}
-	defer producer.Close()
-	// From here on, whoever began before cannot commit any more.
-	if _, _, err := producer.ProducerID(ctx); err != nil {
-		return nil, fmt.Errorf("change the keys: %w", err)
-	}
+	defer writer.Close()
 	before, err := c.Ring(ctx)
 	if err != nil {
 		return nil, err
@@ -105,8 +99,11 @@ func (c *Client) ChangeRing(ctx context.Context, change func(*keyring.Ring) *key
 	if err != nil {
 		return nil, err
 	}
-	if err := inTransaction(ctx, producer, records); err != nil {
-		return nil, err
+	switch err := writer.Write(ctx, records); {
+	case errors.Is(err, ErrOvertaken):
+		return nil, ErrKeysOvertaken
+	case err != nil:
+		return nil, fmt.Errorf("change the keys: %w", err)
 	}
 	cut := kadm.Offsets{}
 	cut.Add(kadm.Offset{Topic: topologies.Keys.Name, At: records[0].Offset})
@@ -115,25 +112,6 @@ func (c *Client) ChangeRing(ctx context.Context, change func(*keyring.Ring) *key
 		return nil, fmt.Errorf("the new keys count, but the old ones could not be deleted from %s: %w", topologies.Keys.Name, err)
 	}
 	return after, nil
-}
-
-func inTransaction(ctx context.Context, producer *kgo.Client, records []*kgo.Record) error {
-	err := producer.BeginTransaction()
-	if err == nil {
-		err = producer.ProduceSync(ctx, records...).FirstErr()
-	}
-	end := kgo.TryCommit
-	if err != nil {
-		end = kgo.TryAbort
-	}
-	err = cmp.Or(err, producer.EndTransaction(ctx, end))
-	if errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) {
-		return ErrKeysOvertaken
-	}
-	if err != nil {
-		return fmt.Errorf("change the keys: %w", err)
-	}
-	return nil
 }
 
 // partNodes is how many secrets a record holds, well below what topics take.

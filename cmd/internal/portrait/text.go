@@ -124,11 +124,11 @@ func (t *text) audiences(p Portrait) {
 	t.title("Audiences")
 	var rows [][]string
 	for _, s := range p.Audiences {
-		mark, since := t.paint.In(screen.Green, "in"), "since "+s.Since.String()
+		mark := t.paint.In(screen.Green, "in")
 		if !s.Member {
-			mark, since = t.dim("out"), "since "+s.Since.String()
+			mark = t.dim("out")
 		}
-		rows = append(rows, []string{mark, s.Audience, t.dim(since), "because " + s.Because, t.dim(told(p, s))})
+		rows = append(rows, []string{mark, s.Audience, t.dim("since " + s.Since.String()), "because " + s.Because, t.dim(told(p, s))})
 	}
 	if len(rows) == 0 {
 		rows = [][]string{{t.dim("none so far")}}
