@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,27 +15,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kairos/topologies"
+	"kairos/topologies/golden"
 )
 
 //go:generate go test -run ^TestGenerated . -rewrite
-
-var rewrite = flag.Bool("rewrite", false, "write generated files anew; then review the diff")
-
-// generated compares a file with what it is generated from.
-func generated(t *testing.T, path, want string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != want {
-		t.Errorf("%s is not what it is generated from: run 'make generate' and review the diff (%v)", path, err)
-	}
-}
 
 // deployed is the topology that the files are for: three brokers, the stages
 // keyed by person in a chain, one destination.
@@ -51,12 +33,12 @@ func deployed(t *testing.T) *topologies.Topology {
 
 func TestGeneratedRulesAndDashboard(t *testing.T) {
 	topology := deployed(t)
-	generated(t, "prometheus/alerts.yaml", topologies.AlertRules(topology.Alerts()))
+	golden.File(t, "prometheus/alerts.yaml", topologies.AlertRules(topology.Alerts()))
 	board, err := topology.Dashboard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	generated(t, "grafana/kairos.json", board)
+	golden.File(t, "grafana/kairos.json", board)
 }
 
 func TestEachAlertHasARunbookAndEachRunbookAnAlert(t *testing.T) {

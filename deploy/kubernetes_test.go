@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kairos/topologies"
+	"kairos/topologies/golden"
 )
 
 func TestGeneratedKubernetes(t *testing.T) {
@@ -24,7 +25,7 @@ func TestGeneratedKubernetes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		generated(t, "kubernetes/base/"+name, text)
+		golden.File(t, "kubernetes/base/"+name, text)
 	}
 }
 

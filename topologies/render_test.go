@@ -2,33 +2,12 @@ package topologies_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"kairos/topologies"
+	"kairos/topologies/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what is rendered into testdata; then review the diff")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs from what is rendered; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
-	}
-}
 
 func sample(t *testing.T, chained bool) *topologies.Topology {
 	t.Helper()
@@ -42,14 +21,14 @@ func sample(t *testing.T, chained bool) *topologies.Topology {
 
 func TestTheChainedTopologyIsRenderedAsReviewed(t *testing.T) {
 	topology := sample(t, true)
-	golden(t, "chained.mermaid", topology.Diagram())
-	golden(t, "chained.topics.txt", topology.TopicTable())
+	golden.File(t, "testdata/chained.mermaid", topology.Diagram())
+	golden.File(t, "testdata/chained.topics.txt", topology.TopicTable())
 }
 
 func TestTheUnchainedTopologyIsRenderedAsReviewed(t *testing.T) {
 	topology := sample(t, false)
-	golden(t, "unchained.mermaid", topology.Diagram())
-	golden(t, "unchained.topics.txt", topology.TopicTable())
+	golden.File(t, "testdata/unchained.mermaid", topology.Diagram())
+	golden.File(t, "testdata/unchained.topics.txt", topology.TopicTable())
 }
 
 func TestTopicsAreDescribedForMachinesAsReviewed(t *testing.T) {
@@ -57,7 +36,7 @@ func TestTopicsAreDescribedForMachinesAsReviewed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "chained.topics.json", string(encoded)+"\n")
+	golden.File(t, "testdata/chained.topics.json", string(encoded)+"\n")
 }
 
 func TestADeadLetterTopicTakesWhatAnyOtherTopicTakes(t *testing.T) {
@@ -76,8 +55,8 @@ func TestADeadLetterTopicTakesWhatAnyOtherTopicTakes(t *testing.T) {
 }
 
 func TestTheACLsOfEachRoleAreRenderedAsReviewed(t *testing.T) {
-	golden(t, "chained.acls.txt", topologies.ACLTable(sample(t, true).ACLs()))
-	golden(t, "unchained.acls.txt", topologies.ACLTable(sample(t, false).ACLs()))
+	golden.File(t, "testdata/chained.acls.txt", topologies.ACLTable(sample(t, true).ACLs()))
+	golden.File(t, "testdata/unchained.acls.txt", topologies.ACLTable(sample(t, false).ACLs()))
 }
 
 func TestARoleMayWriteNothingButWhatItsStagesDeclare(t *testing.T) {

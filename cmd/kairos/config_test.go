@@ -1,37 +1,17 @@
 package main
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"kairos/topologies/golden"
 )
 
 //go:generate go test -run ^TestTheReferenceOfSettingsIsThatOfTheCommands$ . -rewrite
 
-var rewrite = flag.Bool("rewrite", false, "write generated files anew; then review the diff")
-
-// generated compares a file of the project with what it is generated from.
-func generated(t *testing.T, name, want string) {
-	t.Helper()
-	path := filepath.Join(root, name)
-	if *rewrite {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil || string(got) != want {
-		t.Errorf("%s is not what it is generated from: run 'make generate' and review the diff (%v)", name, err)
-	}
-}
-
 func TestTheReferenceOfSettingsIsThatOfTheCommands(t *testing.T) {
-	generated(t, "deploy/SETTINGS.md", expect(t, 0, "config", "reference"))
+	golden.File(t, filepath.Join(root, "deploy/SETTINGS.md"), expect(t, 0, "config", "reference"))
 }
 
 // withSettings writes a file of settings and names it.

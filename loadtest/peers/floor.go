@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -46,7 +47,8 @@ func floor(ctx context.Context, args []string) error {
 		return err
 	}
 	defer session.Close()
-	row := make([]byte, size)
+	rows := make([]byte, 1<<20) // no two alike: compression makes nothing of equal ones, and the bytes are what is to be carried
+	_, _ = rand.NewChaCha8([32]byte{}).Read(rows)
 	for n := 0; ; {
 		fetches := session.PollRecords(ctx, 10_000)
 		if ctx.Err() != nil {
@@ -65,7 +67,8 @@ func floor(ctx context.Context, args []string) error {
 			}
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			session.Produce(ctx, &kgo.Record{Topic: floorTable, Key: r.Key, Value: row}, done)
+			at := n * size % (len(rows) - size)
+			session.Produce(ctx, &kgo.Record{Topic: floorTable, Key: r.Key, Value: rows[at : at+size]}, done)
 			if n++; n%every == 0 {
 				session.Produce(ctx, &kgo.Record{Topic: topologies.Transitions.Name, Key: r.Key, Value: answer}, done)
 			}

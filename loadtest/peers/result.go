@@ -97,6 +97,9 @@ func (r *Result) write(folder string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
 	if err := os.WriteFile(filepath.Join(folder, "peers.json"), append(data, '\n'), 0o644); err != nil {
 		return err
 	}

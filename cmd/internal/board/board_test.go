@@ -1,8 +1,6 @@
 package board_test
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,9 +9,8 @@ import (
 	"kairos/cmd/internal/screen"
 	"kairos/cmd/internal/tally"
 	"kairos/schemas"
+	"kairos/topologies/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what is drawn into testdata; then review the diff")
 
 func state() board.State {
 	day := func(y int, m time.Month, d int) schemas.Instant {
@@ -28,20 +25,8 @@ func state() board.State {
 }
 
 func TestTheBoardIsDrawnAsReviewed(t *testing.T) {
-	const path = "testdata/board.txt"
 	got := strings.Join(board.Lines(state(), false, 110), "\n") + "\n" + board.Line(state()) + "\n"
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
-	}
+	golden.File(t, "testdata/board.txt", got)
 }
 
 func TestColoursChangeNoWidthAndMarkOnlyWhatMoved(t *testing.T) {

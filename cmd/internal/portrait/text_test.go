@@ -1,32 +1,13 @@
 package portrait_test
 
 import (
-	"flag"
-	"os"
 	"testing"
 	"time"
 
 	"kairos/cmd/internal/portrait"
 	"kairos/schemas"
+	"kairos/topologies/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what is shown into testdata; then review the diff")
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
-	}
-}
 
 func at(day, hour int) portrait.When {
 	return portrait.When(schemas.InstantOf(time.Date(2026, 3, day, hour, 0, 0, 0, time.UTC)))
@@ -36,7 +17,7 @@ var cancel = portrait.Moment{Time: at(3, 10), Event: "cancel", ID: "e-2", Source
 	Properties: []portrait.Property{{Name: "channel", Value: "phone"}}}
 
 func TestAPersonIsShownAsReviewed(t *testing.T) {
-	golden(t, "testdata/person.txt", portrait.Portrait{
+	golden.File(t, "testdata/person.txt", portrait.Portrait{
 		Person: "6651d1a6adc3c832", At: at(3, 10),
 		Identifiers: []portrait.Identifier{
 			{Namespace: "email", Value: "sarah@example.org", FirstSeen: at(1, 0), LastSeen: at(2, 0), Events: 2, Sources: []string{"app", "web"}},
@@ -66,11 +47,11 @@ func TestAnExplanationIsShownAsReviewed(t *testing.T) {
 	}
 	never := in
 	never.Member, never.Standing, never.Event, never.Parts = false, nil, nil, nil
-	golden(t, "testdata/explanation.txt", in.Text(false)+never.Text(false))
+	golden.File(t, "testdata/explanation.txt", in.Text(false)+never.Text(false))
 }
 
 func TestEvidenceIsShownAsReviewed(t *testing.T) {
-	golden(t, "testdata/evidence.txt", portrait.Evidence{
+	golden.File(t, "testdata/evidence.txt", portrait.Evidence{
 		Asked: "email:sarah@example.org", Person: "6651d1a6adc3c832",
 		People: []portrait.People{{"6651d1a6adc3c832", []string{"crm_id:1", "email:sarah@example.org"}}, {"0f51d1a6adc3c832", []string{"crm_id:2", "device_id:d"}}},
 		Links: []portrait.Decision{

@@ -1,31 +1,13 @@
 package whatif
 
 import (
-	"flag"
-	"os"
 	"testing"
+
+	"kairos/topologies/golden"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what is shown into testdata; then review the diff")
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s; if that is meant, run the test with -rewrite and review the diff\n%s", path, got)
-	}
-}
-
 func TestAReportIsShownAsReviewed(t *testing.T) {
-	golden(t, "testdata/report.txt", Report{
+	golden.File(t, "testdata/report.txt", Report{
 		Changed: []Changed{{"identity", "identity", 2}}, People: Count{1200, 1199}, Identifiers: 5310, Moved: 5, Renamed: 1, UnderWay: 2,
 		Merges: Merges{1, 2, []Group{{
 			Person: "6651d1a6adc3c832", Identifiers: 7,
