@@ -51,7 +51,8 @@ type Config struct {
 	SweepChunk   int // most rows of one partition that a sweep adds to one transaction
 	Producers    int // transactional producers that take turns
 
-	SweepShare float64 // part of Pace, about, that sweeps may work in each transaction under Wall; the rest is for live records
+	// Parts of Pace, about, that wakes and sweeps may work in each transaction under Wall, so that live records need not wait long.
+	WakeShare, SweepShare float64
 
 	TransactionTimeout time.Duration // after which the broker aborts what a dead host left behind
 	SessionTimeout     time.Duration // after which a silent member loses its partitions
@@ -86,6 +87,7 @@ func DefaultConfig() Config {
 		WakeChunk:          2_000,
 		SweepChunk:         500,
 		Producers:          6,
+		WakeShare:          1,
 		SweepShare:         0.25,
 		TransactionTimeout: 20 * time.Second,
 		SessionTimeout:     20 * time.Second,
@@ -118,8 +120,10 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s is %d: start from DefaultConfig", name, value)
 		}
 	}
-	if !(c.SweepShare > 0 && c.SweepShare <= 1) {
-		return fmt.Errorf("SweepShare is %g, not within 0 and 1: start from DefaultConfig", c.SweepShare)
+	for name, share := range map[string]float64{"WakeShare": c.WakeShare, "SweepShare": c.SweepShare} {
+		if !(share > 0 && share <= 1) {
+			return fmt.Errorf("%s is %g, not within 0 and 1: start from DefaultConfig", name, share)
+		}
 	}
 	if c.Now == nil || c.Logger == nil {
 		return errors.New("config fields Now and Logger must be set: start from DefaultConfig")

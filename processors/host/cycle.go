@@ -55,7 +55,9 @@ func (r *run) anyUrgent() bool {
 // chunk of a sweep. It returns nil if there is nothing to do.
 func (r *run) collect() *batch {
 	b := &batch{messages: map[int32][]*sarama.ConsumerMessage{}}
-	records, bytes, sweeps := r.config.BatchRecords, r.config.BatchBytes, r.sweepRoom()
+	records, bytes := r.config.BatchRecords, r.config.BatchBytes
+	wakes := r.room(r.config.WakeChunk*len(r.owned), r.config.WakeShare)
+	sweeps := r.room(r.config.SweepChunk*len(r.owned), r.config.SweepShare)
 	for _, number := range r.numbers() {
 		p := r.owned[number]
 		if r.idle(p) && (sweeps == 0 || r.toSweep(p) < 0) {
@@ -65,7 +67,7 @@ func (r *run) collect() *batch {
 		b.shares = append(b.shares, s)
 		messages := r.collectRecords(p, &records, &bytes)
 		s.errands = -len(messages)
-		messages = append(messages, r.collectWakes(p)...)
+		messages = append(messages, r.collectWakes(p, max(1, wakes/len(r.owned)))...)
 		messages = append(messages, r.collectSweep(p, &sweeps)...)
 		s.messages = len(messages)
 		s.errands += len(messages)
@@ -135,11 +137,11 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 	return messages
 }
 
-// collectWakes makes errands of the first due timers. Those that a record
-// before them in the batch makes void do nothing.
-func (r *run) collectWakes(p *partition) []*sarama.ConsumerMessage {
+// collectWakes makes errands of the first due timers, at most limit. Those that
+// a record before them in the batch makes void do nothing.
+func (r *run) collectWakes(p *partition, limit int) []*sarama.ConsumerMessage {
 	var messages []*sarama.ConsumerMessage
-	for i, due := range p.timers.due(r.timeOf(p), r.config.WakeChunk) {
+	for i, due := range p.timers.due(r.timeOf(p), limit) {
 		messages = append(messages, r.errandFor(p, i, due.key, errand{time: due.at}))
 	}
 	return messages

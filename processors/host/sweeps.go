@@ -88,15 +88,14 @@ func (r *run) anySweep() bool {
 	return false
 }
 
-// sweepRoom is how many rows sweeps may visit in the next transaction. Beside
-// live records it is what fits into a part of the pace, so that sweeps cost
-// them little: who waits for a sweep can wait longer.
-func (r *run) sweepRoom() int {
-	most := r.config.SweepChunk * len(r.owned)
+// room is how many rows other than those of live records may be visited in the
+// next transaction, of at most so many. Beside live records it is what fits into
+// a share of the pace, so that they wait little.
+func (r *run) room(most int, share float64) int {
 	if r.config.Clock != Wall || r.config.Pace == 0 || r.cost == 0 {
 		return most
 	}
-	part := time.Duration(float64(r.config.Pace) * r.config.SweepShare)
+	part := time.Duration(float64(r.config.Pace) * share)
 	return min(most, max(1, int(part/r.cost)))
 }
 

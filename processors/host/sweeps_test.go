@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestBesideLiveRecordsASweepTakesAPartOfThePace(t *testing.T) {
+func TestBesideLiveRecordsOtherRowsTakeAPartOfThePace(t *testing.T) {
 	for name, c := range map[string]struct {
 		clock Clock
 		cost  time.Duration
@@ -21,7 +21,7 @@ func TestBesideLiveRecordsASweepTakesAPartOfThePace(t *testing.T) {
 	} {
 		r := &run{config: DefaultConfig(), cost: c.cost, owned: map[int32]*partition{0: nil, 1: nil}}
 		r.config.Clock, r.config.Pace = c.clock, c.pace
-		if got := r.sweepRoom(); got != c.want {
+		if got := r.room(1000, 0.25); got != c.want {
 			t.Errorf("%s: room for %d rows, want %d", name, got, c.want)
 		}
 	}
