@@ -2,6 +2,7 @@ package segment
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ type evaluation struct {
 	transitions []schemas.Transition
 }
 
-// touch is an audience to look at, and the first changed input that it uses.
+// touch is an audience to look at, and a changed input that it uses.
 type touch struct {
 	audience int32
 	input    *input // nil: otherwise tells why
@@ -73,20 +74,19 @@ func (e *evaluation) touchAll(audiences []int32, why string) {
 // transitions ever sees a person in two audiences that exclude each other.
 func (e *evaluation) run() {
 	slices.SortStableFunc(e.touched, byAudience)
-	e.touched = slices.CompactFunc(e.touched, func(a, b touch) bool { return a.audience == b.audience })
-	for i := 0; i < len(e.touched); i++ {
-		t := e.touched[i]
-		a := &e.rules.audiences[t.audience]
+	for i, next := 0, 0; i < len(e.touched); i = next {
+		for next = i + 1; next < len(e.touched) && e.touched[next].audience == e.touched[i].audience; {
+			next++
+		}
+		a := &e.rules.audiences[e.touched[i].audience]
 		member := e.holds(a)
-		flipped := e.stand(a.name, member, a.version, t) || e.first && member != a.nobody
+		flipped := e.stand(a.name, member, a.version, e.touched[i:next]) || e.first && member != a.nobody
 		if !flipped || a.referred == nil {
 			continue
 		}
-		for _, reader := range a.referred.readers { // all of them lie behind t
-			next := touch{audience: reader, input: a.referred}
-			if p, found := slices.BinarySearchFunc(e.touched, next, byAudience); !found {
-				e.touched = slices.Insert(e.touched, p, next)
-			}
+		for _, reader := range a.referred.readers { // all of them lie behind
+			p, _ := slices.BinarySearchFunc(e.touched, touch{audience: reader + 1}, byAudience)
+			e.touched = slices.Insert(e.touched, p, touch{audience: reader, input: a.referred})
 		}
 	}
 	e.exitsFirst()
@@ -116,7 +116,8 @@ func (e *evaluation) exitsFirst() {
 func byAudience(a, b touch) int { return cmp.Compare(a.audience, b.audience) }
 
 // stand records whether the person is a member and reports whether that is new.
-func (e *evaluation) stand(name string, member bool, version int64, t touch) bool {
+// Touches are those of this audience.
+func (e *evaluation) stand(name string, member bool, version int64, touches []touch) bool {
 	i, found := findStanding(e.row.Standings, name)
 	if !found {
 		if !member {
@@ -130,7 +131,7 @@ func (e *evaluation) stand(name string, member bool, version int64, t touch) boo
 	}
 	*s = schemas.Standing{
 		Audience: name, Member: member, Revision: s.Revision + 1, Since: e.cause.at,
-		Version: version, Reason: e.why(t), EventID: e.cause.eventID,
+		Version: version, Reason: e.reason(touches), EventID: e.cause.eventID,
 	}
 	e.transitions = append(e.transitions, transitionOf(e.cause.person, s))
 	return true
@@ -143,7 +144,28 @@ func transitionOf(person string, s *schemas.Standing) schemas.Transition {
 	}
 }
 
-// why names the first changed input of an audience, for people.
+// maxReasons keeps rows short: so many changed inputs are named, the others counted.
+const maxReasons = 3
+
+// reason names the changed inputs of an audience, for people; what else made it
+// be looked at only if that came first.
+func (e *evaluation) reason(touches []touch) string {
+	if touches[0].input == nil {
+		return touches[0].why
+	}
+	var reasons []string
+	for _, t := range touches {
+		if why := e.why(t); t.input != nil && !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
+	}
+	if more := len(reasons) - maxReasons; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(reasons[:maxReasons], ", "), more)
+	}
+	return strings.Join(reasons, ", ")
+}
+
+// why names a changed input, or tells what else made the audience be looked at.
 func (e *evaluation) why(t touch) string {
 	switch {
 	case t.input == nil:
@@ -166,7 +188,7 @@ func (e *evaluation) exit(why string, which func(name string) bool) {
 	for i := range e.row.Standings {
 		s := &e.row.Standings[i]
 		if s.Member && which(s.Audience) {
-			e.stand(s.Audience, false, s.Version, touch{why: why})
+			e.stand(s.Audience, false, s.Version, []touch{{why: why}})
 		}
 	}
 }
