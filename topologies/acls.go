@@ -29,6 +29,8 @@ const (
 	AlterConfigs    Operation = "AlterConfigs"
 	Describe        Operation = "Describe"
 	DescribeConfigs Operation = "DescribeConfigs"
+	Delete          Operation = "Delete"
+	ClusterAction   Operation = "ClusterAction"
 )
 
 // ACL is one thing that a role must be allowed to do.
@@ -47,8 +49,15 @@ const (
 	DoorRole     = "door"     // takes events in
 	DeliveryRole = "delivery" // `kairos deliver`
 	IngestRole   = "ingest"   // `kairos ingest`; the topics that it reads are others', who grant that
+	ImportRole   = "import"   // `kairos import`
+	ExportRole   = "export"   // `kairos export`, and the API's exports
+	EraseRole    = "erase"    // `kairos erase`, and the API's erasures
+	MendRole     = "mend"     // no process: a right more for groups, on clusters of one broker
 	OperatorRole = "operator" // people, and `kairos` for them
 )
+
+// Everybodys is the name of an ACL that is about all resources of its kind.
+const Everybodys = "*"
 
 const prefix = "kairos."
 
@@ -74,6 +83,10 @@ func (t *Topology) ACLs(roles ...string) []ACL {
 	}
 	add(IngestRole, ingestACLs()...)
 	add(DeliveryRole, t.deliveryACLs()...)
+	add(ImportRole, importACLs()...)
+	add(ExportRole, exportACLs()...)
+	add(EraseRole, t.eraseACLs()...)
+	add(MendRole, mendACLs()...)
 	add(OperatorRole, operatorACLs()...)
 	return all
 }
@@ -148,8 +161,9 @@ func ingestACLs() []ACL {
 	}
 }
 
-// operatorACLs lets people look at everything, publish definitions, send dead
-// letters again, replay, and make topics. They are not allowed to delete.
+// operatorACLs lets people look at everything, publish definitions, import, send
+// dead letters again, replay, and make topics. They are not allowed to delete,
+// so not to erase either.
 func operatorACLs() []ACL {
 	all := []ACL{
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see who works and how far behind"},

@@ -67,6 +67,15 @@ func (s size) topology(destinations []string) (*topologies.Topology, error) {
 	return t, nil
 }
 
+// mayBe fails if our user may not do what a role does, or what acls say.
+func (s size) mayBe(ctx context.Context, client *cluster.Client, role string, acls ...topologies.ACL) error {
+	t, err := s.topology(nil)
+	if err != nil {
+		return err
+	}
+	return client.Rights(ctx, t, append(t.ACLs(role), acls...))
+}
+
 // on builds the topology of a cluster: of the size that it has, or that s
 // says, with the destinations that are published and those named.
 func (s size) on(ctx context.Context, client *cluster.Client, destinations ...string) (*topologies.Topology, error) {

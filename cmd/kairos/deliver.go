@@ -15,6 +15,7 @@ import (
 
 type deliverCommand struct {
 	connection
+	traces
 	File    string   `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The webhooks."`
 	Only    []string `arg:"" optional:"" name:"destination" help:"Of these destinations only. Without: all in the file."`
 	Metrics string   `default:"127.0.0.1:9465" help:"Where /metrics is (${default}); empty: nowhere."`
@@ -93,9 +94,14 @@ func (c *deliverCommand) Run(p *process) error {
 	}
 	defer client.Close()
 	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
+	tracer, end, err := c.traces.open(p, "", logger)
+	if err != nil {
+		return err
+	}
+	defer end()
 	var deliverers []*delivery.Deliverer
 	for _, hook := range hooks {
-		d, err := delivery.New(delivery.Config{Webhook: hook, Kafka: client.Reach(), Registry: registry, Logger: logger})
+		d, err := delivery.New(delivery.Config{Webhook: hook, Kafka: client.Reach(), Registry: registry, Logger: logger, Tracer: tracer})
 		if err != nil {
 			return askedError{fmt.Errorf("%s: %w", c.File, err)}
 		}

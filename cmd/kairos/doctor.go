@@ -16,7 +16,7 @@ import (
 type doctorCommand struct {
 	onCluster
 	State string   `placeholder:"DIR" help:"The folder for rows, as given to run: is there room?"`
-	Role  []string `placeholder:"ROLE" help:"May our user do what these roles need? door, identity, person, delivery, operator. Without: is not asked."`
+	Role  []string `placeholder:"ROLE" help:"May our user do what these roles need? door, identity, person, ingest, import, erase: kairos topology acls lists all. Without: is not asked."`
 }
 
 func (c *doctorCommand) Help() string {

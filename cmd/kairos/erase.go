@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"kairos/cmd/internal/erasure"
 	"kairos/cmd/internal/lookup"
 	"kairos/schemas"
+	"kairos/topologies"
 )
 
 type eraseCommand struct {
@@ -67,6 +69,13 @@ func (c *erasePerson) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	role := topologies.EraseRole
+	if c.DryRun {
+		role = topologies.ExportRole
+	}
+	if err := c.mayBe(p, client, role); err != nil { // before anything is half done
+		return err
+	}
 	topology, err := c.on(p, client)
 	if err != nil {
 		return err
@@ -141,23 +150,31 @@ func (c *eraseRenew) Run(p *process) error {
 		}
 		ids = append(ids, id)
 	}
-	client, err := c.connect(p)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return erasure.Renew(p, client, ids...)
+	return c.changeKeys(p, ids...)
 }
 
 type eraseKeys struct{ connection }
 
 func (c *eraseKeys) Run(p *process) error {
+	return c.changeKeys(p)
+}
+
+// changeKeys makes the keys anew, with those of ids.
+func (c connection) changeKeys(p *process, ids ...schemas.Identifier) error {
 	client, err := c.connect(p)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	return erasure.Renew(p, client)
+	topology, err := size{}.topology(nil)
+	if err != nil {
+		return err
+	}
+	needed := slices.DeleteFunc(topology.ACLs(topologies.EraseRole), func(a topologies.ACL) bool { return a.Name != topologies.Keys.Name })
+	if err := client.Rights(p, topology, needed); err != nil {
+		return err
+	}
+	return erasure.Renew(p, client, ids...)
 }
 
 type eraseVerify struct {

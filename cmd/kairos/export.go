@@ -6,6 +6,7 @@ import (
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/erasure"
 	"kairos/cmd/internal/lookup"
+	"kairos/topologies"
 )
 
 type exportCommand struct {
@@ -30,6 +31,9 @@ func (c *exportCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	if err := c.mayBe(p, client, topologies.ExportRole); err != nil {
+		return err
+	}
 	topology, err := c.on(p, client)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"kairos/cmd/internal/screen"
 	"kairos/processors/definition"
 	"kairos/schemas"
+	"kairos/topologies"
 )
 
 type importCommand struct {
@@ -58,6 +59,9 @@ func (c *importCommand) Run(p *process) error {
 			return err
 		}
 		defer client.Close()
+		if err := c.mayBe(p, client, topologies.ImportRole); err != nil {
+			return err
+		}
 	}
 	config, err := c.config(p, client)
 	if err != nil {

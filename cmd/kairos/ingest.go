@@ -24,6 +24,7 @@ import (
 	"kairos/processors/definition"
 	"kairos/processors/keyring"
 	"kairos/schemas"
+	"kairos/topologies"
 )
 
 type ingestCommand struct {
@@ -156,6 +157,13 @@ func (c *ingestCommand) Run(p *process) error {
 
 // prepare makes our topics and finds the mappings that are named.
 func (c *ingestCommand) prepare(ctx context.Context, client *cluster.Client, topics []ingest.Topic) (*definition.Plan, error) {
+	var theirs []topologies.ACL
+	for _, topic := range topics {
+		theirs = append(theirs, topologies.ACL{Resource: topologies.OnTopic, Name: topic.Name, Operation: topologies.Read, Why: "to ingest it"})
+	}
+	if err := c.mayBe(ctx, client, topologies.IngestRole, theirs...); err != nil {
+		return nil, err
+	}
 	t, err := c.on(ctx, client)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 type runCommand struct {
 	connection
 	size
+	traces
 	Stages    []string `arg:"" optional:"" name:"stage" help:"door, identity, profile, segment, propensity, destination; person for all that are keyed by person. Without: all."`
 	Clock     string   `enum:"wall,log" default:"wall" help:"wall: time goes on by itself. log: only with the ticks of a replay."`
 	State     string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
@@ -32,6 +33,7 @@ type runCommand struct {
 	PeerToken string   `placeholder:"FILE" type:"existingfile" help:"The token for the peers, with the scope rows."`
 	Receipts  string   `placeholder:"FILE" help:"The key that signs receipts (see kairos erase); with it the API exports and erases people, for tokens with the scopes exports and erasures."`
 	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /live, /ready, /startup, /status and /debug/pprof are (${default}); empty: nowhere."`
+	PerSecond int      `name:"traces-per-second" default:"10" help:"How many requests the door lets be followed in a second, at most (${default})."`
 	Verbose   bool     `short:"v" help:"Log more."`
 }
 
@@ -60,6 +62,12 @@ func (c *runCommand) Run(p *process) error {
 	if err != nil {
 		return askedError{err}
 	}
+	logger := newLogger(p.err, c.Verbose)
+	tracer, end, err := c.traces.open(p, c.Instance, logger)
+	if err != nil {
+		return err
+	}
+	defer end()
 	client, err := c.connect(p)
 	if err != nil {
 		return err
@@ -71,7 +79,7 @@ func (c *runCommand) Run(p *process) error {
 	config := service.Config{
 		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
 		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics, API: api,
-		Logger: newLogger(p.err, c.Verbose),
+		Logger: logger, Tracer: tracer, Traces: c.PerSecond,
 	}
 	if c.Clock == "log" {
 		config.Clock = host.Log
@@ -103,6 +111,9 @@ func (c *runCommand) roles(t *topologies.Topology, stages []string) []string {
 		for _, g := range groups {
 			roles = append(roles, g.Role())
 		}
+	}
+	if c.Receipts != "" {
+		roles = append(roles, topologies.EraseRole)
 	}
 	return roles
 }

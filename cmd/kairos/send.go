@@ -10,10 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kairos/processors/tracing"
 )
 
 type sendCommand struct {
 	Door  string   `default:"http://127.0.0.1:8080" help:"Where the door is (${default})."`
+	Trace bool     `help:"Let it be followed through all stages, and print the id of its trace."`
 	Event []string `arg:"" optional:"" passthrough:"partial" help:"Who, what and how: email=sarah@example.org cancel channel=callcenter. Or JSON. Without: JSON from standard input."`
 }
 
@@ -40,6 +43,11 @@ func (c *sendCommand) Run(p *process) error {
 		return askedError{err}
 	}
 	request.Header.Set("Content-Type", "application/json")
+	if c.Trace {
+		id, header := newTrace()
+		request.Header.Set(tracing.Header, header)
+		p.notef("trace %s\n", id)
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("no door answers at %s: %w\n`kairos run` and `kairos demo` open one; --door says where", c.Door, err)

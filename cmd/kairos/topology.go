@@ -56,7 +56,7 @@ func (c *topologyTopics) Run(p *process) error {
 type topologyACLs struct {
 	declared
 	connection
-	Role  []string `placeholder:"ROLE" help:"Of these roles only: door, delivery, operator, and the groups (identity, person)."`
+	Role  []string `placeholder:"ROLE" help:"Of these roles only: the groups (identity, person), door, ingest, delivery, import, export, erase, mend, operator."`
 	Grant string   `placeholder:"USER" help:"Allow it to this user, as Kafka knows it: User:kairos, or User:CN=kairos for a certificate."`
 	JSON  bool     `name:"json" help:"For machines."`
 }

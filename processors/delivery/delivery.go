@@ -25,6 +25,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"kairos/schemas"
 	"kairos/topologies"
@@ -54,6 +56,7 @@ type Config struct {
 	Random   func() float64        // for the jitter of pauses, from 0 to 1; nil: math/rand
 	Registry prometheus.Registerer // nil: no metrics
 	Logger   *slog.Logger
+	Tracer   trace.Tracer // makes the spans of activations that ask to be followed; nil: none
 }
 
 // Clock is time, for tests that cannot wait an hour.
@@ -99,6 +102,9 @@ func New(c Config) (*Deliverer, error) {
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.Tracer{}
 	}
 	m, err := newMetrics(c.Registry, c.Destination)
 	if err != nil {
@@ -180,7 +186,7 @@ func (d *Deliverer) deliver(ctx context.Context, records []*kgo.Record) error {
 	for i, lane := range lanes {
 		running.Go(func() {
 			for chunk := range slices.Chunk(lane, d.config.Batch) {
-				if errs[i] = d.tell(ctx, chunk); errs[i] != nil {
+				if errs[i] = d.followed(ctx, chunk); errs[i] != nil {
 					return
 				}
 			}

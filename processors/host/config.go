@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"kairos/processors/stage"
 	"kairos/topologies"
@@ -59,6 +61,7 @@ type Config struct {
 	RebalanceTimeout   time.Duration // that members have to finish their batch when partitions move
 
 	Logger     *slog.Logger          // default: none
+	Tracer     trace.Tracer          // makes the spans of records that ask to be followed; default: none, and they are passed on
 	Registerer prometheus.Registerer // default: none
 	Watcher    Watcher               // default: nobody
 }
@@ -93,6 +96,7 @@ func DefaultConfig() Config {
 		SessionTimeout:     20 * time.Second,
 		RebalanceTimeout:   30 * time.Second,
 		Logger:             slog.New(slog.DiscardHandler),
+		Tracer:             noop.Tracer{},
 	}
 }
 
@@ -125,8 +129,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("%s is %g, not within 0 and 1: start from DefaultConfig", name, share)
 		}
 	}
-	if c.Now == nil || c.Logger == nil {
-		return errors.New("config fields Now and Logger must be set: start from DefaultConfig")
+	if c.Now == nil || c.Logger == nil || c.Tracer == nil {
+		return errors.New("config fields Now, Logger and Tracer must be set: start from DefaultConfig")
 	}
 	return nil
 }

@@ -117,6 +117,9 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 				s.drops = append(s.drops, stage.Drop{Stage: r.config.Group.Stages[0].Word, Reason: reason})
 				continue
 			}
+			if len(record.Headers) > 0 {
+				r.follow(s, record)
+			}
 			messages = append(messages, &sarama.ConsumerMessage{
 				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
 				Timestamp: record.Timestamp,

@@ -99,9 +99,11 @@ func (r *run) mend(ctx context.Context, ended verdicts) error {
 		return nil
 	}
 	written, err := r.admin.WriteTxnMarkers(ctx, markers...)
-	if err != nil {
-		return err
+	if err == nil {
+		written.EachPartition(func(p kadm.TxnMarkersPartitionResponse) { err = errors.Join(err, p.Err) })
 	}
-	written.EachPartition(func(p kadm.TxnMarkersPartitionResponse) { err = errors.Join(err, p.Err) })
+	if errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		err = fmt.Errorf("%w: our user may not write markers; `kairos topology acls --role=mend --grant=USER` allows it", err)
+	}
 	return err
 }

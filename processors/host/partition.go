@@ -38,6 +38,8 @@ type share struct {
 	errands   int             // of the messages
 	read      map[string]int  // records, by input; ticks and markers aside
 	least     schemas.Instant // the earliest cause of what goes through a loop; 0: nothing
+
+	followed map[place]*followed // records that ask for it; nil, as ever: none does
 }
 
 // output is a record for a topic, with the partition it goes to.

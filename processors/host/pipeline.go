@@ -116,6 +116,7 @@ func (r *run) settleOpen(limit int) {
 		if oldest.failure.Load() != nil {
 			for _, p := range r.open {
 				<-p.done
+				p.batch.unfollow(true)
 			}
 			r.failed, r.open = append(r.failed, r.open...), nil
 			r.metrics.aborted.Inc()
@@ -142,6 +143,7 @@ func (r *run) show(p *pending) {
 		r.disk.put(s.partition.number, s.partition.commit())
 		maps.Copy(s.partition.settled, s.in)
 	}
+	p.batch.unfollow(false)
 	r.metrics.count(p, r.config.Now())
 	if w := r.config.Watcher; w != nil {
 		for _, out := range p.outputs {

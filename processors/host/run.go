@@ -36,8 +36,9 @@ type run struct {
 	sources      []source // whose ticks make the partition time
 	tellTopics   []topologies.Topic
 	loops        []topologies.Topic
-	looping      map[string]bool // by name
-	loopSources  []source        // whose words make a round of the barrier
+	looping      map[string]bool   // by name
+	loopSources  []source          // whose words make a round of the barrier
+	writers      map[string]string // topic that a stage of the group writes -> the stage
 	partitionsOf map[string]int32
 	topicIDs     map[string][16]byte
 	limits       map[string]int // most bytes of a batch, by topic
@@ -78,7 +79,7 @@ type source struct{ topic, name string }
 func newRun(ctx context.Context, h *Host) (*run, error) {
 	r := &run{
 		config: h.config, host: h, metrics: h.metrics, ctx: ctx,
-		owned: map[int32]*partition{}, asked: map[string]int64{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+		owned: map[int32]*partition{}, writers: map[string]string{}, asked: map[string]int64{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
 		ready: make(chan struct{}),
 	}
 	r.describe()
@@ -146,6 +147,10 @@ func (r *run) describe() {
 	}
 	for _, s := range g.Stages {
 		r.tables = append(r.tables, s.Table.Name)
+		for _, t := range s.Outputs {
+			r.writers[t.Name] = s.Word
+		}
+		r.writers[topologies.DeadLetters(s.Word).Name] = s.Word
 	}
 	for _, t := range g.Outputs() {
 		if t.Writer != "door" && carriesTicks(g, t) { // dead letters are public

@@ -10,8 +10,10 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/lovoo/goka"
 	"github.com/lovoo/goka/storage"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/processors/stage"
+	"kairos/processors/tracing"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -61,21 +63,26 @@ func (r *run) tableName() string { return r.config.Group.Name + "-table" }
 func (r *run) step(ctx goka.Context, message any) {
 	p := r.session.partitions[ctx.Partition()]
 	value, _ := message.([]byte)
-	effects, err := r.effects(p, ctx, value)
+	var f *followed // nil: nobody asks, as ever
+	if p.share.followed != nil {
+		f = p.share.followed[place{string(ctx.Topic()), ctx.Offset()}]
+	}
+	effects, err := r.effects(p, ctx, value, f)
 	if err == nil {
 		effects, err = r.fit(p, ctx, value, effects)
 	}
 	if err != nil {
 		ctx.Fail(err) // panics, on purpose: nothing may go on
 	}
+	f.dropped(effects.Drops)
 	p.share.drops = append(p.share.drops, effects.Drops...)
 	p.share.layer.purge = p.share.layer.purge || effects.Purge
 	for _, record := range effects.Records {
 		e := emission{p.number, record}
 		if record.Topic == r.loopName() {
-			ctx.Loopback(record.Key, e)
+			ctx.Loopback(record.Key, e, f.onward(record.Topic)...)
 		} else {
-			ctx.Emit(goka.Stream(record.Topic), record.Key, e)
+			ctx.Emit(goka.Stream(record.Topic), record.Key, e, f.onward(record.Topic)...)
 		}
 	}
 	if len(effects.Rows) > 0 {
@@ -83,7 +90,7 @@ func (r *run) step(ctx goka.Context, message any) {
 	}
 }
 
-func (r *run) effects(p *partition, ctx goka.Context, value []byte) (stage.Effects, error) {
+func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed) (stage.Effects, error) {
 	if ctx.Offset() < 0 {
 		e := parseErrand(value)
 		if e.word == "" {
@@ -91,10 +98,14 @@ func (r *run) effects(p *partition, ctx goka.Context, value []byte) (stage.Effec
 		}
 		return r.runner.Sweep(p, e.word, ctx.Key(), e.time)
 	}
-	return r.runner.Message(p, stage.Message{
+	m := stage.Message{
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
 		Key: []byte(ctx.Key()), Value: value, Latest: r.latestOf(ctx),
-	})
+	}
+	if f != nil {
+		m.Follow = f
+	}
+	return r.runner.Message(p, m)
 }
 
 // aheadAtMost is how far a producer's clock may be ahead of the broker's. A
@@ -134,12 +145,12 @@ func (o outbox) Emit(topic, key string, value []byte) *goka.Promise {
 }
 
 // EmitWithHeaders implements goka.Producer.
-func (o outbox) EmitWithHeaders(topic, key string, value []byte, _ goka.Headers) *goka.Promise {
+func (o outbox) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
 	_, finish := goka.NewPromiseWithFinisher()
-	return finish(nil, o.put(topic, key, value))
+	return finish(nil, o.put(topic, key, value, headers))
 }
 
-func (o outbox) put(topic, key string, value []byte) error {
+func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error {
 	if topic == o.run.tableName() {
 		return o.putRows(key, value)
 	}
@@ -148,6 +159,9 @@ func (o outbox) put(topic, key string, value []byte) error {
 	record, err := o.run.recordFor(topic, key, partitionBy, payload)
 	if err != nil {
 		return err
+	}
+	if trace := headers[tracing.Header]; trace != nil {
+		record.Headers = []kgo.RecordHeader{{Key: tracing.Header, Value: trace}}
 	}
 	s.records = append(s.records, output{record, -1})
 	if o.run.looping[topic] {

@@ -181,6 +181,11 @@ func (w *world) drain(hosts ...*running) {
 // write produces notes "key at text", in order.
 func (w *world) write(lines ...string) {
 	w.t.Helper()
+	w.produce(w.records(lines...)...)
+}
+
+func (w *world) records(lines ...string) []*kgo.Record {
+	w.t.Helper()
 	var records []*kgo.Record
 	for _, line := range lines {
 		key, rest, _ := strings.Cut(line, " ")
@@ -196,7 +201,7 @@ func (w *world) write(lines ...string) {
 		}
 		records = append(records, &kgo.Record{Topic: notes.Name, Key: []byte(key), Value: value})
 	}
-	w.produce(records...)
+	return records
 }
 
 func (w *world) produce(records ...*kgo.Record) {

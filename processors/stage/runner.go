@@ -16,6 +16,7 @@ type Message struct {
 	Key       []byte
 	Value     []byte
 	Latest    schemas.Instant // a record of a later time is refused; 0: the end of the year 9999
+	Follow    Follower        // hears of its steps; nil: nobody does
 }
 
 // Rows gives the rows of the key that is being worked on, encoded; nil where
@@ -120,6 +121,7 @@ func (r *Runner) Message(rows Rows, m Message) (Effects, error) {
 		return Effects{}, fmt.Errorf("group %s does not read topic %s: give the record to a group that does", r.group.Name, m.Topic)
 	}
 	w := newWork(r, rows, string(m.Key))
+	w.follow = m.Follow
 	deliveries, refused := r.decode(m)
 	if refused == nil {
 		if err := w.wakesBefore(deliveries[0].message.At()); err != nil {

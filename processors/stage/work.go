@@ -21,6 +21,7 @@ type work struct {
 	key    string
 	slots  []slot  // the rows, as the attempts so far left them
 	done   Effects // of the attempts so far, rows aside
+	follow Follower
 	trial
 }
 
@@ -128,6 +129,9 @@ func (w *work) attempt(m Message, f func()) error {
 	}
 	if w.refused == nil {
 		return nil
+	}
+	if w.follow != nil {
+		w.follow.Refused(w.runner.stages[w.refused.stage].Word, w.refused.reason)
 	}
 	for i := range w.slots { // what the attempt decoded, it may have changed
 		s := &w.slots[i]
@@ -277,7 +281,13 @@ func (w *work) step(i int, topic string, m message, t schemas.Instant) {
 	s := w.load(i)
 	w.at, w.time = i, t
 	stage := w.runner.stages[i]
+	if w.follow != nil {
+		w.follow.Begin(stage.Word, topic)
+	}
 	out := stage.steps[topic](w.key, s.row, m, t)
+	if w.follow != nil {
+		w.follow.End()
+	}
 	if out.refused.reason != "" {
 		w.refuse(&refusal{i, out.refused.reason, out.refused.detail})
 	}

@@ -78,6 +78,12 @@ func Open(ctx context.Context, c access.Config, options ...kgo.Opt) (*Client, er
 	return &Client{client, kadm.NewClient(client), c, reach}, nil
 }
 
+// Again opens another client to the same cluster, as the same user, with options
+// of its own.
+func (c *Client) Again(ctx context.Context, options ...kgo.Opt) (*Client, error) {
+	return Open(ctx, c.access, options...)
+}
+
 // Admin is the client for administrative requests. It lives as long as c.
 func (c *Client) Admin() *kadm.Client { return c.admin }
 

@@ -56,10 +56,18 @@ func (c *Client) allowed(ctx context.Context, t *topologies.Topology, acls []top
 	}
 	request := kmsg.NewPtrMetadataRequest()
 	request.IncludeTopicAuthorizedOperations = true
-	for _, topic := range t.Topics() {
+	ask := func(name string) {
 		one := kmsg.NewMetadataRequestTopic()
-		one.Topic = &topic.Name
+		one.Topic = &name
 		request.Topics = append(request.Topics, one)
+	}
+	for _, topic := range t.Topics() {
+		ask(topic.Name)
+	}
+	for _, a := range acls {
+		if a.Resource == topologies.OnTopic && !a.Prefixed && !declares(t, a.Name) { // Kafka's own
+			ask(a.Name)
+		}
 	}
 	metadata, err := request.RequestWith(ctx, c.Client)
 	if err != nil {
@@ -71,11 +79,19 @@ func (c *Client) allowed(ctx context.Context, t *topologies.Topology, acls []top
 			all[topologies.OnTopic][*topic.Topic] = operations(kadm.DecodeACLOperations(topic.AuthorizedOperations))
 		}
 	}
-	if err := c.allowedGroups(ctx, t, all[topologies.OnGroup]); err != nil {
+	if err := c.allowedGroups(ctx, t, acls, all[topologies.OnGroup]); err != nil {
 		return nil, err
 	}
 	for _, a := range acls {
 		switch a.Resource {
+		case topologies.OnGroup:
+			if a.Name == topologies.Everybodys {
+				may, err := c.mayDescribeOthers(ctx)
+				if err != nil {
+					return nil, err
+				}
+				all[topologies.OnGroup][a.Name] = may
+			}
 		case topologies.OnCluster:
 			cluster, err := c.allowedCluster(ctx)
 			if err != nil {
@@ -83,48 +99,79 @@ func (c *Client) allowed(ctx context.Context, t *topologies.Topology, acls []top
 			}
 			all[topologies.OnCluster][a.Name] = cluster
 		case topologies.OnTransactionalID:
-			may, err := c.mayTransact(ctx, a.Name+"check")
+			id := a.Name
+			if a.Prefixed {
+				id += "check"
+			}
+			may, err := c.mayTransact(ctx, id)
 			if err != nil {
 				return nil, err
 			}
-			all[topologies.OnTransactionalID][a.Name+"check"] = may
+			all[topologies.OnTransactionalID][id] = may
 		}
 	}
 	return all, nil
 }
 
-// allowedGroups asks about the groups of both forms of a topology. Kafka tells
-// nothing of a group that nobody has joined yet, so it is tried: a sign of life
-// of a member that does not exist does nothing, and needs the right to read.
-func (c *Client) allowedGroups(ctx context.Context, t *topologies.Topology, into map[string][]topologies.Operation) error {
+// allowedGroups asks about the groups of both forms of a topology, and those that
+// acls name. Kafka tells nothing of a group that nobody has joined yet, so it is
+// tried: a sign of life of a member that does not exist does nothing, and needs
+// the right to read.
+func (c *Client) allowedGroups(ctx context.Context, t *topologies.Topology, acls []topologies.ACL, into map[string][]topologies.Operation) error {
 	config := t.Config
 	config.Chained = !config.Chained
 	other, err := topologies.New(config)
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, g := range slices.Concat(t.Groups, other.Groups) {
-		described, err := c.admin.DescribeGroups(ctx, g.Name)
+		names = append(names, g.Name)
+	}
+	for _, a := range acls {
+		if a.Resource == topologies.OnGroup && !a.Prefixed && a.Name != topologies.Everybodys {
+			names = append(names, a.Name)
+		}
+	}
+	for _, name := range names {
+		described, err := c.admin.DescribeGroups(ctx, name)
 		switch {
-		case errors.Is(errors.Join(err, described[g.Name].Err), kerr.GroupAuthorizationFailed):
-			into[g.Name] = nil
+		case errors.Is(errors.Join(err, described[name].Err), kerr.GroupAuthorizationFailed):
+			into[name] = nil
 			continue
 		case err != nil && !passing(err):
 			return err
 		}
 		request := kmsg.NewPtrHeartbeatRequest()
-		request.Group, request.MemberID = g.Name, "nobody"
+		request.Group, request.MemberID = name, "nobody"
 		response, err := request.RequestWith(ctx, c.Client)
 		switch {
 		case err != nil && !passing(err):
 			return err
 		case err == nil && errors.Is(kerr.ErrorForCode(response.ErrorCode), kerr.GroupAuthorizationFailed):
-			into[g.Name] = []topologies.Operation{topologies.Describe}
+			into[name] = []topologies.Operation{topologies.Describe}
 		default:
-			into[g.Name] = []topologies.Operation{topologies.Describe, topologies.Read}
+			into[name] = []topologies.Operation{topologies.Describe, topologies.Read}
 		}
 	}
 	return nil
+}
+
+// mayDescribeOthers asks about a group that is nobody's.
+func (c *Client) mayDescribeOthers(ctx context.Context) ([]topologies.Operation, error) {
+	const nobodys = "nobody-s-group-of-this-name"
+	described, err := c.admin.DescribeGroups(ctx, nobodys)
+	switch err := errors.Join(err, described[nobodys].Err); {
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		return nil, nil
+	case err != nil && !passing(err) && !errors.Is(err, kerr.GroupIDNotFound):
+		return nil, err
+	}
+	return []topologies.Operation{topologies.Describe}, nil
+}
+
+func declares(t *topologies.Topology, name string) bool {
+	return slices.ContainsFunc(t.Topics(), func(topic topologies.Topic) bool { return topic.Name == name })
 }
 
 func (c *Client) allowedCluster(ctx context.Context) ([]topologies.Operation, error) {
@@ -159,7 +206,8 @@ func operations(from []kadm.ACLOperation) []topologies.Operation {
 	names := map[kadm.ACLOperation]topologies.Operation{
 		kmsg.ACLOperationRead: topologies.Read, kmsg.ACLOperationWrite: topologies.Write, kmsg.ACLOperationCreate: topologies.Create,
 		kmsg.ACLOperationAlterConfigs: topologies.AlterConfigs, kmsg.ACLOperationDescribe: topologies.Describe,
-		kmsg.ACLOperationDescribeConfigs: topologies.DescribeConfigs,
+		kmsg.ACLOperationDescribeConfigs: topologies.DescribeConfigs, kmsg.ACLOperationDelete: topologies.Delete,
+		kmsg.ACLOperationClusterAction: topologies.ClusterAction,
 	}
 	var all []topologies.Operation
 	for _, o := range from {

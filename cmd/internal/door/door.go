@@ -18,6 +18,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"kairos/processors/definition"
 	"kairos/processors/keyring"
@@ -33,6 +35,7 @@ type Config struct {
 	Registry prometheus.Registerer           // nil: no metrics
 	Timeout  time.Duration                   // for Kafka's acknowledgement; 0: 10 s
 	Ring     func() *keyring.Ring            // by which events are sealed; nil, or giving nil: they are not
+	Tracer   trace.Tracer                    // makes the spans of requests that are followed; nil: none, and they are passed on
 }
 
 // Door puts events on their topic. It is safe for concurrent use.
@@ -62,6 +65,9 @@ func Options() []kgo.Opt {
 func New(client *kgo.Client, config Config) *Door {
 	if config.Timeout == 0 {
 		config.Timeout = 10 * time.Second
+	}
+	if config.Tracer == nil {
+		config.Tracer = noop.Tracer{}
 	}
 	d := &Door{
 		config: config, client: client,
@@ -133,6 +139,9 @@ func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRule
 func (d *Door) send(ctx context.Context, records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, d.config.Timeout)
 	defer cancel()
+	if trace.SpanContextFromContext(ctx).IsSampled() {
+		defer d.follow(ctx, records).End()
+	}
 	begin := time.Now()
 	acknowledged := make(chan error, len(records))
 	for _, r := range records {

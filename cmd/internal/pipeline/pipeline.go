@@ -22,6 +22,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/catalog"
@@ -42,6 +43,7 @@ type Config struct {
 	Instance  string // static member id, one for each process that runs the same groups; "": none
 	Logger    *slog.Logger
 	Registry  prometheus.Registerer
+	Tracer    trace.Tracer                                                  // nil: no spans
 	Open      func(key, value []byte) (k, v []byte, drop string, err error) // as host.Config.Open
 }
 
@@ -114,6 +116,9 @@ func New(c Config) (*Pipeline, error) {
 		config := host.DefaultConfig()
 		config.Kafka, config.Group, config.Topology, config.Runner = c.Kafka, g, c.Topology, runner
 		config.Open = c.Open
+		if c.Tracer != nil {
+			config.Tracer = c.Tracer
+		}
 		config.Clock, config.Logger, config.Registerer = c.Clock, c.Logger.With("group", g.Name), c.Registry
 		if slices.ContainsFunc(g.Stages, func(s topologies.Stage) bool { return s.Word == topologies.Segment.Word }) {
 			if config.Watcher, err = watchSizes(c); err != nil {

@@ -25,7 +25,7 @@ func (s *service) rights(ctx context.Context) (profileapi.Rights, func(), error)
 	if s.API.Receipts == nil {
 		return nil, func() {}, nil
 	}
-	client, err := cluster.Connect(ctx, s.Client.SeedBrokers(), door.Options()...)
+	client, err := s.Client.Again(ctx, door.Options()...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/catalog"
@@ -52,6 +53,8 @@ type Config struct {
 	Metrics  string             // address; "": none
 	API      API
 	Logger   *slog.Logger
+	Tracer   trace.Tracer // nil: no spans, but who asks to be followed is passed on
+	Traces   int          // requests of a second, at most, that are followed from the door
 }
 
 // API says where and to whom profiles are told.
@@ -237,7 +240,7 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination")}
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
-		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry,
+		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry, Tracer: s.Tracer,
 		Open: func(key, value []byte) ([]byte, []byte, string, error) { return s.unseal(ctx, key, value) },
 	})
 	return g, err
@@ -287,9 +290,10 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		Rules:    func() definition.IdentityRules { return s.rules() },
 		Registry: s.registry,
 		Ring:     s.ring.Load,
+		Tracer:   s.Tracer,
 	})
 	sdks := collector.New(collector.Config{Door: opened, Sources: s.Sources, Clock: clock})
-	if err := serve(ctx, group, "door", s.Door, doorHandler(opened, sdks), client.Close); err != nil {
+	if err := serve(ctx, group, "door", s.Door, door.Followed(doorHandler(opened, sdks), s.Traces, s.registry), client.Close); err != nil {
 		client.Close()
 		return err
 	}
