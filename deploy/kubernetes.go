@@ -3,6 +3,7 @@ package deploy
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,16 +21,18 @@ const (
 	image      = "kairos:latest"
 	metricPort = 9464
 	doorPort   = 8080
+	apiPort    = 8081
+	tracePort  = 4318 // of a collector of traces
 	kafkaPort  = 9093
 	lateness   = 10 // seconds of lag above which processes are added
 )
 
-// Kubernetes renders the files of kubernetes/base that follow from a topology:
-// topics and users for Strimzi's operators, and what runs each group.
+// Kubernetes renders the files of kubernetes that follow from a topology: topics
+// and users for Strimzi's operators, what runs each group, and how to publish.
 func Kubernetes(t *topologies.Topology) (map[string]string, error) {
-	files := map[string][]object{"topics.yaml": topics(t), "users.yaml": users(t), "door.yaml": door()}
+	files := map[string][]object{"base/topics.yaml": topics(t), "base/users.yaml": users(t), "base/door.yaml": door(), "base/api.yaml": api(t), "publish.yaml": publish()}
 	for _, g := range t.Groups {
-		files[g.Role()+".yaml"] = group(t, g)
+		files["base/"+g.Role()+".yaml"] = group(t, g)
 	}
 	rendered := map[string]string{}
 	for name, objects := range files {
@@ -90,10 +93,11 @@ func users(t *topologies.Topology) []object {
 	return all
 }
 
+// roles are those that have a user of their own.
 func roles(t *topologies.Topology) []string {
 	var all []string
 	for _, a := range t.ACLs() {
-		if len(all) == 0 || all[len(all)-1] != a.Role {
+		if a.Role != topologies.MendRole && (len(all) == 0 || all[len(all)-1] != a.Role) {
 			all = append(all, a.Role)
 		}
 	}
@@ -142,7 +146,7 @@ func container(role string, args []string, ports list, mounts list) object {
 	}
 }
 
-func pod(role string, c object) object {
+func pod(role string, c object, volumes ...any) object {
 	return object{
 		"metadata": object{"labels": labels(role), "annotations": object{"prometheus.io/scrape": "true", "prometheus.io/port": fmt.Sprint(metricPort)}},
 		"spec": object{
@@ -156,11 +160,11 @@ func pod(role string, c object) object {
 				"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": object{"matchLabels": labels(role)},
 			}},
 			"containers": list{c},
-			"volumes": list{
+			"volumes": append(list{
 				object{"name": "settings", "configMap": object{"name": "kairos-settings"}},
 				object{"name": "user", "secret": object{"secretName": "kairos-" + role}},
 				object{"name": "authority", "secret": object{"secretName": "kairos-cluster-ca-cert"}},
-			},
+			}, volumes...),
 		},
 	}
 }
@@ -170,7 +174,10 @@ func pod(role string, c object) object {
 // people wait.
 func group(t *topologies.Topology, g topologies.Group) []object {
 	role := g.Role()
-	args := []string{"run", role, "--instance=$(POD_NAME)", "--state=/var/lib/kairos", "--api=", fmt.Sprintf("--metrics=0.0.0.0:%d", metricPort)}
+	args := append([]string{"run", role, "--instance=$(POD_NAME)", "--state=/var/lib/kairos", fmt.Sprintf("--metrics=0.0.0.0:%d", metricPort)}, apiArgs(t)...)
+	c := container(role, args, list{object{"name": "api", "containerPort": apiPort}}, list{
+		object{"name": "rows", "mountPath": "/var/lib/kairos"}, object{"name": "api", "mountPath": "/etc/kairos/api", "readOnly": true},
+	})
 	most := t.PartitionsOf(g.Inputs()[0])
 	return []object{
 		{
@@ -179,14 +186,16 @@ func group(t *topologies.Topology, g topologies.Group) []object {
 				"serviceName": "kairos-" + role, "replicas": 2, "podManagementPolicy": "Parallel",
 				"selector":       object{"matchLabels": labels(role)},
 				"updateStrategy": object{"type": "RollingUpdate"},
-				"template":       pod(role, container(role, args, nil, list{object{"name": "rows", "mountPath": "/var/lib/kairos"}})),
+				"template":       pod(role, c, object{"name": "api", "secret": object{"secretName": "kairos-api"}}),
 				"volumeClaimTemplates": list{object{
 					"metadata": object{"name": "rows"},
 					"spec":     object{"accessModes": list{"ReadWriteOnce"}, "resources": object{"requests": object{"storage": "10Gi"}}},
 				}},
 			},
 		},
-		service(role, object{"clusterIP": "None", "publishNotReadyAddresses": true, "ports": list{object{"name": "metrics", "port": metricPort, "targetPort": "metrics"}}}),
+		service(role, object{"clusterIP": "None", "publishNotReadyAddresses": true, "ports": list{
+			object{"name": "metrics", "port": metricPort, "targetPort": "metrics"}, object{"name": "api", "port": apiPort, "targetPort": "api"},
+		}}),
 		disruption(role),
 		{
 			"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta(role),
@@ -203,8 +212,52 @@ func group(t *topologies.Topology, g topologies.Group) []object {
 				},
 			},
 		},
-		policy(role, list{monitoring()}),
+		policy(role, list{monitoring(), object{
+			"from":  list{object{"podSelector": object{"matchLabels": object{"app.kubernetes.io/name": "kairos"}}}, marked("kairos/api")},
+			"ports": list{object{"port": apiPort, "protocol": "TCP"}},
+		}}),
 	}
+}
+
+// apiArgs let a process tell of anybody: its own rows, and those of all processes
+// that there may be. Who is not there is passed over.
+func apiArgs(t *topologies.Topology) []string {
+	var peers []string
+	for _, g := range t.Groups {
+		for n := range t.PartitionsOf(g.Inputs()[0]) {
+			peers = append(peers, fmt.Sprintf("http://kairos-%s-%d.kairos-%s:%d", g.Role(), n, g.Role(), apiPort))
+		}
+	}
+	return []string{
+		fmt.Sprintf("--api=0.0.0.0:%d", apiPort), "--tokens=/etc/kairos/api/tokens.yaml", "--peer-token=/etc/kairos/api/peer",
+		"--peers=" + strings.Join(peers, ","),
+	}
+}
+
+// api is where profiles are told: by the last group, which has most of what they
+// are made of.
+func api(t *topologies.Topology) []object {
+	last := t.Groups[len(t.Groups)-1].Role()
+	return []object{{
+		"apiVersion": "v1", "kind": "Service", "metadata": meta("api"),
+		"spec": object{"selector": labels(last), "ports": list{object{"name": "api", "port": apiPort, "targetPort": "api"}}},
+	}}
+}
+
+// publish publishes the definitions in a ConfigMap, as the operator.
+func publish() []object {
+	c := container(topologies.OperatorRole, []string{"apply", "-f", "/definitions"}, nil, list{object{"name": "definitions", "mountPath": "/definitions", "readOnly": true}})
+	for _, serving := range []string{"ports", "startupProbe", "livenessProbe", "readinessProbe"} {
+		delete(c, serving)
+	}
+	template := pod(topologies.OperatorRole, c, object{"name": "definitions", "configMap": object{"name": "kairos-definitions"}})
+	template["spec"].(object)["restartPolicy"] = "Never"
+	delete(template["metadata"].(object), "annotations")
+	return []object{{
+		"apiVersion": "batch/v1", "kind": "Job",
+		"metadata": object{"generateName": "kairos-publish-", "namespace": namespace, "labels": labels(topologies.OperatorRole)},
+		"spec":     object{"backoffLimit": 3, "ttlSecondsAfterFinished": 86400, "template": template},
+	}}
 }
 
 // door lets events in; its processes share nothing.
@@ -240,12 +293,18 @@ func disruption(role string) object {
 // monitoring may ask for metrics: whatever runs in a namespace of that label.
 func monitoring() object {
 	return object{
-		"from":  list{object{"namespaceSelector": object{"matchLabels": object{"kairos/monitoring": "true"}}}},
+		"from":  list{marked("kairos/monitoring")},
 		"ports": list{object{"port": metricPort, "protocol": "TCP"}},
 	}
 }
 
-// policy lets a role be reached as given, and reach brokers and names only.
+// marked is whatever runs in a namespace that has a label.
+func marked(label string) object {
+	return object{"namespaceSelector": object{"matchLabels": object{label: "true"}}}
+}
+
+// policy lets a role be reached as given, and reach brokers, names, its like and
+// a collector of traces only.
 func policy(role string, ingress list) object {
 	return object{
 		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta(role),
@@ -254,6 +313,8 @@ func policy(role string, ingress list) object {
 			"egress": list{
 				object{"to": list{object{"podSelector": object{"matchLabels": object{"strimzi.io/cluster": "kairos"}}}}, "ports": list{object{"port": kafkaPort, "protocol": "TCP"}}},
 				object{"ports": list{object{"port": 53, "protocol": "UDP"}, object{"port": 53, "protocol": "TCP"}}},
+				object{"to": list{object{"podSelector": object{"matchLabels": object{"app.kubernetes.io/name": "kairos"}}}}, "ports": list{object{"port": apiPort, "protocol": "TCP"}}},
+				object{"to": list{marked("kairos/monitoring")}, "ports": list{object{"port": tracePort, "protocol": "TCP"}}},
 			},
 		},
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func TestGeneratedKubernetes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range files {
-		golden.File(t, "kubernetes/base/"+name, text)
+		golden.File(t, "kubernetes/"+name, text)
 	}
 }
 
@@ -130,7 +131,7 @@ func TestWhatPodsMountExistsAndTheyAreNobody(t *testing.T) {
 		pods++
 		name := must(t, o, "metadata/name").(string)
 		for _, v := range must(t, o, "spec/template/spec/volumes").([]any) {
-			if secret, ok := at(v, "secret/secretName"); ok && secret != "kairos-cluster-ca-cert" && of(all, "KafkaUser", secret.(string)) == nil {
+			if secret, ok := at(v, "secret/secretName"); ok && secret != "kairos-cluster-ca-cert" && secret != "kairos-api" && of(all, "KafkaUser", secret.(string)) == nil {
 				t.Errorf("%s mounts the secret %s, which Strimzi makes for no user", name, secret)
 			}
 			if config, ok := at(v, "configMap/name"); ok && of(all, "ConfigMap", config.(string)) == nil {
@@ -154,6 +155,39 @@ func TestWhatPodsMountExistsAndTheyAreNobody(t *testing.T) {
 	}
 	if pods < 3 {
 		t.Errorf("%d kinds of pods only", pods)
+	}
+}
+
+// The API is found where pods listen, and lets in peers and those marked.
+func TestTheAPIIsServedWherePodsListen(t *testing.T) {
+	all := base(t)
+	service := of(all, "Service", "kairos-api")
+	if service == nil {
+		t.Fatal("there is no Service kairos-api")
+	}
+	group := must(t, service, "spec/selector").(object)["kairos/group"]
+	pods := of(all, "StatefulSet", fmt.Sprintf("kairos-%s", group))
+	args := texts(must(t, pods, "spec/template/spec/containers/0/args"))
+	port := must(t, service, "spec/ports/0/port")
+	if !slices.Contains(args, fmt.Sprintf("--api=0.0.0.0:%v", port)) {
+		t.Errorf("kairos-api is port %v, its pods have %v", port, args)
+	}
+	peers := args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--peers=") })]
+	for _, o := range all {
+		if o["kind"] != "StatefulSet" {
+			continue
+		}
+		name := must(t, o, "metadata/name").(string)
+		most := must(t, of(all, "HorizontalPodAutoscaler", name), "spec/maxReplicas").(int)
+		for n := range most {
+			if peer := fmt.Sprintf("http://%s-%d.%s:%v", name, n, must(t, o, "spec/serviceName"), port); !slices.Contains(strings.Split(strings.TrimPrefix(peers, "--peers="), ","), peer) {
+				t.Errorf("%s is no peer", peer)
+			}
+		}
+		policy := fmt.Sprint(must(t, of(all, "NetworkPolicy", name), "spec"))
+		if n := strings.Count(policy, fmt.Sprintf("port:%v", port)); n != 2 { // in and out
+			t.Errorf("the policy of %s names port %v %d times: %s", name, port, n, policy)
+		}
 	}
 }
 
@@ -211,20 +245,37 @@ func TestOverlaysPatchWhatExists(t *testing.T) {
 	}
 }
 
+// checkers finds kubectl, which builds overlays, and the schemas that
+// `make checkers` gathers, or skips loudly.
+func checkers(t *testing.T) (kubectl, schemas string) {
+	t.Helper()
+	kubectl, schemas = cmp.Or(os.Getenv("KUBECTL"), "kubectl"), cmp.Or(os.Getenv("KUBERNETES_SCHEMAS"), "../.schemas")
+	kubectl, missing := exec.LookPath(kubectl)
+	if _, err := os.Stat(schemas); err != nil || missing != nil {
+		const needs = "needs kubectl (or KUBECTL=path) and `make checkers` (or KUBERNETES_SCHEMAS=folder)"
+		fmt.Fprintf(os.Stderr, "SKIPPED %s: %s\n", t.Name(), needs)
+		t.Skip(needs)
+	}
+	return kubectl, schemas
+}
+
 // With kubectl and the schemas of Kubernetes and Strimzi at hand, both overlays
 // are built and held against the schemas; so is one with a mistake.
 func TestKubernetesAcceptsBothOverlays(t *testing.T) {
-	kubectl, schemas := os.Getenv("KUBECTL"), os.Getenv("KUBERNETES_SCHEMAS")
-	if kubectl == "" || schemas == "" {
-		fmt.Fprintf(os.Stderr, "SKIPPED %s: needs KUBECTL=path and KUBERNETES_SCHEMAS=folder; see deploy/README.md\n", t.Name())
-		t.Skip("needs KUBECTL=path and KUBERNETES_SCHEMAS=folder; see deploy/README.md")
-	}
+	kubectl, schemas := checkers(t)
 	check := func(built []byte) (string, error) {
 		check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary",
 			"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"))
 		check.Stdin = bytes.NewReader(built)
 		said, err := check.CombinedOutput()
 		return string(said), err
+	}
+	publish, err := os.ReadFile("kubernetes/publish.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, err := check(publish); err != nil {
+		t.Errorf("publish.yaml: %v\n%s", err, said)
 	}
 	for _, overlay := range []string{"small", "large"} {
 		built, err := exec.Command(kubectl, "kustomize", "kubernetes/"+overlay).Output()

@@ -4,18 +4,26 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"kairos/cmd/internal/profileapi"
+	"kairos/processors/definition"
 )
 
 // kubernetes gives every object of a file in deploy/kubernetes/base.
 func kubernetes(t *testing.T, f func(kind, name string, text []byte)) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "deploy/kubernetes/base/*.yaml"))
+	files = append(files, filepath.Join(root, "deploy/kubernetes/publish.yaml"))
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -49,6 +57,7 @@ func kubernetes(t *testing.T, f func(kind, name string, text []byte)) {
 
 func TestPodsAreStartedWithCommandsThatExist(t *testing.T) {
 	seen := 0
+	mounted := mountedFiles(t)
 	kubernetes(t, func(kind, name string, text []byte) {
 		var workload struct {
 			Spec struct {
@@ -57,7 +66,7 @@ func TestPodsAreStartedWithCommandsThatExist(t *testing.T) {
 				}
 			}
 		}
-		if kind != "StatefulSet" && kind != "Deployment" {
+		if kind != "StatefulSet" && kind != "Deployment" && kind != "Job" {
 			return
 		}
 		if err := yaml.Unmarshal(text, &workload); err != nil {
@@ -65,14 +74,55 @@ func TestPodsAreStartedWithCommandsThatExist(t *testing.T) {
 		}
 		for _, c := range workload.Spec.Template.Spec.Containers {
 			seen++
-			parses(t, c.Args)
-			if strings.HasPrefix(c.Args[len(c.Args)-1], "--metrics=127.") {
-				t.Errorf("%s: probes cannot reach loopback", name)
+			for i, arg := range c.Args {
+				c.Args[i] = mounted.Replace(arg)
+				if strings.HasPrefix(arg, "--metrics=127.") {
+					t.Errorf("%s: probes cannot reach loopback", name)
+				}
 			}
+			parses(t, c.Args)
 		}
 	})
-	if seen < 3 {
+	if seen < 4 {
 		t.Errorf("%d containers only", seen)
+	}
+}
+
+// mountedFiles puts files of here for those that containers are given.
+func mountedFiles(t *testing.T) *strings.Replacer {
+	t.Helper()
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "tokens.yaml"), read(t, "deploy/compose/tokens.yaml"))
+	write(t, filepath.Join(folder, "peer"), "token")
+	return strings.NewReplacer("/etc/kairos/api/", folder+"/", "/etc/kairos/tokens.yaml", folder+"/tokens.yaml", "/definitions", "cmd/kairos/demo/definitions")
+}
+
+// The secret that the guide makes is one that processes take.
+func TestTheSecretOfTheGuideHoldsTokensAndThePeers(t *testing.T) {
+	folder := t.TempDir()
+	guide := read(t, "deploy/README.md")
+	i := slices.IndexFunc(blocks(guide, "sh"), func(block string) bool { return strings.Contains(block, "create secret generic kairos-api") })
+	if i < 0 {
+		t.Fatal("the guide makes no secret kairos-api")
+	}
+	// Instead of a cluster: a function that keeps what it is given.
+	script := "kubectl() { for a in \"$@\"; do case \"$a\" in --from-literal=*) a=${a#--from-literal=}; printf %s \"${a#*=}\" > \"" + folder + "/${a%%=*}\";; esac; done; }\n" + blocks(guide, "sh")[i]
+	if said, err := exec.CommandContext(t.Context(), "bash", "-euc", script).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	tokens, err := profileapi.ReadTokens(filepath.Join(folder, "tokens.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := os.ReadFile(filepath.Join(folder, "peer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := profileapi.New(profileapi.Config{Tokens: tokens, Plan: func() *definition.Plan { return nil }, Local: func() profileapi.Local { return nil }})
+	request, answer := httptest.NewRequest(http.MethodGet, "/v1/rows/t?key=k", nil), httptest.NewRecorder()
+	request.Header.Set("Authorization", "Bearer "+string(peer))
+	if api.ServeHTTP(answer, request); answer.Code != http.StatusMisdirectedRequest {
+		t.Errorf("a peer is answered %d: %s", answer.Code, answer.Body)
 	}
 }
 
@@ -110,9 +160,10 @@ func TestTheLaptopsComposeStartsCommandsThatExistAndMountsWhatIsThere(t *testing
 	if err := yaml.Unmarshal([]byte(text), &compose); err != nil {
 		t.Fatal(err)
 	}
+	mounted := mountedFiles(t)
 	for name, s := range compose.Services {
 		if s.Image == "kairos" {
-			command := strings.ReplaceAll(strings.Join(s.Command, "\n"), "/definitions", filepath.Join(root, "cmd/kairos/demo/definitions"))
+			command := mounted.Replace(strings.Join(s.Command, "\n"))
 			var c commands
 			parser, err := newParser(&process{Context: t.Context(), out: io.Discard, err: io.Discard}, &c)
 			if err != nil {

@@ -503,3 +503,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A ConfigMap's files are links into a folder beside them.
+func TestWhatKubernetesKeepsBehindTheFilesOfAConfigMapIsNotReadTwice(t *testing.T) {
+	folder := t.TempDir()
+	for _, step := range []error{
+		os.Mkdir(folder+"/..2026_11_27", 0o755),
+		os.WriteFile(folder+"/..2026_11_27/a.yaml", []byte("kind: audience\nname: a\nwhen: events(\"x\").any()\n"), 0o600),
+		os.Symlink("..2026_11_27", folder+"/..data"),
+		os.Symlink("..data/a.yaml", folder+"/a.yaml"),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	s, err := Load(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.Records(nil)); n != 1 {
+		t.Errorf("%d definitions are read", n)
+	}
+}

@@ -24,6 +24,9 @@ type Set struct {
 func Load(files fs.FS) (*Set, error) {
 	s := &Set{}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && strings.HasPrefix(entry.Name(), "..") { // what Kubernetes keeps behind the files of a ConfigMap
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() || path.Ext(name) != ".yaml" && path.Ext(name) != ".yml" {
 			return err
 		}
