@@ -17,7 +17,6 @@ var reasonsIn = []struct{ files, found, prefix string }{
 	{"../processors/stage/runner.go", `Reason\w+\s*= "([a-z-]+)"`, "kairos-STAGE-"},
 	{"../processors/host/limits.go", `max\w+\s*= "([a-z-]+-too-large)"`, "kairos-STAGE-"},
 	{"../processors/identity/*.go", `faultf\("([a-z-]+)"`, "kairos-identity-"},
-	{"../processors/delivery/*.go", `d\.(?:letter|giveUp)\(ctx, [^,]+, "([a-z-]+)"`, "kairos-delivery-"},
 }
 
 func TestEachReasonIsExplainedAndEachExplanationHasAReason(t *testing.T) {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +19,7 @@ import (
 type deliverCommand struct {
 	connection
 	traces
-	File    string   `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The webhooks."`
+	File    string   `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"Whom to tell, and how."`
 	Only    []string `arg:"" optional:"" name:"destination" help:"Of these destinations only. Without: all in the file."`
 	Metrics string   `default:"127.0.0.1:9465" help:"Where /metrics is (${default}); empty: nowhere."`
 	Verbose bool     `short:"v" help:"Log more."`
@@ -30,61 +33,175 @@ interrupted. Several processes share the work. FILE:
       url: https://app.example/kairos
       secrets: [file:/run/secrets/app]     or env:NAME; two while one follows the other
       per_second: 50                       requests; without: as fast as it takes them
-      batch: 1                             activations in a request
+      batch: 1                             messages in a request
       lanes: 8                             requests at the same time, for different people
       timeout: 10s
       give_up_after: 72h                   then it is a dead letter
+      poison_after: 1h                     so long a message may fail alone, while others are taken
       allow_private: false                 addresses of the own network
+A receiver with a form of its own takes a body, a template, with method, headers, exit and others:
+"kairos destination templates" has some ready. In url and headers stand secrets as ${env:NAME} or
+${file:PATH}, which is read anew for each request.
+What is told by files instead is under files:
+  files:
+    - destination: warehouse
+      format: parquet                      or csv
+      folder: /var/lib/drops               or a bucket:
+      s3: {endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: drops, prefix: kairos/, region: eu-central-1,
+           access_key: env:S3_KEY, secret_key: file:/run/secrets/s3}
+      roll_bytes: 8388608                  of messages, then a file is closed
+      roll_after: 15m                      likewise
 Each request is signed: Kairos-Signature: t=SECONDS,v1=HMAC-SHA256 of "SECONDS.BODY" in
 hexadecimal, once for each secret. What comes twice has the same Idempotency-Key.`
 }
 
 // webhooks is the file as it is written.
 type webhooks struct {
-	Webhooks []struct {
-		Destination  string        `yaml:"destination"`
-		URL          string        `yaml:"url"`
-		Secrets      []string      `yaml:"secrets"`
-		PerSecond    float64       `yaml:"per_second"`
-		Batch        int           `yaml:"batch"`
-		Lanes        int           `yaml:"lanes"`
-		Timeout      time.Duration `yaml:"timeout"`
-		GiveUpAfter  time.Duration `yaml:"give_up_after"`
-		AllowPrivate bool          `yaml:"allow_private"`
-	} `yaml:"webhooks"`
+	Webhooks []webhook `yaml:"webhooks"`
+	Files    []files   `yaml:"files"`
 }
 
-func (c *deliverCommand) read() ([]delivery.Webhook, error) {
+type files struct {
+	Destination string        `yaml:"destination"`
+	Format      string        `yaml:"format"`
+	Folder      string        `yaml:"folder"`
+	S3          *s3           `yaml:"s3"`
+	RollBytes   int           `yaml:"roll_bytes"`
+	RollAfter   time.Duration `yaml:"roll_after"`
+}
+
+type s3 struct {
+	Endpoint  string `yaml:"endpoint"`
+	Region    string `yaml:"region"`
+	Bucket    string `yaml:"bucket"`
+	Prefix    string `yaml:"prefix"`
+	AccessKey string `yaml:"access_key"`
+	SecretKey string `yaml:"secret_key"`
+}
+
+type webhook struct {
+	Destination  string            `yaml:"destination"`
+	Method       string            `yaml:"method"`
+	URL          string            `yaml:"url"`
+	Headers      map[string]string `yaml:"headers"`
+	Body         string            `yaml:"body"`
+	Exit         exitCall          `yaml:"exit"`
+	Audiences    map[string]string `yaml:"audiences"`
+	Needs        []string          `yaml:"needs"`
+	Refused      []int             `yaml:"refused"`
+	Secrets      []string          `yaml:"secrets"`
+	PerSecond    float64           `yaml:"per_second"`
+	Batch        int               `yaml:"batch"`
+	Lanes        int               `yaml:"lanes"`
+	Timeout      time.Duration     `yaml:"timeout"`
+	GiveUpAfter  time.Duration     `yaml:"give_up_after"`
+	PoisonAfter  time.Duration     `yaml:"poison_after"`
+	AllowPrivate bool              `yaml:"allow_private"`
+}
+
+type exitCall struct {
+	Method string `yaml:"method"`
+	URL    string `yaml:"url"`
+	Body   string `yaml:"body"`
+}
+
+// outlets are whoever is told, by requests or by files.
+type outlets struct {
+	hooks []delivery.Webhook
+	drops []delivery.Drop
+}
+
+func (c *deliverCommand) read() (o outlets, err error) {
 	var file webhooks
 	if err := credential.Read(c.File, &file); err != nil {
-		return nil, err
+		return o, err
 	}
-	var all []delivery.Webhook
+	wanted := func(destination string) bool { return len(c.Only) == 0 || slices.Contains(c.Only, destination) }
 	for _, w := range file.Webhooks {
-		if len(c.Only) > 0 && !slices.Contains(c.Only, w.Destination) {
+		if !wanted(w.Destination) {
 			continue
 		}
-		hook := delivery.Webhook{
-			Destination: w.Destination, URL: w.URL, PerSecond: w.PerSecond, Batch: w.Batch, Lanes: w.Lanes,
-			Timeout: w.Timeout, GiveUpAfter: w.GiveUpAfter, AllowPrivate: w.AllowPrivate,
+		hook, err := w.hook()
+		if err != nil {
+			return o, fmt.Errorf("%s: webhook of %s: %w", c.File, w.Destination, err)
 		}
-		for _, from := range w.Secrets {
-			secret, err := credential.Secret(from)
-			if err != nil {
-				return nil, fmt.Errorf("%s: webhook of %s: %w", c.File, w.Destination, err)
-			}
-			hook.Secrets = append(hook.Secrets, secret)
+		o.hooks = append(o.hooks, hook)
+	}
+	for _, f := range file.Files {
+		if !wanted(f.Destination) {
+			continue
 		}
-		all = append(all, hook)
+		drop, err := f.drop()
+		if err != nil {
+			return o, fmt.Errorf("%s: files of %s: %w", c.File, f.Destination, err)
+		}
+		o.drops = append(o.drops, drop)
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: there is no webhook in it%s", c.File, strings.Join(append([]string{""}, c.Only...), " "))
+	if len(o.hooks)+len(o.drops) == 0 {
+		return o, fmt.Errorf("%s: there is no webhook in it, and no files%s", c.File, strings.Join(append([]string{""}, c.Only...), " "))
 	}
-	return all, nil
+	return o, nil
+}
+
+func (f files) drop() (drop delivery.Drop, err error) {
+	drop = delivery.Drop{Destination: f.Destination, Format: f.Format, RollBytes: f.RollBytes, RollAfter: f.RollAfter}
+	switch {
+	case (f.Folder == "") == (f.S3 == nil):
+		return drop, errors.New("give a folder or s3, one of them")
+	case f.S3 == nil:
+		drop.Place = delivery.Folder(f.Folder)
+		return drop, nil
+	}
+	to := delivery.S3{Endpoint: f.S3.Endpoint, Region: f.S3.Region, Bucket: f.S3.Bucket, Prefix: f.S3.Prefix}
+	for from, into := range map[string]*string{f.S3.AccessKey: &to.AccessKey, f.S3.SecretKey: &to.SecretKey} {
+		if from == "" {
+			continue
+		}
+		if *into, err = credential.Secret(from); err != nil {
+			return drop, err
+		}
+	}
+	drop.Place, err = to.Open()
+	return drop, err
+}
+
+func (w webhook) hook() (hook delivery.Webhook, err error) {
+	hook = delivery.Webhook{
+		Destination: w.Destination, Method: w.Method, Body: w.Body, Audiences: w.Audiences, Needs: w.Needs, Refused: w.Refused,
+		PerSecond: w.PerSecond, Batch: w.Batch, Lanes: w.Lanes,
+		Timeout: w.Timeout, GiveUpAfter: w.GiveUpAfter, PoisonAfter: w.PoisonAfter, AllowPrivate: w.AllowPrivate,
+		Exit: delivery.Call{Method: w.Exit.Method, Body: w.Exit.Body},
+	}
+	if hook.URL, err = credential.Fill(w.URL); err != nil {
+		return hook, err
+	}
+	if hook.Exit.URL, err = credential.Fill(w.Exit.URL); err != nil {
+		return hook, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Headers)) {
+		text := w.Headers[name]
+		if _, err := credential.Fill(text); err != nil {
+			return hook, fmt.Errorf("header %s: %w", name, err)
+		}
+		hook.Headers = append(hook.Headers, delivery.Header{Name: name, Value: func() (string, error) { return credential.Fill(text) }})
+	}
+	for _, from := range w.Secrets {
+		secret, err := credential.Secret(from)
+		if err != nil {
+			return hook, err
+		}
+		hook.Secrets = append(hook.Secrets, secret)
+	}
+	return hook, nil
+}
+
+// runner is something that delivers until its context ends.
+type runner interface {
+	Run(ctx context.Context) error
 }
 
 func (c *deliverCommand) Run(p *process) error {
-	hooks, err := c.read()
+	to, err := c.read()
 	if err != nil {
 		return askedError{err}
 	}
@@ -99,13 +216,20 @@ func (c *deliverCommand) Run(p *process) error {
 		return err
 	}
 	defer end()
-	var deliverers []*delivery.Deliverer
-	for _, hook := range hooks {
+	var runners []runner
+	for _, hook := range to.hooks {
 		d, err := delivery.New(delivery.Config{Webhook: hook, Kafka: client.Reach(), Registry: registry, Logger: logger, Tracer: tracer})
 		if err != nil {
 			return askedError{fmt.Errorf("%s: %w", c.File, err)}
 		}
-		deliverers = append(deliverers, d)
+		runners = append(runners, d)
+	}
+	for _, drop := range to.drops {
+		d, err := delivery.NewDropper(delivery.DropConfig{Drop: drop, Kafka: client.Reach(), Registry: registry, Logger: logger})
+		if err != nil {
+			return askedError{fmt.Errorf("%s: %w", c.File, err)}
+		}
+		runners = append(runners, d)
 	}
 	group, ctx := errgroup.WithContext(p)
 	if c.Metrics != "" {
@@ -113,9 +237,9 @@ func (c *deliverCommand) Run(p *process) error {
 			return err
 		}
 	}
-	for _, d := range deliverers {
-		group.Go(func() error { return d.Run(ctx) })
+	for _, r := range runners {
+		group.Go(func() error { return r.Run(ctx) })
 	}
-	logger.Info("delivering", "destinations", len(deliverers))
+	logger.Info("delivering", "destinations", len(runners))
 	return group.Wait()
 }

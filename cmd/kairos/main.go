@@ -39,6 +39,7 @@ type commands struct {
 	Send        sendCommand        `cmd:"" group:"Use it" help:"Send an event to the door."`
 	Import      importCommand      `cmd:"" group:"Use it" help:"Import the rows of files: CSV, NDJSON, Avro, Parquet."`
 	Mapping     mappingCommand     `cmd:"" group:"Use it" help:"Write the mapping definition that an Avro schema's properties say."`
+	Destination destinationCommand `cmd:"" group:"Use it" help:"Ready-made destinations: Slack, Google, Meta, Braze and others, to copy."`
 	Deliver     deliverCommand     `cmd:"" group:"Run it" help:"Tell third parties over HTTP who entered and who left."`
 	Ingest      ingestCommand      `cmd:"" group:"Run it" help:"Take Avro records that others write to topics of their own."`
 	Status      statusCommand      `cmd:"" group:"Run it" help:"How everything is doing: who runs what, how far behind, what was refused."`

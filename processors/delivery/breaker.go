@@ -1,90 +1,65 @@
 package delivery
 
-import (
-	"context"
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
-// breaker stops the lanes of a destination that fails again and again: then one
-// request at a time finds out whether it is well.
+// breaker stops the requests to a destination that fails for one person after
+// the other: then one at a time finds out whether it is well.
 type breaker struct {
-	config Config
-	taken  atomic.Int64 // requests, ever
-
-	lock     sync.Mutex
-	failures int       // in a row
-	until    time.Time // nobody asks before
+	failing  map[string]bool // people whose messages have failed since one was taken, and are not broken themselves
+	open     bool
 	probing  bool
+	openings int       // failed probes
+	until    time.Time // while it is open, the next probe
+	asked    time.Time // for so long the receiver asks to be left alone
 }
 
-// opensAt is how many failures in a row open the breaker.
+// opensAt is how many people's messages must fail in a row to open the breaker.
+// One that fails again and again says nothing about the others.
 const opensAt = 5
 
-// enter waits until a request may go. While the breaker is open it is a probe,
-// and only its own return lets the next one go: others that set out before may
-// come back meanwhile.
-func (b *breaker) enter(ctx context.Context) (probe bool, err error) {
-	for {
-		b.lock.Lock()
-		wait := b.until.Sub(b.config.Clock.Now())
-		open := b.failures >= opensAt
-		if wait <= 0 && (!open || !b.probing) {
-			b.probing = b.probing || open
-			b.lock.Unlock()
-			return open, nil
-		}
-		b.lock.Unlock()
-		if err := b.config.Clock.Wait(ctx, max(wait, 10*time.Millisecond)); err != nil {
-			return false, err
-		}
-	}
+func (b *breaker) lets(now time.Time) bool {
+	return !now.Before(b.until) && !now.Before(b.asked) && !b.waits()
 }
 
-// leave says what came of a request that enter let go. after is how long the receiver wants to
-// be left alone.
-func (b *breaker) leave(probe bool, result outcome, after time.Duration) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
+// waits says that nothing may set out until the probe comes back.
+func (b *breaker) waits() bool { return b.open && b.probing }
+
+// enter says whether a request that sets out is a probe.
+func (b *breaker) enter() (probe bool) {
+	b.probing = b.probing || b.open
+	return b.open
+}
+
+// well says that a request was answered, and reports whether that closes the breaker.
+func (b *breaker) well(probe bool) (closed bool) {
 	if probe {
 		b.probing = false
 	}
-	if result != failed {
-		b.failures = 0
-		b.taken.Add(1)
-		return
-	}
-	b.failures++
-	if b.failures >= opensAt {
-		after = max(after, backoff(b.failures-opensAt, b.config.Random()))
-	}
-	if after > 0 {
-		b.until = b.config.Clock.Now().Add(after)
-	}
+	closed = b.open
+	b.failing, b.open, b.openings, b.until = nil, false, 0, time.Time{}
+	return closed
 }
 
-// pace spreads requests evenly.
-type pace struct {
-	config Config
-	lock   sync.Mutex
-	next   time.Time
-}
-
-func (p *pace) wait(ctx context.Context) error {
-	if p.config.PerSecond == 0 {
-		return nil
+// ill says that a request failed. Of those that had set out before the breaker
+// opened, it knows already what they say.
+func (b *breaker) ill(r *request, blamed bool, asked time.Duration, now time.Time, random float64) {
+	if at := now.Add(asked); asked > 0 && at.After(b.asked) {
+		b.asked = at
 	}
-	p.lock.Lock()
-	now := p.config.Clock.Now()
-	if p.next.Before(now) {
-		p.next = now
+	if r.probe {
+		b.probing = false
 	}
-	wait := p.next.Sub(now)
-	p.next = p.next.Add(time.Duration(float64(time.Second) / p.config.PerSecond))
-	p.lock.Unlock()
-	if wait <= 0 {
-		return nil
+	switch {
+	case b.open && r.probe:
+		b.openings++
+		b.until = now.Add(backoff(b.openings, random))
+	case !b.open && !blamed:
+		if b.failing == nil {
+			b.failing = map[string]bool{}
+		}
+		if b.failing[r.lines[0].person] = true; len(b.failing) >= opensAt {
+			b.open = true
+			b.until = now.Add(backoff(0, random))
+		}
 	}
-	return p.config.Clock.Wait(ctx, wait)
 }

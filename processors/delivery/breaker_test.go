@@ -1,65 +1,76 @@
 package delivery
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 )
 
-// handClock stands still, and ends whoever waits for it.
-type handClock struct{ now time.Time }
-
-var errWaits = errors.New("waits")
-
-func (c *handClock) Now() time.Time { return c.now }
-
-func (c *handClock) Wait(context.Context, time.Duration) error { return errWaits }
-
 func TestWhileABreakerIsOpenOnlyOneProbeGoesWhoeverElseReturns(t *testing.T) {
-	clock := &handClock{now: time.Unix(1_700_000_000, 0)}
-	b := &breaker{config: Config{Clock: clock, Random: func() float64 { return 0 }}}
-	enter := func() (probe bool) {
-		t.Helper()
-		probe, err := b.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return probe
-	}
+	now := time.Unix(1_700_000_000, 0)
+	q := newQueue(Webhook{Lanes: 64}.withDefaults(), func() float64 { return 0 })
 	const under = opensAt + 2
+	for n := range 20 {
+		i := message(n, string(rune('a'+n)), 1)
+		i.since = now
+		q.add(i)
+	}
+	var away []*request
 	for range under {
-		if enter() {
+		r := q.next(now)
+		if r.probe {
 			t.Fatal("a probe, while the breaker is closed")
 		}
+		away = append(away, r)
 	}
-	for range opensAt { // five fail, and open it; two are still under way
-		b.leave(false, failed, 0)
-	}
-	clock.now = clock.now.Add(time.Hour)
-	if !enter() {
-		t.Fatal("the first request after the pause is no probe")
+	fails := func(r *request) { q.done(r, answer{failed, "500", 0}, now) }
+	for _, r := range away[:opensAt] { // five people's fail, and open it; two are still under way
+		fails(r)
 	}
 	mustWait := func(what string) {
 		t.Helper()
-		if _, err := b.enter(t.Context()); !errors.Is(err, errWaits) {
-			t.Fatalf("%s: a second probe goes (%v)", what, err)
+		if r := q.next(now); r != nil {
+			t.Fatalf("%s: a request goes, probe %v", what, r.probe)
 		}
+	}
+	mustWait("before the pause is over")
+	now = now.Add(time.Hour)
+	probe := q.next(now)
+	if probe == nil || !probe.probe {
+		t.Fatal("the first request after the pause is no probe")
 	}
 	mustWait("while the probe is under way")
-	b.leave(false, failed, 0) // of those that set out before
-	clock.now = clock.now.Add(time.Hour)
+	fails(away[opensAt]) // of those that set out before
+	now = now.Add(time.Hour)
 	mustWait("when one returns that had set out before")
-	b.leave(true, failed, 0)
+	fails(probe)
 	mustWait("before the pause after the failed probe is over")
-	clock.now = clock.now.Add(time.Hour)
-	if !enter() {
+	now = now.Add(time.Hour)
+	if probe = q.next(now); probe == nil || !probe.probe {
 		t.Fatal("after the probe's return the next one does not go")
 	}
-	b.leave(true, taken, 0)
+	q.done(probe, answer{taken, "", 0}, now)
 	for range 2 {
-		if enter() {
-			t.Fatal("the breaker is closed, and a request is a probe")
+		if r := q.next(now); r == nil || r.probe {
+			t.Fatal("the breaker is closed, and a request is a probe, or none goes")
 		}
+	}
+}
+
+func TestOnePersonsMessagesDoNotOpenTheBreaker(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	q := newQueue(Webhook{Lanes: 1}.withDefaults(), func() float64 { return 0 })
+	i := message(0, "a", 1)
+	i.since = now
+	q.add(i)
+	for range 2 * opensAt {
+		r := q.next(now)
+		if r == nil || r.probe {
+			t.Fatal("what rests alone does not go, or as a probe")
+		}
+		q.done(r, answer{failed, "500", 0}, now)
+		now = now.Add(time.Hour)
+	}
+	if q.breaker.open {
+		t.Error("the breaker is open for everybody")
 	}
 }

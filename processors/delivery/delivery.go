@@ -2,25 +2,24 @@
 // Kafka: who entered and who left. It is the last hop, and runs without Goka.
 //
 // In: a destination's stream, read committed. Out: signed POSTs to one URL, in
-// order for each person; dead letters for what the receiver refuses or nobody
-// took in time. State: the group's committed offsets. Laws: nothing is lost, and
-// what may arrive twice carries the same Kairos-Id; a destination that is slow
-// or dead costs the others nothing, each has a reader of its own; no body of an
-// answer, and no secret, gets into a log, a letter or an error.
+// order for each person; dead letters for what the receiver refuses or breaks on,
+// or nobody took in time. State: the group's committed offsets, each with a note
+// of what has been told beyond it. Laws: nothing is lost, and what may arrive
+// twice carries the same id; a message that its receiver breaks on holds up
+// nobody but its person; a destination that is slow or dead costs the others
+// nothing, each has a reader of its own; no body of an answer, and no secret, gets
+// into a log, a letter or an error.
 //
 // Not here: who is told what (processors/destination).
 package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,14 +37,29 @@ const Word = "delivery"
 // Webhook is whom to tell, and how.
 type Webhook struct {
 	Destination  string
+	Method       string // usually POST
 	URL          string
-	Secrets      []string      // each signs; two while one is replaced by the other
-	PerSecond    float64       // requests; 0: no limit
-	Batch        int           // activations in one request; 1: a request for each
-	Lanes        int           // requests at the same time, each for other people
-	Timeout      time.Duration // of one request
-	GiveUpAfter  time.Duration // then it is a dead letter
-	AllowPrivate bool          // addresses of the own network
+	Body         string // a template, see [Call]; empty: kairos' own form
+	Exit         Call   // how exits are told; what is empty is as for entries
+	Headers      []Header
+	Audiences    map[string]string // what the receiver calls ours; one that is not listed has its own name
+	Needs        []string          // namespaces: who has no identifier of any of them is not told of
+	Refused      []int             // statuses that say that this message will never be taken; empty: 400, 413, 422
+	Secrets      []string          // each signs; two while one is replaced by the other; none: only with a Body
+	PerSecond    float64           // requests; 0: no limit
+	Batch        int               // messages in one request; 1: a request for each
+	Lanes        int               // requests at the same time, each for other people
+	Timeout      time.Duration     // of one request
+	GiveUpAfter  time.Duration     // then it is a dead letter
+	PoisonAfter  time.Duration     // for so long it fails alone, while others are taken; then it is a dead letter
+	AllowPrivate bool              // addresses of the own network
+}
+
+// Header is one that requests have. Its value is asked anew for each: it may be
+// a token that somebody renews.
+type Header struct {
+	Name  string
+	Value func() (string, error)
 }
 
 // Config is what a deliverer needs.
@@ -83,18 +97,21 @@ func (machineClock) Wait(ctx context.Context, d time.Duration) error {
 // Deliverer delivers one destination's stream.
 type Deliverer struct {
 	config  Config
+	entry   call
+	exit    call
 	http    *http.Client
-	breaker *breaker
-	pace    *pace
 	metrics *metrics
-	seed    maphash.Seed
-	letters *kgo.Client
+	letters letters
 }
 
 // New checks c and makes a deliverer. Nothing is connected before Run.
 func New(c Config) (*Deliverer, error) {
 	c.Webhook = c.Webhook.withDefaults()
 	if err := c.Webhook.validate(); err != nil {
+		return nil, fmt.Errorf("webhook of destination %s: %w", c.Destination, err)
+	}
+	entry, exit, err := c.Webhook.calls()
+	if err != nil {
 		return nil, fmt.Errorf("webhook of destination %s: %w", c.Destination, err)
 	}
 	if c.Clock == nil {
@@ -111,106 +128,64 @@ func New(c Config) (*Deliverer, error) {
 		return nil, err
 	}
 	return &Deliverer{
-		config: c, http: newHTTP(c.Webhook), breaker: &breaker{config: c}, pace: &pace{config: c}, metrics: m, seed: maphash.MakeSeed(),
+		config: c, entry: entry, exit: exit, http: newHTTP(c.Webhook), metrics: m,
+		letters: letters{clock: c.Clock, metrics: m, label: c.Destination},
 	}, nil
 }
 
-// mostAtOnce is how many activations are in hand at a time.
-const mostAtOnce = 500
-
 // Run delivers until ctx ends, and returns nil then.
-func (d *Deliverer) Run(ctx context.Context) error {
-	stream := topologies.Activations(d.config.Destination)
-	reader, err := kgo.NewClient(append(slices.Clone(d.config.Kafka),
-		kgo.ClientID("kairos-delivery"), kgo.ConsumerGroup("kairos.delivery."+d.config.Destination), kgo.ConsumeTopics(stream.Name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(),
-	)...)
-	if err != nil {
+func (d *Deliverer) Run(ctx context.Context) (err error) {
+	if d.letters.client, err = kgo.NewClient(append(slices.Clone(d.config.Kafka), kgo.ClientID("kairos-delivery"))...); err != nil {
 		return err
 	}
-	defer reader.Close()
-	if d.letters, err = kgo.NewClient(append(slices.Clone(d.config.Kafka), kgo.ClientID("kairos-delivery"))...); err != nil {
+	defer d.letters.client.Close()
+	k := d.newDesk()
+	if err := k.open(); err != nil {
 		return err
 	}
-	defer d.letters.Close()
-	for {
-		fetches := reader.PollRecords(ctx, mostAtOnce)
-		if ctx.Err() != nil {
-			return nil
-		}
-		fetches.EachError(func(topic string, number int32, err error) {
-			d.config.Logger.Warn("reading what is to be delivered failed, will be tried again", "topic", topic, "partition", number, "error", err)
-		})
-		records := fetches.Records()
-		if len(records) == 0 {
-			continue
-		}
-		if err := d.deliver(ctx, records); err != nil {
-			if ctx.Err() != nil {
-				return nil // what was told is told again by whoever runs next
-			}
-			return err
-		}
-		if err := reader.CommitRecords(ctx, records...); err != nil && ctx.Err() == nil {
-			d.config.Logger.Warn("offsets could not be committed: some will be told twice", "error", err)
-		}
-	}
+	defer k.reader.CloseAllowingRebalance()
+	go k.readOn(ctx)
+	return k.run(ctx)
 }
 
-// item is one activation to tell.
+// item is a message in hand.
 type item struct {
 	record *kgo.Record
 	*schemas.Activation
+	group string     // only messages of one group go together
+	since time.Time  // it is in hand
+	span  trace.Span // of one that asks to be followed; nil: of none
 }
 
-// deliver tells everything in records, people's in order, lanes beside each other.
-func (d *Deliverer) deliver(ctx context.Context, records []*kgo.Record) error {
-	lanes := make([][]item, d.config.Lanes)
-	for _, r := range records {
-		d.metrics.age.Set(d.config.Clock.Now().Sub(r.Timestamp).Seconds())
-		if r.Value == nil {
-			continue // a tombstone: the person is forgotten, which nobody is told
-		}
-		a, err := topologies.Activations(d.config.Destination).Codec.Decode(r.Value)
-		if err != nil {
-			if err := d.letter(ctx, r, "undecodable", err.Error()); err != nil {
-				return err
-			}
-			continue
-		}
-		lane := maphash.String(d.seed, a.Person) % uint64(len(lanes))
-		lanes[lane] = append(lanes[lane], item{r, a})
-	}
-	errs := make([]error, len(lanes))
-	var running sync.WaitGroup
-	for i, lane := range lanes {
-		running.Go(func() {
-			for chunk := range slices.Chunk(lane, d.config.Batch) {
-				if errs[i] = d.followed(ctx, chunk); errs[i] != nil {
-					return
-				}
-			}
-		})
-	}
-	running.Wait()
-	d.metrics.age.Set(0)
-	return errors.Join(errs...)
+// letters writes dead letters.
+type letters struct {
+	client  *kgo.Client
+	clock   Clock
+	metrics *metrics
+	label   string // of metrics
 }
 
-// letter makes a dead letter of a record and waits until Kafka has it.
-func (d *Deliverer) letter(ctx context.Context, r *kgo.Record, what, detail string) error {
+// write makes dead letters and waits until Kafka has them.
+func (l letters) write(ctx context.Context, ended []verdict, detail func(verdict) string) error {
 	stream := topologies.DeadLetters(Word)
-	letter := &schemas.DeadLetter{
-		Stage: Word, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Reason: "kairos-" + Word + "-" + what,
-		Detail: detail, Key: r.Key, Value: r.Value, Cause: schemas.InstantOf(d.config.Clock.Now()),
+	var records []*kgo.Record
+	for _, v := range ended {
+		r := v.record
+		letter := &schemas.DeadLetter{
+			Stage: Word, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Reason: v.result.reason(),
+			Detail: detail(v), Key: r.Key, Value: r.Value, Cause: schemas.InstantOf(l.clock.Now()),
+		}
+		value, err := stream.Codec.Append(nil, letter)
+		if err != nil {
+			return err
+		}
+		records = append(records, &kgo.Record{Topic: stream.Name, Key: []byte(letter.PlaceKey()), Value: value})
 	}
-	value, err := stream.Codec.Append(nil, letter)
-	if err != nil {
-		return err
-	}
-	if err := d.letters.ProduceSync(ctx, &kgo.Record{Topic: stream.Name, Key: []byte(letter.PlaceKey()), Value: value}).FirstErr(); err != nil {
+	if err := l.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("write a dead letter: %w", err)
 	}
-	d.metrics.results.WithLabelValues(d.config.Destination, what).Inc()
+	for _, v := range ended {
+		l.metrics.results.WithLabelValues(l.label, v.result.word()).Inc()
+	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"context"
 	"strconv"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -39,20 +38,14 @@ func (d *Deliverer) follow(one item) trace.Span {
 	return nil
 }
 
-// followed is tell, with the spans of those that ask.
-func (d *Deliverer) followed(ctx context.Context, items []item) error {
-	var spans []trace.Span
-	for _, one := range items {
-		if span := d.follow(one); span != nil {
-			spans = append(spans, span)
+// unfollow ends the spans of what is in hand and is left to whoever goes on.
+func (k *desk) unfollow(left func(item) bool) {
+	for _, l := range k.queue.lines {
+		for _, i := range l.items {
+			if i.span != nil && left(i) {
+				i.span.SetStatus(codes.Error, "not told: it is tried again by whoever runs next")
+				i.span.End()
+			}
 		}
 	}
-	err := d.tell(ctx, items)
-	for _, span := range spans {
-		if err != nil {
-			span.SetStatus(codes.Error, "not told: it is tried again by whoever runs next")
-		}
-		span.End()
-	}
-	return err
 }

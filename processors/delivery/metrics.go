@@ -15,13 +15,13 @@ type metrics struct {
 func newMetrics(registry prometheus.Registerer, destination string) (*metrics, error) {
 	m := &metrics{
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kairos_delivery_total", Help: "Activations, by destination and by what became of them: delivered, or a dead letter's reason.",
+			Name: "kairos_delivery_total", Help: "Activations, by destination (those of files as NAME/files) and by what became of them: delivered, unaddressed, or a dead letter's reason.",
 		}, []string{"destination", "result"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kairos_delivery_retries_total", Help: "Requests that failed and were tried again, by destination.",
 		}, []string{"destination"}),
 		age: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "kairos_delivery_age_seconds", Help: "How long ago what is being delivered was said; 0: nothing waits.",
+			Name: "kairos_delivery_age_seconds", Help: "How long ago the oldest was said that waits for its destination, not for itself; 0: nothing waits.",
 			ConstLabels: prometheus.Labels{"destination": destination},
 		}),
 	}

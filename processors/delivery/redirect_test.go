@@ -36,3 +36,22 @@ func TestARedirectIntoOnesOwnNetworkIsNotFollowed(t *testing.T) {
 		outside.Close()
 	}
 }
+
+func TestARedirectToAnotherHostIsNotShownOurToken(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was followed") }))
+	defer elsewhere.Close()
+	asked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	}))
+	defer asked.Close()
+	d, err := New(Config{Webhook: Webhook{
+		Destination: "crm", URL: asked.URL, Body: "{}", AllowPrivate: true,
+		Headers: []Header{{"X-Api-Key", func() (string, error) { return "token", nil }}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := d.post(t.Context(), http.MethodPost, asked.URL, []byte("{}"), "id"); a.result != failed || a.status != "307" {
+		t.Errorf("it comes to %+v", a)
+	}
+}

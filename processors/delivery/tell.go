@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type Message struct {
 	Reason      string         `json:"reason"`
 	Identifiers []Identifier   `json:"identifiers"`
 	Attributes  map[string]any `json:"attributes"`
+
+	cause schemas.Instant
 }
 
 // Identifier is one that the receiver may see.
@@ -47,7 +50,7 @@ func messageOf(a *schemas.Activation) Message {
 	m := Message{
 		ID: fmt.Sprintf("%s/%s/%s/%d", a.Destination, a.Person, a.Audience, a.Revision), Destination: a.Destination,
 		Person: a.Person, Audience: a.Audience, Entered: a.Entered, Revision: a.Revision, At: a.Cause.String(), Reason: a.Reason,
-		Identifiers: []Identifier{}, Attributes: map[string]any{},
+		Identifiers: []Identifier{}, Attributes: map[string]any{}, cause: a.Cause,
 	}
 	for _, id := range a.Identifiers {
 		m.Identifiers = append(m.Identifiers, Identifier{id.Namespace, id.Value})
@@ -67,128 +70,131 @@ func messageOf(a *schemas.Activation) Message {
 	return m
 }
 
-// outcome is what came of one request.
+// outcome is what came of a request, or of a message in the end.
 type outcome int
 
 const (
-	taken   outcome = iota
-	refused         // this message will never be taken
-	failed          // try again
+	taken       outcome = iota
+	refused             // this message will never be taken
+	failed              // try again
+	busy                // try again later: the receiver says that it has too much to do
+	expired             // nobody took it in time
+	broken              // the receiver takes others and breaks on it
+	undecodable         // it is no message
 )
 
-// tell tells items in one request, again and again until it is taken, refused
-// or too old. A batch that is refused is told one by one, since perhaps only one
-// of it is wrong.
-func (d *Deliverer) tell(ctx context.Context, items []item) error {
-	body, id, err := encode(items, d.config.Batch > 1)
+// reason is what a dead letter gives for it.
+func (o outcome) reason() string {
+	return map[outcome]string{
+		refused: "kairos-delivery-refused", expired: "kairos-delivery-expired", broken: "kairos-delivery-poison", undecodable: "kairos-delivery-undecodable",
+	}[o]
+}
+
+// word is the reason in metrics.
+func (o outcome) word() string { return strings.TrimPrefix(o.reason(), "kairos-"+Word+"-") }
+
+// answer is what came of a request: in words, which are none of the receiver's,
+// and for how long it wants to be left alone.
+type answer struct {
+	result outcome
+	status string
+	after  time.Duration
+}
+
+// tell tells a request's messages once.
+func (d *Deliverer) tell(ctx context.Context, r *request) answer {
+	t := Telling{Audience: r.items[0].Audience, Entered: r.items[0].Entered}
+	for _, i := range r.items {
+		t.Messages = append(t.Messages, messageOf(i.Activation))
+	}
+	t.ID = idOf(t.Messages, d.config.Batch > 1)
+	t.AudienceID = t.Audience
+	if id, there := d.config.Audiences[t.Audience]; there {
+		t.AudienceID = id
+	}
+	c := d.entry
+	if !t.Entered && d.config.grouped() {
+		c = d.exit
+	}
+	address, body, err := c.fill(t)
+	if err == nil && body == nil {
+		if body, err = json.Marshal(t.Messages[0]); d.config.Batch > 1 {
+			body, err = json.Marshal(Messages{t.Messages})
+		}
+	}
 	if err != nil {
-		return err
+		return answer{refused, "nothing, for it was not asked: " + err.Error(), 0}
 	}
-	began, others := d.config.Clock.Now(), d.breaker.taken.Load()
-	for try := 0; ; try++ {
-		probe, err := d.breaker.enter(ctx)
-		if err != nil {
-			return err
-		}
-		if err := d.pace.wait(ctx); err != nil {
-			d.breaker.leave(probe, failed, 0)
-			return err
-		}
-		result, status, after := d.post(ctx, body, id)
-		if ctx.Err() != nil {
-			d.breaker.leave(probe, failed, 0)
-			return ctx.Err()
-		}
-		d.breaker.leave(probe, result, after)
-		age := d.config.Clock.Now().Sub(began)
-		switch {
-		case result == taken:
-			d.metrics.results.WithLabelValues(d.config.Destination, "delivered").Add(float64(len(items)))
-			return nil
-		case result == refused && len(items) > 1:
-			for _, one := range items {
-				if err := d.tell(ctx, []item{one}); err != nil {
-					return err
-				}
-			}
-			return nil
-		case result == refused:
-			return d.letter(ctx, items[0].record, "refused", fmt.Sprintf("%s answers %s: mend what it does not like, then resend", d.config.Destination, status))
-		case age > d.config.GiveUpAfter:
-			return d.giveUp(ctx, items, "expired", fmt.Sprintf("%s has not taken it for %v, at last %s: resend when it is well", d.config.Destination, d.config.GiveUpAfter, status))
-		case age > poisonAfter && d.breaker.taken.Load() > others:
-			return d.giveUp(ctx, items, "poison", fmt.Sprintf("%s takes others and fails on this one for %v, at last with %s: let it mend that, then resend", d.config.Destination, poisonAfter, status))
-		}
-		d.metrics.retries.WithLabelValues(d.config.Destination).Inc()
-		if try == 0 {
-			d.config.Logger.Warn("a delivery failed and is tried again", "destination", d.config.Destination, "status", status)
-		}
-		if err := d.config.Clock.Wait(ctx, max(after, backoff(try, d.config.Random()))); err != nil {
-			return err
-		}
-	}
+	return d.post(ctx, c.method, address, body, t.ID)
 }
 
-// poisonAfter is how long a message may fail while others are taken. It holds
-// up its person, and in the end the destination.
-const poisonAfter = time.Minute
-
-func (d *Deliverer) giveUp(ctx context.Context, items []item, what, detail string) error {
-	for _, one := range items {
-		if err := d.letter(ctx, one.record, what, detail); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func encode(items []item, batched bool) (body []byte, id string, err error) {
-	all := Messages{}
-	for _, one := range items {
-		all.Messages = append(all.Messages, messageOf(one.Activation))
-	}
-	id = all.Messages[0].ID
+// idOf is the same whenever the same messages are told.
+func idOf(messages []Message, batched bool) string {
 	if !batched {
-		body, err = json.Marshal(all.Messages[0])
-		return body, id, err
+		return messages[0].ID
 	}
 	sum := sha256.New()
-	for _, m := range all.Messages {
+	for _, m := range messages {
 		fmt.Fprintln(sum, m.ID)
 	}
-	body, err = json.Marshal(all)
-	return body, hex.EncodeToString(sum.Sum(nil)), err
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// post sends one request. status says what came of it, without a word of the
-// receiver's.
-func (d *Deliverer) post(ctx context.Context, body []byte, id string) (result outcome, status string, after time.Duration) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.config.URL, bytes.NewReader(body))
-	if err != nil {
-		return refused, "an impossible URL", 0
+// detail says of a message that is given up what happened, and the next move.
+func (d *Deliverer) detail(v verdict) string {
+	name, status := d.config.Destination, v.status
+	switch v.result {
+	case refused:
+		return fmt.Sprintf("%s answers %s: mend what it does not like, then resend", name, status)
+	case expired:
+		return fmt.Sprintf("%s has not taken it for %v, at last %s: resend when it is well", name, d.config.GiveUpAfter, status)
+	case broken:
+		return fmt.Sprintf("%s takes others and fails on this one for %v, at last with %s: let it mend that, then resend", name, d.config.PoisonAfter, status)
 	}
-	stamp := strconv.FormatInt(d.config.Clock.Now().Unix(), 10)
+	return status
+}
+
+// post sends one request. What comes of it is said without a word of the
+// receiver's.
+func (d *Deliverer) post(ctx context.Context, method, address string, body []byte, id string) answer {
+	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return answer{refused, "nothing, for its URL is impossible", 0}
+	}
 	h := request.Header
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "kairos")
 	h.Set("Idempotency-Key", id)
-	h.Set("Kairos-Signature", Sign(d.config.Secrets, stamp, body))
+	if len(d.config.Secrets) > 0 {
+		stamp := strconv.FormatInt(d.config.Clock.Now().Unix(), 10)
+		h.Set("Kairos-Signature", Sign(d.config.Secrets, stamp, body))
+	}
+	for _, header := range d.config.Headers {
+		value, err := header.Value()
+		if err != nil || strings.ContainsAny(value, "\r\n\x00") {
+			return answer{failed, "nothing, for the secret of its header " + header.Name + " cannot be read", 0}
+		}
+		h.Set(header.Name, value)
+	}
 	response, err := d.http.Do(request)
 	if err != nil {
 		if errors.Is(err, errForbidden) {
-			return failed, errForbidden.Error(), 0
+			return answer{failed, errForbidden.Error(), 0}
 		}
-		return failed, "nothing: it cannot be reached", 0
+		return answer{failed, "nothing: it cannot be reached", 0}
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10)) // so that the connection can be used again
+	after := retryAfter(response.Header.Get("Retry-After"), d.config.Clock.Now())
 	switch s := response.StatusCode; {
 	case s >= 200 && s < 300:
-		return taken, "", 0
-	case s == http.StatusBadRequest, s == http.StatusRequestEntityTooLarge, s == http.StatusUnprocessableEntity:
-		return refused, strconv.Itoa(s), 0
-	default: // 401 and 404 too: they are about the webhook, not about this message
-		return failed, strconv.Itoa(s), retryAfter(response.Header.Get("Retry-After"), d.config.Clock.Now())
+		return answer{taken, "", 0}
+	case slices.Contains(d.config.Refused, s):
+		return answer{refused, strconv.Itoa(s), 0}
+	case s == http.StatusTooManyRequests:
+		return answer{busy, strconv.Itoa(s), after}
+	default: // 401 and 404 too: they are about the webhook, or will be told apart by what becomes of others
+		return answer{failed, strconv.Itoa(s), after}
 	}
 }
 

@@ -7,9 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"syscall"
 	"time"
 )
+
+// mostTogether is how many messages may be in one request.
+const mostTogether = 500
 
 func (w Webhook) withDefaults() Webhook {
 	set := func(d *time.Duration, usual time.Duration) {
@@ -19,31 +23,67 @@ func (w Webhook) withDefaults() Webhook {
 	}
 	set(&w.Timeout, 10*time.Second)
 	set(&w.GiveUpAfter, 72*time.Hour)
+	set(&w.PoisonAfter, time.Hour)
 	w.Batch = max(w.Batch, 1)
+	if len(w.Refused) == 0 {
+		w.Refused = []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}
+	}
 	if w.Lanes == 0 {
 		w.Lanes = 8
 	}
 	return w
 }
 
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,100}$`)
+
 func (w Webhook) validate() error {
-	u, err := url.Parse(w.URL)
 	switch {
 	case w.Destination == "":
 		return errors.New("names no destination")
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("url must be one of https://, or of http:// for tests")
-	case u.User != nil:
-		return errors.New("url holds a user and password: receivers know us by the signature")
-	case len(w.Secrets) == 0 || len(w.Secrets) > 2:
-		return errors.New("needs one secret, or two while one follows the other")
-	case w.PerSecond < 0 || w.Batch > mostAtOnce || w.Lanes < 1 || w.Timeout < 0 || w.GiveUpAfter < 0:
-		return fmt.Errorf("per_second, lanes and times cannot be negative, and batch is at most %d", mostAtOnce)
+	case len(w.Secrets) > 2 || len(w.Secrets) == 0 && w.Body == "":
+		return errors.New("needs one secret, or two while one follows the other; only a body of one's own goes without")
+	case w.PerSecond < 0 || w.Batch > mostTogether || w.Lanes < 1 || w.Timeout < 0 || w.GiveUpAfter < 0 || w.PoisonAfter < 0:
+		return fmt.Errorf("per_second, lanes and times cannot be negative, and batch is at most %d", mostTogether)
 	}
 	for _, s := range w.Secrets {
 		if len(s) < 16 {
 			return errors.New("a secret has at least 16 characters")
 		}
+	}
+	for _, h := range w.Headers {
+		if !headerName.MatchString(h.Name) {
+			return fmt.Errorf("%q is no header's name", h.Name)
+		}
+	}
+	entry, exit, err := w.calls()
+	if err != nil {
+		return err
+	}
+	for _, c := range []call{entry, exit} {
+		if err := c.validate(w.Destination); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validate tries a call with invented people.
+func (c call) validate(destination string) error {
+	sample := Telling{ID: "id", Audience: "audience", AudienceID: "1", Entered: true, Messages: []Message{{
+		ID: "id", Destination: destination, Person: "person", Audience: "audience", Entered: true, Revision: 1, At: "2026-01-01T00:00:00Z",
+		Identifiers: []Identifier{{"email", "a@b.example"}}, Attributes: map[string]any{},
+	}}}
+	sample.Messages = append(sample.Messages, sample.Messages[0])
+	address, _, err := c.fill(sample)
+	if err != nil {
+		return err
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("url must be one of https://, or of http:// for tests")
+	case u.User != nil:
+		return errors.New("url holds a user and password: receivers know us by the signature, or by a header")
 	}
 	return nil
 }
@@ -72,7 +112,8 @@ func newHTTP(w Webhook) *http.Client {
 			TLSHandshakeTimeout: w.Timeout, IdleConnTimeout: 90 * time.Second, // and no proxy: it would dial for us
 		},
 		CheckRedirect: func(request *http.Request, before []*http.Request) error {
-			if len(before) > 3 || before[0].URL.Scheme == "https" && request.URL.Scheme != "https" {
+			elsewhere := len(w.Headers) > 0 && request.URL.Host != before[0].URL.Host // which would show it our token
+			if len(before) > 3 || elsewhere || before[0].URL.Scheme == "https" && request.URL.Scheme != "https" {
 				return http.ErrUseLastResponse
 			}
 			return nil

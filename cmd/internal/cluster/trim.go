@@ -43,6 +43,22 @@ func (c *Client) ReadByAll(ctx context.Context, topic string) (map[int32]Read, e
 	return read, nil
 }
 
+// Committed says how far one group has read a topic, by partition; empty, if it
+// never has.
+func (c *Client) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	committed, err := c.committed(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	read := map[int32]int64{}
+	for p, o := range committed[topic] {
+		if o.At > 0 {
+			read[p] = o.At
+		}
+	}
+	return read, nil
+}
+
 // Trim deletes everything from a topic that all groups that read it have read:
 // all there is, if none ever did. left counts the records behind that which hold says are to go.
 func (c *Client) Trim(ctx context.Context, topic string, hold func(*kgo.Record) bool) (deleted, left int64, slowest string, err error) {

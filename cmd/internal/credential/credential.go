@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -71,4 +72,20 @@ func Secret(from string) (string, error) {
 		return "", fmt.Errorf("%s is empty", name)
 	}
 	return "", errors.New("a secret is not written here: give file:PATH or env:NAME")
+}
+
+var filled = regexp.MustCompile(`\$\{((?:env|file):[^}]*)\}`)
+
+// Fill puts secrets into a text, where it says ${file:PATH} or ${env:NAME}.
+func Fill(text string) (string, error) {
+	var wrong error
+	text = filled.ReplaceAllStringFunc(text, func(place string) string {
+		secret, err := Secret(place[2 : len(place)-1])
+		wrong = errors.Join(wrong, err)
+		return secret
+	})
+	if wrong != nil {
+		return "", wrong
+	}
+	return text, nil
 }

@@ -3,6 +3,7 @@ package erasure
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/door"
 	"kairos/processors/definition"
+	"kairos/processors/delivery"
 	"kairos/processors/identity"
 	"kairos/processors/keyring"
 	"kairos/schemas"
@@ -75,6 +77,9 @@ func Look(ctx context.Context, c Config, s *Subject) (*Receipt, error) {
 			return nil, err
 		}
 		w.receipt.Topics = append(w.receipt.Topics, Topic{topic.Name, int64(len(about)), 0, byKeys})
+		if err := w.handedOver(ctx, topic, about); err != nil {
+			return nil, err
+		}
 	}
 	return w.receipt, w.readLog(ctx)
 }
@@ -258,6 +263,9 @@ func (w *work) remove(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := w.handedOver(ctx, topic, about); err != nil {
+			return err
+		}
 		var tombstones []*kgo.Record
 		for _, r := range there {
 			tombstones = append(tombstones, &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key})
@@ -297,6 +305,35 @@ func (w *work) awaitReaders(ctx context.Context, topic topologies.Topic, about m
 			return err
 		}
 	}
+}
+
+// handedOver says which files hold what a destination was told about the person:
+// whoever has them must change them, nobody here can. Files have the exit too.
+func (w *work) handedOver(ctx context.Context, topic topologies.Topic, about map[string]*kgo.Record) error {
+	partitions := map[string]map[int32]bool{} // by destination
+	for _, r := range about {
+		a, err := schemas.ActivationCodec.Decode(r.Value)
+		if err != nil || topic.Name != topologies.Activations(a.Destination).Name {
+			continue
+		}
+		if partitions[a.Destination] == nil {
+			partitions[a.Destination] = map[int32]bool{}
+		}
+		partitions[a.Destination][r.Partition] = true
+	}
+	for destination, of := range partitions {
+		written, err := w.Client.Committed(ctx, delivery.FilesGroup(destination), topic.Name)
+		if err != nil {
+			return err
+		}
+		for _, p := range slices.Sorted(maps.Keys(of)) {
+			if until := written[p]; until > 0 {
+				w.left("files of destination %s: those called %s-%05d-*, up to offset %d, hold what it was told about the person. They have been handed over and cannot be changed from here: whoever has them deletes the rows, or the files",
+					destination, destination, p, until-1)
+			}
+		}
+	}
+	return nil
 }
 
 func (w *work) left(format string, args ...any) {
