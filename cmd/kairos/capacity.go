@@ -11,12 +11,15 @@ type capacityCommand struct {
 	Utilisation float64 `default:"0.6" help:"Of cores (${default}): the rest is for peaks and restarts."`
 	Cores       float64 `default:"8" help:"Of one process (${default})."`
 	Days        float64 `default:"400" help:"That the log of events is kept (${default})."`
+	Partitions  float64 `help:"Of every keyed topic; without, as many as cores and rows take."`
+	Skew        float64 `default:"0.8" help:"The k-th of the people has 1/k^SKEW of the first's events (${default}; 0: all alike)."`
 	JSON        bool    `name:"json" help:"For machines."`
 }
 
 func (c *capacityCommand) Help() string {
 	return `Needs no Kafka. Multiplies what was measured on one machine (loadtest/results), prints what it
-assumes, and says what breaks first and what would lift that.
+assumes, and says what breaks first and what would lift that; how unequal partitions are when some
+people do much more than others, and what it costs when processes come and go.
 
   kairos capacity --events 2000000 --people 100000000 --audiences 1000`
 }
@@ -25,6 +28,7 @@ func (c *capacityCommand) Run(p *process) error {
 	load := capacity.Load{
 		Events: c.Events, People: c.People, Audiences: c.Audiences, Touched: c.Touched, Replicas: c.Replicas,
 		Utilisation: c.Utilisation, CoresEach: c.Cores, DaysOfLog: c.Days,
+		Partitions: c.Partitions, Skew: c.Skew,
 	}
 	if err := load.Validate(); err != nil {
 		return askedError{err}
@@ -33,7 +37,10 @@ func (c *capacityCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	plan := capacity.Compute(measured, load)
+	plan, err := capacity.Compute(measured, load)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return printJSON(p, plan)
 	}

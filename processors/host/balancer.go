@@ -15,6 +15,9 @@ import (
 // everybody else works on.
 type together struct{}
 
+// Balancer is how every group of the host shares its partitions.
+func Balancer() kgo.GroupBalancer { return together{} }
+
 // ProtocolName implements kgo.GroupBalancer.
 func (together) ProtocolName() string { return "kairos-together" }
 
@@ -80,11 +83,10 @@ func assign(members []holder, count int32) []int {
 	load := make([]int, len(members))
 	for number := range owner {
 		owner[number] = -1
-		for m, h := range members {
-			if !slices.Contains(h.owned, int32(number)) {
-				continue
-			}
-			if owner[number] < 0 || h.generation > members[owner[number]].generation {
+	}
+	for m, h := range members {
+		for _, number := range h.owned {
+			if number < count && (owner[number] < 0 || h.generation > members[owner[number]].generation) {
 				owner[number] = m
 			}
 		}

@@ -106,7 +106,7 @@ func (h *Host) Row(table, key string) ([]byte, error) {
 		return nil, fmt.Errorf("host of %s: no table %s", h.config.Group.Name, table)
 	}
 	v := h.view.Load()
-	number := newPartitioner()([]byte(key), h.config.Topology.Config.Partitions)
+	number := Partitioner()([]byte(key), h.config.Topology.Config.Partitions)
 	r := v.partitions[number]
 	if r == nil {
 		return nil, fmt.Errorf("host of %s, key %q, partition %d: %w", h.config.Group.Name, key, number, ErrElsewhere)

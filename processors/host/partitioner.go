@@ -2,11 +2,11 @@ package host
 
 import "github.com/twmb/franz-go/pkg/kgo"
 
-// newPartitioner finds partitions as the Java client and franz-go do by
+// Partitioner finds partitions as the Java client and franz-go do by
 // default: murmur2 of the key. Goka's own default is FNV, which would send
 // equal keys of foreign producers to other partitions. It holds no state for
-// records with a key.
-func newPartitioner() func(key []byte, partitions int32) int32 {
+// records with a key, but is dear to make.
+func Partitioner() func(key []byte, partitions int32) int32 {
 	p := kgo.StickyKeyPartitioner(nil).ForTopic("")
 	return func(key []byte, partitions int32) int32 {
 		if key == nil {
@@ -16,7 +16,7 @@ func newPartitioner() func(key []byte, partitions int32) int32 {
 	}
 }
 
-// PartitionOf is the partition of a key, of so many.
+// PartitionOf is the partition of a key, of so many. Who asks often asks a Partitioner.
 func PartitionOf(key string, partitions int32) int32 {
-	return newPartitioner()([]byte(key), partitions)
+	return Partitioner()([]byte(key), partitions)
 }

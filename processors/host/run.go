@@ -79,7 +79,7 @@ type source struct{ topic, name string }
 func newRun(ctx context.Context, h *Host) (*run, error) {
 	r := &run{
 		config: h.config, host: h, metrics: h.metrics, ctx: ctx,
-		owned: map[int32]*partition{}, writers: map[string]string{}, asked: map[string]int64{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: newPartitioner(),
+		owned: map[int32]*partition{}, writers: map[string]string{}, asked: map[string]int64{}, looping: map[string]bool{}, runner: h.config.Runner, partitionFor: Partitioner(),
 		ready: make(chan struct{}),
 	}
 	r.describe()

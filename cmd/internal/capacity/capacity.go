@@ -5,7 +5,7 @@
 // each with what it was computed from. Laws: pure; every figure is a measured
 // one times what was asked for, or an assumption that is printed.
 //
-// Not here: measuring (loadtest/load, loadtest/scale).
+// Not here: measuring (loadtest/load, loadtest/scale, loadtest/bench).
 package capacity
 
 import (
@@ -13,6 +13,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"kairos/processors/host"
 )
 
 //go:embed measured.json
@@ -30,6 +32,8 @@ type Measured struct {
 	DoorBytes            float64 `json:"door_bytes_per_event"`    // of these in the log of events, which is kept longest
 	HeapBytesPerPerson   float64 `json:"heap_bytes_per_person"`
 	HeapBytesPerAudience float64 `json:"heap_bytes_per_audience"`
+	RecoverySource       string  `json:"recovery_source"`
+	PeoplePerSecond      float64 `json:"people_recovered_per_second"` // by one process that has lost its disk
 }
 
 // Load is what there is to do.
@@ -42,6 +46,8 @@ type Load struct {
 	Utilisation float64 `json:"utilisation"` // of cores; the rest is for peaks, restarts and growth
 	CoresEach   float64 `json:"cores_per_process"`
 	DaysOfLog   float64 `json:"days_of_log"` // of events
+	Partitions  float64 `json:"partitions"`  // 0: as many as it takes
+	Skew        float64 `json:"skew"`        // the k-th of the people has 1/k^Skew of the first's events
 }
 
 // Plan is what that takes.
@@ -61,17 +67,20 @@ type Plan struct {
 	StateBytes      float64  `json:"bytes_of_tables"`
 	Assumptions     []string `json:"assumptions"`
 	Limits          []Limit  `json:"limits"` // the nearest first
+
+	Skews      []Skew      `json:"skews"`
+	Rebalances []Rebalance `json:"rebalances"`
 }
 
 // What is not measured here, but known or chosen.
 const (
 	heapSlack        = 2.0    // what a process resides in, per byte alive
 	baseMemory       = 512e6  // of a process without people
-	rowsPerSecond    = 1e6    // a table is read at
 	mostRows         = 2e6    // of one partition: two seconds
 	stateSlack       = 2.0    // a compacted topic holds, per byte alive
 	partitionsBroker = 4_000  // replicas that one broker carries without ado
 	partitionsMost   = 10_000 // that a topology takes
+	mostPartitions   = 100_000
 	coresBroker      = 16.0   // of one
 	diskBroker       = 20e12  // bytes
 	networkBroker    = 1.25e9 // bytes a second: 10 Gbit/s
@@ -82,7 +91,7 @@ const (
 
 // Default is a load that says nothing of its own.
 func Default() Load {
-	return Load{Replicas: 3, Utilisation: 0.6, CoresEach: 8, DaysOfLog: 400}
+	return Load{Replicas: 3, Utilisation: 0.6, CoresEach: 8, DaysOfLog: 400, Skew: 0.8}
 }
 
 // Read is what was measured.
@@ -104,12 +113,16 @@ func (l Load) Validate() error {
 		return fmt.Errorf("%g replicas and processes of %g cores: give at least one of each", l.Replicas, l.CoresEach)
 	case !(l.Utilisation > 0 && l.Utilisation <= 1):
 		return fmt.Errorf("utilisation is %g: it is within 0 and 1", l.Utilisation)
+	case !(l.Skew >= 0 && l.Skew <= 3):
+		return fmt.Errorf("skew is %g: it is within 0 and 3", l.Skew)
+	case l.Partitions < 0 || l.Partitions > mostPartitions || l.Partitions != math.Trunc(l.Partitions):
+		return fmt.Errorf("%g partitions: give a whole number up to %d, or 0 for as many as it takes", l.Partitions, mostPartitions)
 	}
 	return nil
 }
 
 // Compute is what a load takes, by what was measured.
-func Compute(m Measured, l Load) Plan {
+func Compute(m Measured, l Load) (Plan, error) {
 	if l.Touched == 0 {
 		l.Touched = max(m.Touched, l.Audiences*m.TouchedPerAudience)
 	}
@@ -121,30 +134,41 @@ func Compute(m Measured, l Load) Plan {
 	byCores, byMemory := p.Cores/l.CoresEach, rows/(memoryProcess-baseMemory)
 	p.Processes = math.Ceil(max(byCores, byMemory, 1))
 	p.MemoryEach = baseMemory + rows/p.Processes + l.Audiences*m.HeapBytesPerAudience*heapSlack
-	p.Partitions = multiple(max(2*p.Processes*l.CoresEach, l.People/mostRows), p.Processes)
+	if p.Partitions = l.Partitions; p.Partitions == 0 {
+		p.Partitions = multiple(max(2*p.Processes*l.CoresEach, l.People/mostRows), p.Processes)
+	}
 	p.RowsEach = l.People / p.Partitions
-	p.RecoverySeconds = l.People / p.Processes / rowsPerSecond
+	p.RecoverySeconds = l.People / p.Processes / m.PeoplePerSecond
 	p.NetworkIn = l.Events * m.Bytes * l.Replicas
 	p.NetworkOut = l.Events * m.Bytes * l.Replicas // followers, and what the stages read again
 	p.LogBytes = l.Events * m.DoorBytes * l.Replicas * secondsOfDay * l.DaysOfLog
 	p.StateBytes = l.People * m.HeapBytesPerPerson * l.Replicas * stateSlack
-	p.Assumptions = assumptions(m, l)
+	p.Skews = skews(p)
+	var err error
+	if p.Rebalances, err = rebalances(m, p); err != nil {
+		return p, err
+	}
+	p.Assumptions = assumptions(m, p)
 	p.Limits = limits(p)
-	return p
+	return p, nil
 }
 
 // multiple is the first multiple of step that is not below n.
 func multiple(n, step float64) float64 { return math.Ceil(n/step) * step }
 
-func assumptions(m Measured, l Load) []string {
+func assumptions(m Measured, p Plan) []string {
+	l := p.Load
 	return []string{
 		"measured: " + m.Source,
+		fmt.Sprintf("a process that has lost its disk reads the rows of %s people a second, all it knows of them: %s; eight cores would be quicker", count(m.PeoplePerSecond), m.RecoverySource),
+		fmt.Sprintf("the k-th of the people has 1/k^%g of the first's events; a partition is worked by one core; keys go where the host sends them, %s of them one by one and the rest evenly", l.Skew, count(min(l.People, placed))),
+		fmt.Sprintf("partitions move as the host's own balancer moves them; members are static, a dead one is noticed after %.0f s", host.DefaultConfig().SessionTimeout.Seconds()),
 		fmt.Sprintf("an event touches %.1f audiences; each beyond %.1f costs %.2f us", l.Touched, m.Touched, m.MicrosPerTouched),
 		fmt.Sprintf("cost per event does not change with the number of people or partitions (not measured beyond this machine); cores are %.0f %% busy", 100*l.Utilisation),
 		"a follower's append costs a broker as much as a leader's",
 		fmt.Sprintf("all rows rest in memory, %.1f KB alive a person, and a process resides in %.0f times that", m.HeapBytesPerPerson/1e3, heapSlack),
-		"a table on Kafka is as large as its rows in memory, twice between compactions; a million rows are read in a second",
-		"two partitions a core, at most two million rows in one",
+		"a table on Kafka is as large as its rows in memory, twice between compactions",
+		"two partitions a core, at most two million rows in one, if it is not said how many",
 		"sizes are those of an invented shop, written in large batches that compress well: larger events cost more bytes and some CPU, a quiet log of small batches up to four times the bytes",
 	}
 }

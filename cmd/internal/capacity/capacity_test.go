@@ -17,6 +17,15 @@ func measured(t *testing.T) Measured {
 	return m
 }
 
+func computed(t *testing.T, m Measured, l Load) Plan {
+	t.Helper()
+	p, err := Compute(m, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func load(events, people, audiences float64) Load {
 	l := Default()
 	l.Events, l.People, l.Audiences = events, people, audiences
@@ -25,7 +34,7 @@ func load(events, people, audiences float64) Load {
 
 func TestTwiceTheEventsTakeTwiceTheCoresAndTheLog(t *testing.T) {
 	m := measured(t)
-	one, two := Compute(m, load(1e6, 1e7, 100)), Compute(m, load(2e6, 1e7, 100))
+	one, two := computed(t, m, load(1e6, 1e7, 100)), computed(t, m, load(2e6, 1e7, 100))
 	for what, pair := range map[string][2]float64{
 		"cores": {one.Cores, two.Cores}, "broker's cores": {one.BrokerCores, two.BrokerCores},
 		"log": {one.LogBytes, two.LogBytes}, "network": {one.NetworkIn, two.NetworkIn},
@@ -41,20 +50,20 @@ func TestTwiceTheEventsTakeTwiceTheCoresAndTheLog(t *testing.T) {
 
 func TestMoreAudiencesCostWhatAnEventTouchesOfThem(t *testing.T) {
 	m := measured(t)
-	few, many := Compute(m, load(1e5, 1e6, 20)), Compute(m, load(1e5, 1e6, 10_000))
+	few, many := computed(t, m, load(1e5, 1e6, 20)), computed(t, m, load(1e5, 1e6, 10_000))
 	want := m.ClientMicros + m.MicrosPerTouched*(10_000*m.TouchedPerAudience-m.Touched)
 	if few.MicrosPerEvent != m.ClientMicros || math.Abs(many.MicrosPerEvent-want) > 0.01 {
 		t.Errorf("an event costs %g and %g us, want %g and %g", few.MicrosPerEvent, many.MicrosPerEvent, m.ClientMicros, want)
 	}
 	asked := load(1e5, 1e6, 10_000)
 	asked.Touched = m.Touched
-	if p := Compute(m, asked); p.MicrosPerEvent != m.ClientMicros {
+	if p := computed(t, m, asked); p.MicrosPerEvent != m.ClientMicros {
 		t.Errorf("who says what is touched is not believed: %g us", p.MicrosPerEvent)
 	}
 }
 
 func TestManyPeopleNeedProcessesForTheirMemoryAlone(t *testing.T) {
-	p := Compute(measured(t), load(10, 1e9, 20))
+	p := computed(t, measured(t), load(10, 1e9, 20))
 	if p.Cores > 1 || p.Processes < 100 || p.MemoryEach > memoryProcess*1.01 {
 		t.Errorf("%g cores, %g processes of %g bytes", p.Cores, p.Processes, p.MemoryEach)
 	}
@@ -64,7 +73,7 @@ func TestManyPeopleNeedProcessesForTheirMemoryAlone(t *testing.T) {
 }
 
 func TestWhatBreaksFirstStandsFirst(t *testing.T) {
-	p := Compute(measured(t), load(2e6, 1e8, 1000))
+	p := computed(t, measured(t), load(2e6, 1e8, 1000))
 	for i := 1; i < len(p.Limits); i++ {
 		if p.Limits[i].Used > p.Limits[i-1].Used {
 			t.Errorf("%s (%.2f) stands behind %s (%.2f)", p.Limits[i].What, p.Limits[i].Used, p.Limits[i-1].What, p.Limits[i-1].Used)
@@ -79,6 +88,7 @@ func TestALoadThatMakesNoSenseIsRefused(t *testing.T) {
 	for _, spoil := range []func(*Load){
 		func(l *Load) { l.Events = 0 }, func(l *Load) { l.People = math.NaN() }, func(l *Load) { l.Audiences = -1 },
 		func(l *Load) { l.Replicas = 0 }, func(l *Load) { l.Utilisation = 1.5 },
+		func(l *Load) { l.Skew = -1 }, func(l *Load) { l.Skew = math.NaN() }, func(l *Load) { l.Partitions = 1.5 }, func(l *Load) { l.Partitions = -1 }, func(l *Load) { l.Partitions = 1e9 },
 	} {
 		l := load(1, 1, 1)
 		spoil(&l)
@@ -111,6 +121,54 @@ func TestTheFiguresAreThoseOfTheResults(t *testing.T) {
 	} {
 		if math.Abs(pair[0]-pair[1]) > 0.01*pair[1] {
 			t.Errorf("measured.json says %s is %g, loadtest/results/chained.json %g", what, pair[0], pair[1])
+		}
+	}
+}
+
+func TestPeopleAlikeMakePartitionsAlike(t *testing.T) {
+	l := load(2e6, 1e8, 20)
+	l.Partitions, l.Skew = 1000, 0
+	p := computed(t, measured(t), l)
+	if s := p.asked(); s.Busiest > 1.05 || s.Least < 0.95 || s.Hottest > 1e-7 {
+		t.Errorf("nobody does more than others, and yet %+v", s)
+	}
+	last := Skew{Busiest: 1}
+	for _, s := range p.Skews {
+		if s.Busiest < last.Busiest || s.Hottest < last.Hottest || s.Least > 1 || s.Process > 1.05*s.Busiest {
+			t.Errorf("%+v after %+v: more of a few, and yet less unequal", s, last)
+		}
+		last = s
+	}
+	// By hand: of 1e8 people with 1/k the first has 1 of 0.5772 + ln(1e8).
+	if s := skew(p, places(p), 1); math.Abs(s.Hottest-1/(0.57722+math.Log(1e8))) > 1e-5 {
+		t.Errorf("the first has %g of all events", s.Hottest)
+	}
+}
+
+func TestOnlyThePartitionsOfWhoGoesMove(t *testing.T) {
+	l := load(2e6, 1e8, 1000)
+	l.Partitions = 1000
+	p := computed(t, measured(t), l)
+	n := int(p.Processes)
+	fair := 1000/n + 1
+	want := map[string]int{"a process is added": fair, "a process dies": fair, "a process ends in good order": fair, "all are restarted, one after the other": 0}
+	for _, r := range p.Rebalances {
+		if most, known := want[r.What]; known && r.Moved > most {
+			t.Errorf("%s: %d of 1000 partitions move, %d are a fair part of %d processes", r.What, r.Moved, most, n)
+		}
+		if r.Unequally > 1 || r.Moved > 0 && (r.Recovery <= 0 || r.CaughtUp >= 0 && r.CaughtUp < r.Wait) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(p.Rebalances) != 5 {
+		t.Errorf("%d kinds of rebalance, want 5", len(p.Rebalances))
+	}
+}
+
+func TestALoneProcessHasNobodyToLeaveItsPartitionsTo(t *testing.T) {
+	for _, r := range computed(t, measured(t), load(10, 10, 1)).Rebalances {
+		if r.What == "a process dies" {
+			t.Errorf("%+v", r)
 		}
 	}
 }

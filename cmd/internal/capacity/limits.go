@@ -22,6 +22,7 @@ func limits(p Plan) []Limit {
 	brokers := math.Ceil(max(p.BrokerCores/coresBroker, (p.NetworkIn+p.NetworkOut)/networkBroker, l.Replicas))
 	replicas := p.Partitions * topicsPartition * l.Replicas
 	all := []Limit{
+		p.busiest(),
 		{
 			"disk of a broker", (p.LogBytes + p.StateBytes) / brokers / diskBroker,
 			fmt.Sprintf("%s on each of %.0f", bytes((p.LogBytes+p.StateBytes)/brokers), brokers),

@@ -27,6 +27,19 @@ func (p Plan) Text() string {
 	for _, limit := range p.Limits {
 		fmt.Fprintf(w, "%s\t%.0f %%\t%s\t%s\n", limit.What, 100*limit.Used, limit.Shape, limit.Lift)
 	}
+	fmt.Fprintf(w, "\n%.0f partitions, if the k-th of the people has 1/k^s of the first's events\tbusiest\tp99\tleast\tbusiest process\tone person's events\ta core of the busiest\tholds up to\n", p.Partitions)
+	for _, s := range p.Skews {
+		fmt.Fprintf(w, "s = %g\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%.0f %%\t%s events/s\n", s.Exponent, s.Busiest, s.Ninetyninth, s.Least, s.Process,
+			share(s.Hottest), 100*s.Core, count(s.Bearable))
+	}
+	fmt.Fprint(w, "\nwhen members come and go\tpartitions move\tto one at most\trows are read in\tan event waits at most\tcaught up after\n")
+	for _, r := range p.Rebalances {
+		caught := seconds(r.CaughtUp)
+		if r.CaughtUp < 0 {
+			caught = "never: no core is left"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\n", r.What, r.Moved, r.Most, seconds(r.Recovery), seconds(r.Wait), caught)
+	}
 	w.Flush()
 	b.WriteString("\nassumed\n")
 	for _, a := range p.Assumptions {
@@ -37,6 +50,10 @@ func (p Plan) Text() string {
 
 // count shows a number with at most four digits.
 func count(n float64) string { return scaled(n, "", "k", "M", "G", "T") }
+
+func seconds(n float64) string { return fmt.Sprintf("%.1f s", n) }
+
+func share(n float64) string { return fmt.Sprintf("%.2g %%", 100*n) }
 
 func bytes(n float64) string { return scaled(n, " B", " KB", " MB", " GB", " TB", " PB") }
 
