@@ -3,6 +3,8 @@ SHELL       := /bin/bash
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KAIROS      := go run ./cmd/kairos
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+HOT         := go test -run '^$$' -bench . -benchmem -count 6 -benchtime 0.2s ./processors/... ./schemas/...
 FUZZTIME    ?= 10m
 
 ##@ See it
@@ -52,14 +54,19 @@ generate: ## derive schemas, diagram and topic list again
 	go generate ./...
 
 drift: generate ## fail if a generated file is not what its source gives
-	@git diff --exit-code -- schemas/avsc README.md topologies deploy || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
+	@git diff --exit-code -- schemas/avsc README.md topologies deploy loadtest/results || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
 
 ##@ Measure
-bench: ## benchmarks of hot functions, with allocations
-	go test -run '^$$' -bench . -benchmem ./processors/... ./schemas/...
+bench: ## kairos beside its peers and whole, at most twenty minutes, kept in loadtest/results (Java 17, Maven; ARGS=-quick: a minute)
+	go run ./loadtest/bench $(ARGS)
 
-peers: ## beside Kafka Streams and the floor, on a real Kafka, about half an hour (needs Java 17 and Maven)
-	go run ./loadtest/peers $(ARGS)
+bench-plot: ## make reports and figures of kept measurements anew
+	go run ./loadtest/bench -plot
+
+BASE ?= main
+bench-check: ## benchmarks of hot functions, with allocations, here and at BASE (main): a report, not a test
+	@mkdir -p bin && old="$$(mktemp -d)" && trap 'git worktree remove --force "$$old"' EXIT && git worktree add --quiet --detach "$$old" $(BASE) && \
+		(cd "$$old" && $(HOT)) > bin/bench.old && $(HOT) > bin/bench.new && go run $(BENCHSTAT) bin/bench.old bin/bench.new
 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo

@@ -84,7 +84,7 @@ func (b *Broker) unguard() {
 // Start runs a broker for the length of the test.
 func Start(t testing.TB, settings ...string) *Broker {
 	t.Helper()
-	needKafka(t)
+	Need(t)
 	b, err := Open(filepath.Join(t.TempDir(), "kafka"), settings...)
 	if err != nil {
 		t.Fatal(err)
@@ -97,8 +97,8 @@ func Start(t testing.TB, settings ...string) *Broker {
 	return b
 }
 
-// needKafka skips the test, or fails it, where Kafka cannot run.
-func needKafka(t testing.TB) {
+// Need skips the test, or fails it, where Kafka cannot run.
+func Need(t testing.TB) {
 	t.Helper()
 	wish := os.Getenv("KAIROS_KAFKA")
 	if wish == "off" {

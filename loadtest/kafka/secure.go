@@ -28,7 +28,7 @@ const Password = "open sesame"
 // may log in and are allowed nothing yet.
 func StartSecure(t testing.TB, users ...string) *Secure {
 	t.Helper()
-	needKafka(t)
+	Need(t)
 	s := &Secure{Authority: NewAuthority(t, "authority")}
 	certificate, key := s.Authority.Issue(t, "broker", "127.0.0.1")
 	keystore := filepath.Join(t.TempDir(), "broker-keystore.pem")

@@ -67,6 +67,9 @@ machine, so these figures are what that machine gives, not what kairos could; tr
 - **CPU**: user and system time a process used per event, all stages together; the broker's beside it.
 - **bytes**: what all topics and tables grew per event, on one replica, while the backlog was worked off.
 
+Beside Kafka Streams, plain Goka and the floor, and against people, audiences, partitions and the size of events: the
+files named after a date here, by ` + "`make bench`" + `; over commits: the figures in plots.
+
 `
 
 func writeTable(folder string) error {

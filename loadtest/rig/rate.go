@@ -84,7 +84,7 @@ func (w *World) keepUp(ctx context.Context, rate int, more func(fed int) bool) (
 	client, broker := after.client.Since(before.client), after.broker.Since(before.broker)
 	return Rate{
 		EventsPerSecond: rate, Sent: float64(events) / sending.Seconds(), Seconds: sending.Seconds(), Beacons: len(took),
-		P50: percentile(took, 0.5), P99: percentile(took, 0.99), P999: percentile(took, 0.999), Max: percentile(took, 1),
+		P50: Percentile(took, 0.5), P99: Percentile(took, 0.99), P999: Percentile(took, 0.999), Max: Percentile(took, 1),
 		ClientMicrosPerEvent: float64(client.CPU.Microseconds()) / float64(events),
 		BrokerMicrosPerEvent: float64(broker.CPU.Microseconds()) / float64(events),
 		OthersCPUs:           (after.machine - before.machine - client.CPU - broker.CPU).Seconds() / sending.Seconds(),
@@ -112,8 +112,8 @@ func (w *World) timed(ctx context.Context, due map[string]time.Time) ([]time.Dur
 	return took, nil
 }
 
-// percentile is the nearest rank, in milliseconds.
-func percentile(sorted []time.Duration, p float64) float64 {
+// Percentile is the nearest rank, in milliseconds.
+func Percentile(sorted []time.Duration, p float64) float64 {
 	rank := int(math.Ceil(p * float64(len(sorted))))
 	return float64(sorted[rank-1].Microseconds()) / 1000
 }

@@ -6,7 +6,7 @@
 // in a folder of their own, deleted at the end. Law: everything measured runs in
 // other processes.
 //
-// Not here: what is measured; see loadtest/load and loadtest/scale. Who does
+// Not here: what is measured; see loadtest/load, loadtest/scale, loadtest/bench. Who does
 // what: loadtest/population.
 package rig
 
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"kairos/loadtest/binary"
 	"kairos/schemas"
 )
 
@@ -33,7 +34,9 @@ type Config struct {
 	Results     string   // another
 	Settings    []string // of the broker
 	Profile     time.Duration
-	Patience    time.Duration // with any one part of a run; 0: ten minutes
+	Patience    time.Duration  // with any one part of a run; 0: ten minutes
+	Binary      *binary.Binary // kairos; nil: built anew
+	Bar         *Bar           // nil: one of its own
 
 	Furnish func(*schemas.Event)                 // adds to what people do; nil: nothing
 	Observe func(*schemas.Transition, time.Time) // is told of every transition that is seen, in the reader's goroutine; nil: nobody

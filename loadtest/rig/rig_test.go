@@ -133,7 +133,7 @@ func TestPercentilesAreNearestRanks(t *testing.T) {
 		took = append(took, time.Duration(i+1)*time.Millisecond)
 	}
 	for _, c := range []struct{ p, want float64 }{{0.5, 500}, {0.99, 990}, {0.999, 999}, {1, 1000}} {
-		if got := percentile(took, c.p); got != c.want {
+		if got := Percentile(took, c.p); got != c.want {
 			t.Errorf("p%v is %v, want %v", c.p*100, got, c.want)
 		}
 	}

@@ -23,11 +23,9 @@ import (
 // World is a broker, a kairos and a population, for one run.
 type World struct {
 	Config
-	Bar       *Bar
 	dir       string
 	broker    *kafka.Broker
 	brokerPID int
-	binary    *binary.Binary
 	topology  *topologies.Topology
 	people    *population.Population
 	feeder    *feeder
@@ -46,7 +44,10 @@ func Open(ctx context.Context, c Config) (w *World, err error) {
 	if c.Patience == 0 {
 		c.Patience = 10 * time.Minute
 	}
-	w = &World{Config: c, Bar: NewBar(os.Stderr), on: make([]bool, c.People)}
+	if c.Bar == nil {
+		c.Bar = NewBar(os.Stderr)
+	}
+	w = &World{Config: c, on: make([]bool, c.People)}
 	if w.dir, err = os.MkdirTemp("", "kairos-load-"); err != nil {
 		return nil, err
 	}
@@ -61,8 +62,10 @@ func Open(ctx context.Context, c Config) (w *World, err error) {
 	if w.topology, err = topologies.New(topologies.Config{Partitions: int32(c.Partitions), Replication: 1, Chained: !c.Separate}); err != nil {
 		return nil, err
 	}
-	if w.binary, err = binary.Build(ctx, w.dir); err != nil {
-		return nil, err
+	if w.Binary == nil {
+		if w.Binary, err = binary.Build(ctx, w.dir); err != nil {
+			return nil, err
+		}
 	}
 	if w.broker, err = kafka.Open(filepath.Join(w.dir, "kafka"), c.Settings...); err != nil {
 		return nil, err
@@ -88,10 +91,10 @@ func (w *World) connect(ctx context.Context, brokers string) (err error) {
 // not there yet.
 func (w *World) Define(ctx context.Context, folder string) error {
 	size := append([]string{"--brokers", w.broker.Address, "--partitions", strconv.Itoa(w.Partitions)}, w.chaining()...)
-	if _, err := w.binary.Run(ctx, append([]string{"apply", "-f", folder}, size...)...); err != nil {
+	if _, err := w.Binary.Run(ctx, append([]string{"apply", "-f", folder}, size...)...); err != nil {
 		return err
 	}
-	_, err := w.binary.Run(ctx, append([]string{"topology", "apply"}, size...)...)
+	_, err := w.Binary.Run(ctx, append([]string{"topology", "apply"}, size...)...)
 	return err
 }
 
@@ -138,7 +141,7 @@ func (w *World) Start() error {
 		}
 		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim, "--api="}
 		args = append(append(args, w.chaining()...), stages...)
-		if r.Process, err = w.binary.Start(filepath.Join(w.dir, r.name+".log"), args...); err != nil {
+		if r.Process, err = w.Binary.Start(filepath.Join(w.dir, r.name+".log"), args...); err != nil {
 			return err
 		}
 		w.running = append(w.running, r)

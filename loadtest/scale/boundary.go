@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"kairos/loadtest/crowd"
 	"kairos/loadtest/rig"
 	"kairos/schemas"
 )
@@ -63,7 +64,7 @@ func boundary(ctx context.Context, args []string) error {
 }
 
 func writeVisitors(folder string) error {
-	text := shop + "---\nkind: audience\nname: " + visitors + "\nwhen: events(\"visit\").within(\"1d\").any()\n"
+	text := crowd.Shop + "---\nkind: audience\nname: " + visitors + "\nwhen: events(\"visit\").within(\"1d\").any()\n"
 	return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(text), 0o644)
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kairos/loadtest/crowd"
 	"kairos/loadtest/population"
 	"kairos/loadtest/rig"
 	"kairos/schemas"
@@ -63,14 +64,14 @@ func curve(ctx context.Context, args []string) error {
 
 func measurePoint(ctx context.Context, c rig.Config, many int) (p Point, err error) {
 	p.Audiences = many
-	crowd := newCrowd(many, c.Seed)
-	c.Furnish = crowd.furnish
+	all := crowd.New(many, c.Seed)
+	c.Furnish = all.Furnish
 	c.Name = fmt.Sprint(c.Name, "-", many)
-	if p.Touched, err = touched(crowd, c); err != nil {
+	if p.Touched, err = touched(all, c); err != nil {
 		return p, err
 	}
 	begun := time.Now()
-	w, err := open(ctx, c, crowd.write)
+	w, err := open(ctx, c, all.Write)
 	if err != nil {
 		return p, err
 	}
@@ -99,7 +100,7 @@ func measurePoint(ctx context.Context, c rig.Config, many int) (p Point, err err
 }
 
 // touched looks at events of a population like the one that is measured.
-func touched(crowd *crowd, c rig.Config) (float64, error) {
+func touched(all *crowd.Crowd, c rig.Config) (float64, error) {
 	people, err := population.New(c.People, c.Seed+1)
 	if err != nil {
 		return 0, err
@@ -107,7 +108,7 @@ func touched(crowd *crowd, c rig.Config) (float64, error) {
 	events := make([]*schemas.Event, 300)
 	for i := range events {
 		events[i] = people.Next(schemas.InstantOf(time.Now()))
-		crowd.furnish(events[i])
+		all.Furnish(events[i])
 	}
-	return crowd.touched(events), nil
+	return all.Touched(events), nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"kairos/loadtest/crowd"
 	"kairos/loadtest/rig"
 	"kairos/schemas"
 )
@@ -45,7 +46,7 @@ func seeding(ctx context.Context, args []string) error {
 	e := &entries{entered: map[string]bool{}}
 	c.Observe = e.observe
 	w, err := open(ctx, c, func(folder string) error {
-		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(shop), 0o644)
+		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(crowd.Shop), 0o644)
 	})
 	if err != nil {
 		return err

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,7 +21,7 @@ type stream struct {
 	client     *kgo.Client
 	people     *population.Population
 	partitions int32
-	failed     func(error)
+	failed     atomic.Pointer[error]
 }
 
 const month = 30 * 24 * time.Hour
@@ -34,21 +35,9 @@ func (s *stream) feed(ctx context.Context, events int, end schemas.Instant, j *j
 	for i := range events {
 		bar.Show("feeding", int64(i), int64(events))
 		at := begin.Add(time.Duration(float64(month) * float64(i) / float64(events)))
-		e := s.people.Next(at)
-		var person, device int
-		identifier := e.Identifiers[len(e.Identifiers)-1]
-		if _, err := fmt.Sscanf(identifier.Value, "device-%d-%d", &person, &device); err != nil {
-			return fmt.Errorf("no device in %v: %w", e.Identifiers, err)
-		}
-		j.hear(person, e)
-		name := personOf(person)
-		value, err := topologies.PersonEvents.Codec.Append(nil, &schemas.PersonEvent{
-			Person: name, Identifier: identifier.String(), Cause: at, Event: e,
-		})
-		if err != nil {
+		if _, err := s.one(ctx, at, j); err != nil {
 			return err
 		}
-		s.client.Produce(ctx, &kgo.Record{Topic: topologies.PersonEvents.Name, Key: []byte(name), Value: value}, s.done)
 		if i%ticksEvery == 0 {
 			if err := s.tick(ctx, at); err != nil {
 				return err
@@ -58,21 +47,47 @@ func (s *stream) feed(ctx context.Context, events int, end schemas.Instant, j *j
 	if err := s.tick(ctx, end); err != nil {
 		return err
 	}
-	return s.client.Flush(ctx)
+	return errors.Join(s.client.Flush(ctx), s.problem())
+}
+
+// one sends an event off, tells the judge, and returns its id.
+func (s *stream) one(ctx context.Context, at schemas.Instant, j *judge) (string, error) {
+	e := s.people.Next(at)
+	var person, device int
+	identifier := e.Identifiers[len(e.Identifiers)-1]
+	if _, err := fmt.Sscanf(identifier.Value, "device-%d-%d", &person, &device); err != nil {
+		return "", fmt.Errorf("no device in %v: %w", e.Identifiers, err)
+	}
+	j.hear(person, e)
+	name := personOf(person)
+	value, err := topologies.PersonEvents.Codec.Append(nil, &schemas.PersonEvent{
+		Person: name, Identifier: identifier.String(), Cause: at, Event: e,
+	})
+	if err != nil {
+		return "", err
+	}
+	s.client.Produce(ctx, &kgo.Record{Topic: topologies.PersonEvents.Name, Key: []byte(name), Value: value}, s.done)
+	return e.ID, s.problem()
 }
 
 func (s *stream) done(_ *kgo.Record, err error) {
 	if err != nil {
-		s.failed(err)
+		s.failed.CompareAndSwap(nil, &err)
 	}
 }
 
-// tick tells every partition, in the name of every partition of identity, that
-// all until a time has been written.
-func (s *stream) tick(ctx context.Context, at schemas.Instant) error {
-	if err := s.client.Flush(ctx); err != nil { // or a tick could overtake
-		return err
+// problem is the first that a broker answered.
+func (s *stream) problem() error {
+	if err := s.failed.Load(); err != nil {
+		return fmt.Errorf("feed: %w", *err)
 	}
+	return nil
+}
+
+// tick tells every partition, in the name of every partition of identity, that
+// all until a time has been written. It overtakes nothing: a client keeps the
+// order of a partition's records.
+func (s *stream) tick(ctx context.Context, at schemas.Instant) error {
 	for source := range s.partitions {
 		value, err := schemas.TickCodec.Append(nil, &schemas.Tick{Source: fmt.Sprintf("identity/%d", source), Time: at})
 		if err != nil {
@@ -102,36 +117,3 @@ func placed() kgo.Partitioner {
 }
 
 func personOf(number int) string { return fmt.Sprintf("person-%d", number) }
-
-// listener reads the answers as anybody would, read committed.
-type listener struct {
-	client    *kgo.Client
-	end       schemas.Instant // later answers are not counted
-	audiences map[string]int16
-	given     map[answer]int
-	seen      int // in given, with repetitions
-}
-
-func (l *listener) poll(ctx context.Context) error {
-	fetches := l.client.PollFetches(ctx)
-	var problem error
-	fetches.EachRecord(func(r *kgo.Record) {
-		t, err := topologies.Transitions.Codec.Decode(r.Value)
-		if err != nil {
-			problem = fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
-			return
-		}
-		a := answer{audience: -1, entered: t.Entered, at: t.At()}
-		if n, ok := l.audiences[t.Audience]; ok {
-			a.audience = n
-		}
-		if _, err := fmt.Sscanf(t.Person, "person-%d", &a.person); err != nil {
-			a.person = math.MaxInt32
-		}
-		if a.at <= l.end {
-			l.given[a]++
-			l.seen++
-		}
-	})
-	return problem
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"kairos/schemas"
@@ -110,14 +111,31 @@ func (j *judge) enough(t int, deeds []deed, at schemas.Instant) bool {
 	return count >= j.job.terms[t].count
 }
 
-// differences is how many answers are missing and how many nobody should have
-// given.
-func differences(right, given map[answer]int) (missing, surplus int) {
+// differences is how many answers are missing, how many nobody should have
+// given, and a few of them for whoever looks for the reason.
+func (j *judge) differences(right, given map[answer]int) (missing, surplus int, examples []string) {
+	const most = 10
+	note := func(what string, a answer) {
+		if len(examples) < most {
+			name := "?"
+			if a.audience >= 0 {
+				name = j.job.audiences[a.audience].name
+			}
+			examples = append(examples, fmt.Sprintf("%s: person-%d %s entered=%t at %d", what, a.person, name, a.entered, a.at))
+		}
+	}
 	for a, n := range right {
-		missing += max(0, n-given[a])
+		if n > given[a] {
+			missing += n - given[a]
+			note("missing", a)
+		}
 	}
 	for a, n := range given {
-		surplus += max(0, n-right[a])
+		if n > right[a] {
+			surplus += n - right[a]
+			note("surplus", a)
+		}
 	}
-	return missing, surplus
+	slices.Sort(examples)
+	return missing, surplus, examples
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"kairos/loadtest/binary"
+	"kairos/loadtest/peers/goka"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -46,14 +47,22 @@ func (t *tools) peers() []peer {
 		}},
 		{"kafka-streams", "peer", true, streams("rocksdb")},
 		{"kafka-streams-memory", "peer", true, streams("memory")},
+		{"goka", goka.Group, true, func(s *stage) (*binary.Process, error) {
+			return ourselves(s.log, "goka", s.broker.Address, s.rules)
+		}},
 		{"floor", "floor", false, func(s *stage) (*binary.Process, error) {
-			self, err := os.Executable()
-			if err != nil {
-				return nil, err
-			}
-			return binary.At(self).Start(s.log, "floor", s.broker.Address, strconv.Itoa(t.row), strconv.Itoa(t.every))
+			return ourselves(s.log, "floor", s.broker.Address, strconv.Itoa(t.row), strconv.Itoa(t.every))
 		}},
 	}
+}
+
+// ourselves starts this program as one of those who are measured.
+func ourselves(log string, args ...string) (*binary.Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return binary.At(self).Start(log, args...)
 }
 
 // printOf is the fingerprint in a record's framing, in hex.

@@ -1,4 +1,12 @@
-package main
+// Package crowd makes as many audiences as are asked for, such as a shop has
+// them, and adds to the population's events what they ask.
+//
+// In: a number and a seed. Out: a folder of definitions. Law: what one event
+// touches of them hardly depends on how many there are.
+//
+// Not here: who does what (loadtest/population); measuring it (loadtest/scale,
+// loadtest/bench).
+package crowd
 
 import (
 	_ "embed"
@@ -12,24 +20,27 @@ import (
 	"kairos/schemas"
 )
 
+// Shop is what everything is measured with, the crowd aside.
+//
 //go:embed definitions.yaml
-var shop string
+var Shop string
 
-// crowd is many audiences such as a shop has: most are about one product or one
+// Crowd is many audiences such as a shop has: most are about one product or one
 // store, some about all there is; three fifths have a window. What one event
 // touches hardly depends on how many there are, for products and stores grow
 // with them.
-type crowd struct {
+type Crowd struct {
 	many   int
 	random *rand.Rand // for products
 }
 
-func newCrowd(many int, seed uint64) *crowd {
-	return &crowd{many, rand.New(rand.NewPCG(seed, uint64(many)))}
+// New makes a crowd.
+func New(many int, seed uint64) *Crowd {
+	return &Crowd{many, rand.New(rand.NewPCG(seed, uint64(many)))}
 }
 
-func (c *crowd) products() int { return max(c.many/4, 1) }
-func (c *crowd) stores() int   { return max(c.many/10, 1) }
+func (c *Crowd) products() int { return max(c.many/4, 1) }
+func (c *Crowd) stores() int   { return max(c.many/10, 1) }
 
 // audience is one of the crowd.
 type audience struct {
@@ -41,7 +52,7 @@ type audience struct {
 var categories = []string{"shoes", "coats", "books", "music", "garden"}
 
 // audience makes number i. The mix repeats every twenty.
-func (c *crowd) audience(i int) audience {
+func (c *Crowd) audience(i int) audience {
 	product, days, few := fmt.Sprint("p", i/4), []int{1, 7, 30, 90}[i%4], 1+i%3
 	about := func(names ...string) func(*schemas.Event) bool {
 		return func(e *schemas.Event) bool {
@@ -74,7 +85,7 @@ func (c *crowd) audience(i int) audience {
 
 // broad is about everything of a category: one in five of them about all that
 // is looked at.
-func (c *crowd) broad(i int) audience {
+func (c *Crowd) broad(i int) audience {
 	if i%5 == 0 {
 		return audience{fmt.Sprintf(`events("view").within("%dd").count() >= %d`, 1+i/5%30, 5+5*(i%4)), true,
 			func(e *schemas.Event) bool { return e.Name == "view" }}
@@ -86,19 +97,19 @@ func (c *crowd) broad(i int) audience {
 		}}
 }
 
-// write puts the definitions into a folder.
-func (c *crowd) write(folder string) error {
+// Write puts the definitions into a folder.
+func (c *Crowd) Write(folder string) error {
 	var b strings.Builder
-	b.WriteString(shop)
+	b.WriteString(Shop)
 	for i := range c.many {
 		fmt.Fprintf(&b, "---\nkind: audience\nname: many-%d\nwhen: '%s'\n", i, c.audience(i).when)
 	}
 	return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(b.String()), 0o644)
 }
 
-// furnish adds to an event of the population what the crowd asks for: a
+// Furnish adds to an event of the population what the crowd asks for: a
 // product, of which few are looked at most, and where somebody shops.
-func (c *crowd) furnish(e *schemas.Event) {
+func (c *Crowd) Furnish(e *schemas.Event) {
 	switch e.Name {
 	case "view", "cart", "purchase":
 		product := int(float64(c.products()) * math.Pow(c.random.Float64(), 1.5))
@@ -111,8 +122,8 @@ func (c *crowd) furnish(e *schemas.Event) {
 	}
 }
 
-// touched is how many audiences the average of events is one for.
-func (c *crowd) touched(events []*schemas.Event) float64 {
+// Touched is how many audiences the average of events is one for.
+func (c *Crowd) Touched(events []*schemas.Event) float64 {
 	sum := 0
 	for i := range c.many {
 		a := c.audience(i)

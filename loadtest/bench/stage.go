@@ -30,11 +30,16 @@ type Run struct {
 	ClientMicrosPerEvent float64 `json:"client_cpu_us_per_event"`
 	BrokerMicrosPerEvent float64 `json:"broker_cpu_us_per_event"`
 	TopicBytesPerEvent   float64 `json:"topic_bytes_per_event"`
-	ResidentBytes        int64   `json:"resident_bytes"` // at the end
-	OthersCPUs           float64 `json:"others_cpus"`    // kept busy by what was not measured, the reader included
+	ResidentBytes        int64   `json:"resident_bytes"`       // when all is worked off
+	ResidentLater        int64   `json:"resident_bytes_later"` // and after the rates
+	OthersCPUs           float64 `json:"others_cpus"`          // kept busy by what was not measured, the reader included
 	Answers              int     `json:"answers"`
 	Missing              int     `json:"missing_answers"`
 	Surplus              int     `json:"surplus_answers"`
+
+	Wrong []string `json:"wrong_answers,omitempty"` // some of them
+
+	Rates []rig.Rate `json:"rates,omitempty"`
 }
 
 // stage is a broker with events, and nobody who has looked at them yet.
@@ -45,7 +50,8 @@ type stage struct {
 	broker *kafka.Broker
 	client *kgo.Client
 	admin  *kadm.Client
-	end    schemas.Instant
+	feeder *stream
+	end    schemas.Instant // of what is fed
 	judge  *judge
 }
 
@@ -86,10 +92,8 @@ func (c *config) set(ctx context.Context, t *tools, bar *rig.Bar) (s *stage, err
 	}
 	s.end = schemas.InstantOf(time.Now())
 	s.judge = newJudge(c.job, c.people)
-	var failed error
-	feeder := stream{s.client, people, int32(c.partitions), func(err error) { failed = err }}
-	err = feeder.feed(ctx, c.events, s.end, s.judge, bar)
-	return s, errors.Join(err, failed)
+	s.feeder = &stream{client: s.client, people: people, partitions: int32(c.partitions)}
+	return s, s.feeder.feed(ctx, c.events, s.end, s.judge, bar)
 }
 
 func (s *stage) close() error {
@@ -149,14 +153,16 @@ func (s *stage) records(ctx context.Context) (sum int64, err error) {
 
 const pause = 50 * time.Millisecond // between two looks
 
-// measure lets somebody work off all there is. The clock runs from the first
-// commits, so that nobody's start is counted, until everything has been
-// committed and every answer has been read.
-func (s *stage) measure(ctx context.Context, c *config, who peer, right map[answer]int, bar *rig.Bar) (r Run, err error) {
+// measure lets somebody work off all there is, and then keep up with events at
+// fixed rates. The clock of the first runs from the first commits, so that
+// nobody's start is counted, until everything has been committed and every
+// answer has been read.
+func (s *stage) measure(ctx context.Context, c *config, who peer, rates []int, bar *rig.Bar) (r Run, err error) {
 	all, err := s.records(ctx)
 	if err != nil {
 		return r, err
 	}
+	right := s.judge.answers(s.end)
 	p, err := who.start(s)
 	if err != nil {
 		return r, err
@@ -166,11 +172,11 @@ func (s *stage) measure(ctx context.Context, c *config, who peer, right map[answ
 	if err != nil {
 		return r, err
 	}
-	l, read, err := s.listen(ctx, c, who, right)
+	l, err := s.listen(ctx, c)
 	if err != nil {
 		return r, err
 	}
-	defer l.client.Close()
+	defer l.close()
 	last, err := s.await(ctx, p, who.group, func(now at) bool {
 		bar.Show(who.name, now.committed, all)
 		return now.committed >= all
@@ -178,24 +184,59 @@ func (s *stage) measure(ctx context.Context, c *config, who peer, right map[answ
 	if err != nil {
 		return r, err
 	}
-	if err := <-read; err != nil {
-		return r, err
-	}
 	if who.answers { // windows may close after the last record has been committed
+		if err := l.all(ctx, sum(right)); err != nil {
+			return r, err
+		}
 		if last, err = s.look(ctx, p, who.group); err != nil {
 			return r, err
 		}
 	}
-	r = c.runOf(who, first, last, all)
-	r.ResidentBytes, err = residentOf(p.PID)
-	r.Answers = l.seen
-	if who.answers {
-		r.Missing, r.Surplus = differences(right, l.given)
+	if r, err = c.runOf(who, first, last, all); err != nil {
+		return r, err
 	}
-	return r, err
+	if r.ResidentBytes, err = residentOf(p.PID); err != nil || !who.answers {
+		return r, err
+	}
+	for _, rate := range rates {
+		one, err := s.keepUp(ctx, c, who, p, l, rate, bar)
+		if err != nil {
+			return r, err
+		}
+		r.Rates = append(r.Rates, one)
+	}
+	if r.ResidentLater, err = residentOf(p.PID); err != nil {
+		return r, err
+	}
+	return r, s.hold(ctx, l, right, &r)
 }
 
-func (c *config) runOf(who peer, first, last at, all int64) Run {
+// hold compares all that was answered with what is right.
+func (s *stage) hold(ctx context.Context, l *listener, right map[answer]int, r *Run) error {
+	if len(r.Rates) > 0 {
+		right = s.judge.answers(s.end)
+		l.count(s.end)
+		if err := l.all(ctx, sum(right)); err != nil {
+			return err
+		}
+	}
+	given, seen := l.answers()
+	r.Answers = seen
+	r.Missing, r.Surplus, r.Wrong = s.judge.differences(right, given)
+	return nil
+}
+
+func sum(answers map[answer]int) (n int) {
+	for _, times := range answers {
+		n += times
+	}
+	return n
+}
+
+func (c *config) runOf(who peer, first, last at, all int64) (Run, error) {
+	if last.committed == first.committed {
+		return Run{}, fmt.Errorf("all %d events were committed at once: raise -events", c.events)
+	}
 	events := float64(c.events) * float64(last.committed-first.committed) / float64(all) // ticks and markers are no events
 	seconds := last.time.Sub(first.time).Seconds()
 	client, broker := last.client.Since(first.client), last.broker.Since(first.broker)
@@ -205,7 +246,7 @@ func (c *config) runOf(who peer, first, last at, all int64) Run {
 		BrokerMicrosPerEvent: float64(broker.CPU.Microseconds()) / events,
 		TopicBytesPerEvent:   float64(last.topics-first.topics) / events,
 		OthersCPUs:           (last.machine - first.machine - client.CPU - broker.CPU).Seconds() / seconds,
-	}
+	}, nil
 }
 
 // await looks until something holds.
@@ -223,41 +264,4 @@ func (s *stage) await(ctx context.Context, p *binary.Process, group string, hold
 		case <-time.After(pause):
 		}
 	}
-}
-
-// listen reads answers until all right ones have been given, or none comes for
-// so long that none will.
-func (s *stage) listen(ctx context.Context, c *config, who peer, right map[answer]int) (*listener, <-chan error, error) {
-	const silence = 20 * time.Second
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.broker.Address), kgo.ConsumeTopics(topologies.Transitions.Name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		return nil, nil, err
-	}
-	l := &listener{client: client, end: s.end, audiences: map[string]int16{}, given: map[answer]int{}}
-	for i, a := range c.job.audiences {
-		l.audiences[a.name] = int16(i)
-	}
-	want := 0
-	for _, n := range right {
-		want += n
-	}
-	read := make(chan error, 1)
-	go func() {
-		for news := time.Now(); who.answers && l.seen < want && time.Since(news) < silence; {
-			ctx, stop := context.WithTimeout(ctx, time.Second)
-			before := l.seen
-			err := l.poll(ctx)
-			stop()
-			if err != nil {
-				read <- err
-				return
-			}
-			if l.seen > before {
-				news = time.Now()
-			}
-		}
-		read <- nil
-	}()
-	return l, read, nil
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestAChartIsTheSameBytesAndReadsAsXML(t *testing.T) {
+	c := &chart{title: `a < b & "c"`, unit: "us", across: "<script>", places: []string{"one", "two & three", "four"},
+		series: []series{{"x", []float64{1, math.NaN(), 3}}, {"<y>", []float64{2, 2.5, 900}}, {"none", []float64{math.NaN(), math.NaN(), math.NaN()}}}}
+	first := c.svg()
+	if again := c.svg(); again != first {
+		t.Error("two drawings of one chart differ")
+	}
+	if strings.Contains(first, "<script>") || strings.Contains(first, "NaN") {
+		t.Errorf("what is written is not escaped, or nothing is drawn as something:\n%s", first)
+	}
+	for d := xml.NewDecoder(strings.NewReader(first)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNamesDoNotLieOnEachOther(t *testing.T) {
+	y := []float64{100, 100, 102, 300}
+	order := spread(y, 15, 290)
+	if order[0] != 3 {
+		t.Errorf("the lowest comes first, got %v", order)
+	}
+	for k := 1; k < len(order); k++ {
+		if y[order[k-1]]-y[order[k]] < 15 {
+			t.Errorf("%v are nearer than 15 to each other", y)
+		}
+	}
+}
+
+func TestTheScaleEndsAtARoundNumberAboveAll(t *testing.T) {
+	for most, want := range map[float64]float64{0: 1, 1: 1, 1.2: 1.5, 81: 100, 23_347: 30_000, 0.4: 0.5, 9_800: 10_000} {
+		if got := niceTop(most); math.Abs(got-want) > 1e-9*want {
+			t.Errorf("above %g the scale ends at %g, want %g", most, got, want)
+		}
+	}
+}
