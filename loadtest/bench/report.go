@@ -160,7 +160,7 @@ func (r *Result) curveTables(b *strings.Builder) {
 			recovery = recovery || p.Against == a && p.Recovery != nil
 		}
 		if recovery {
-			head = append(head, "tables MB on Kafka", "start s", "start without a disk s")
+			head = append(head, "tables MB on Kafka", "start s (CPU)", "start without a disk s (CPU)")
 		}
 		t := table{head}
 		for _, p := range r.Curves {
@@ -169,7 +169,7 @@ func (r *Result) curveTables(b *strings.Builder) {
 			}
 			row := append([]string{grouped(p.At)}, p.cells()...)
 			if p.Recovery != nil {
-				row = append(row, fmt.Sprintf("%.0f", float64(p.Recovery.TableBytes)/1e6), fmt.Sprintf("%.1f", p.Recovery.KeptSeconds), fmt.Sprintf("%.1f", p.Recovery.LostSeconds))
+				row = append(row, fmt.Sprintf("%.0f", float64(p.Recovery.TableBytes)/1e6), fmt.Sprintf("%.1f (%.1f)", p.Recovery.KeptSeconds, p.Recovery.KeptCPU), fmt.Sprintf("%.1f (%.1f)", p.Recovery.LostSeconds, p.Recovery.LostCPU))
 			}
 			t = append(t, row)
 		}
