@@ -72,24 +72,30 @@ func TestWithoutAnyOneRightAnImportDoesNothing(t *testing.T) {
 }
 
 func TestWithoutAnyOneRightNobodyIsExportedOrErased(t *testing.T) {
-	g, folder := guardedBroker(t), t.TempDir()
+	g := guardedBroker(t)
 	g.prepare(t)
+	testErasing(t, g)
+}
+
+func testErasing(t *testing.T, g guarded) {
+	t.Helper()
+	folder := t.TempDir()
 	expect(t, 0, append([]string{"erase", "keys"}, g.root...)...)
 	r := start(t, append([]string{"--receipts=" + filepath.Join(folder, "key.pem")}, g.root...)...)
 	r.await(t, "/readyz", http.StatusOK)
-	for _, who := range []string{"sarah", "tom"} {
+	for _, who := range []string{"ann", "tom"} {
 		expect(t, 0, "send", "--door=http://"+r.door, "email="+who+"@example.org", "cancel")
 	}
 	known := func(who string) bool {
 		var a answered
 		return get(t, "http://"+r.api+"/v1/profiles/email/"+who+"@example.org", &a) == http.StatusOK && a.in("win_back")
 	}
-	await(t, "both are in the audience", func() bool { return known("sarah") && known("tom") })
-	there := func() bool { return known("sarah") }
+	await(t, "both are in the audience", func() bool { return known("ann") && known("tom") })
+	there := func() bool { return known("ann") }
 
 	exporting := mustTopology(t).ACLs(topologies.ExportRole)
-	g.withoutEach(t, exporting, there, "export", "email=sarah@example.org")
-	if said := expect(t, 0, append([]string{"export", "email=sarah@example.org"}, g.user...)...); !strings.Contains(said, "win_back") {
+	g.withoutEach(t, exporting, there, "export", "email=ann@example.org")
+	if said := expect(t, 0, append([]string{"export", "email=ann@example.org"}, g.user...)...); !strings.Contains(said, "win_back") {
 		t.Errorf("it exports %s", said)
 	}
 	if code, _, said := kairos(t.Context(), "", append([]string{"erase", "keys"}, g.user...)...); code != exitFailed || !strings.Contains(said, "to leave no older keys") {
@@ -98,13 +104,13 @@ func TestWithoutAnyOneRightNobodyIsExportedOrErased(t *testing.T) {
 	g.take(t, exporting)
 
 	erasing := mustTopology(t).ACLs(topologies.EraseRole)
-	args := []string{"erase", "email=sarah@example.org", "--sign=" + filepath.Join(folder, "key.pem")}
+	args := []string{"erase", "email=ann@example.org", "--sign=" + filepath.Join(folder, "key.pem")}
 	g.withoutEach(t, erasing, there, args...)
 	expect(t, 0, append(args, g.user...)...)
 	if there() {
-		t.Error("she is still there")
+		t.Error("Ann is still there")
 	}
-	expect(t, 0, append([]string{"erase", "renew", "email=sarah@example.org"}, g.user...)...)
+	expect(t, 0, append([]string{"erase", "renew", "email=ann@example.org"}, g.user...)...)
 
 	// The API erases as the same user as the process that it is part of.
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+r.api+"/v1/profiles/email/tom@example.org", nil)
@@ -185,6 +191,11 @@ func TestWithoutAnyOneRightIngestLosesNothing(t *testing.T) {
 func TestDoctorNamesEachRightThatMendingNeeds(t *testing.T) {
 	g := guardedBroker(t)
 	g.prepare(t)
+	testMending(t, g)
+}
+
+func testMending(t *testing.T, g guarded) {
+	t.Helper()
 	operator := mustTopology(t).ACLs(topologies.OperatorRole)
 	g.grant(t, operator...)
 	acls := slices.DeleteFunc(mustTopology(t).ACLs(topologies.MendRole), func(a topologies.ACL) bool {

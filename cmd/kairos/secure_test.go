@@ -46,6 +46,10 @@ func TestARealKafkaIsReachedWithEveryMechanismAndRefusesEveryMistake(t *testing.
 	t.Run("mechanisms", func(t *testing.T) { testMechanisms(t, broker, g) })
 	g.user = []string{"--brokers=" + broker.SASL, "--tls", "--tls-ca=" + broker.Authority.File, "--sasl=scram-sha-512", "--sasl-user=kairos", "--sasl-password=" + file(t, kafka.Password)}
 	t.Run("rights", func(t *testing.T) { testRights(t, g) })
+	g.take(t, needed(t))
+	t.Run("erasing", func(t *testing.T) { testErasing(t, g) })
+	g.take(t, mustTopology(t).ACLs(topologies.EraseRole))
+	t.Run("mending", func(t *testing.T) { testMending(t, g) })
 }
 
 func testMechanisms(t *testing.T, broker *kafka.Secure, g guarded) {
@@ -97,7 +101,8 @@ func testMechanisms(t *testing.T, broker *kafka.Secure, g guarded) {
 	}
 }
 
-// testRights is what the embedded broker is asked in rights_test.go, once.
+// testRights is what the embedded broker is asked in rights_test.go, once;
+// testErasing and testMending are in rights_commands_test.go.
 func testRights(t *testing.T, g guarded) {
 	all := needed(t)
 	for _, o := range topologies.Together(mustTopology(t).ACLs(topologies.OperatorRole)) {

@@ -189,6 +189,7 @@ func (c *Client) allowedCluster(ctx context.Context) ([]topologies.Operation, er
 func (c *Client) mayTransact(ctx context.Context, id string) ([]topologies.Operation, error) {
 	request := kmsg.NewPtrEndTxnRequest()
 	request.TransactionalID = id
+	request.ProducerID, request.ProducerEpoch = -1, -1 // nobody's: the id may be somebody's who is at work
 	response, err := request.RequestWith(ctx, c.Client)
 	if errors.Is(err, kerr.TransactionalIDAuthorizationFailed) {
 		return nil, nil
