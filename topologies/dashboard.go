@@ -16,8 +16,8 @@ type query struct{ expr, legend string }
 // quantiles asks a histogram for its middle and its slowest hundredth.
 func quantiles(metric, where string) []query {
 	var all []query
-	for _, q := range []string{"0.5", "0.99"} {
-		all = append(all, query{fmt.Sprintf("histogram_quantile(%s, sum by (le) (rate(%s_bucket%s[$__rate_interval])))", q, metric, where), "p" + q[2:]})
+	for _, percent := range []int{50, 99} {
+		all = append(all, query{fmt.Sprintf("histogram_quantile(0.%d, sum by (le) (rate(%s_bucket%s[$__rate_interval])))", percent, metric, where), fmt.Sprintf("p%d", percent)})
 	}
 	return all
 }
