@@ -36,6 +36,13 @@ fuzz: ## each fuzz target for FUZZTIME (10m): no bytes may do more than be refus
 			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 20x "$$package" || exit 1; \
 		done; done
 
+checkers: ## what alerts and Kubernetes' objects are checked with: Debian's promtool, schemas in .schemas/
+	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus >/dev/null; } || echo "alerts will not be checked by promtool: SKIPPED"
+	@go run ./deploy/schemas .schemas || echo "Kubernetes' objects will not be held against schemas: SKIPPED"
+
+pictures: ## draw the dashboard anew from a real run, about ten minutes (needs Java, Maven and Prometheus)
+	go run ./loadtest/pictures $(ARGS)
+
 check: format-check vet lint drift race test ## what CI runs
 
 format: ## gofmt everything
@@ -71,4 +78,4 @@ bench-check: ## benchmarks of hot functions, with allocations, here and at BASE 
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
-.PHONY: demo kafka kafka-stop build test race fuzz check format format-check vet lint generate drift bench peers help
+.PHONY: checkers pictures demo kafka kafka-stop build test race fuzz check format format-check vet lint generate drift bench peers help

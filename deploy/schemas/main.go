@@ -1,0 +1,214 @@
+// Schemas gathers, in a folder, the JSON schemas that objects in
+// deploy/kubernetes are held against, as kubeconform wants them: those of
+// Kubernetes from PyPI's kubernetes-validate, those of Strimzi from its own
+// types and generator on Maven Central.
+//
+//	go run ./deploy/schemas .schemas
+//
+// In: pip, Maven and Java. Out: files. State: none; a folder that is there
+// already is left alone. Law: a field that a schema does not have is refused.
+//
+// Not here: what is held against them (deploy/kubernetes_test.go).
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	kubernetes = "kubernetes-validate==1.37.0"
+	strimziAPI = "v1"
+)
+
+// classes are the kinds of Strimzi that are used, by where it has them.
+var classes = map[string]string{
+	"Kafka": "io.strimzi.api.kafka.model.kafka.Kafka", "KafkaNodePool": "io.strimzi.api.kafka.model.nodepool.KafkaNodePool",
+	"KafkaTopic": "io.strimzi.api.kafka.model.topic.KafkaTopic", "KafkaUser": "io.strimzi.api.kafka.model.user.KafkaUser",
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "schemas: say which folder")
+		os.Exit(2)
+	}
+	if err := gather(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "schemas:", err)
+		os.Exit(1)
+	}
+}
+
+// gather fills the folder at once: one that is there is whole.
+func gather(folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	work, err := os.MkdirTemp("", "kairos-schemas-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	part := folder + ".part"
+	if err := errors.Join(os.RemoveAll(part), os.MkdirAll(part, 0o755)); err != nil {
+		return err
+	}
+	if err := fromPython(work, part); err != nil {
+		return fmt.Errorf("schemas of Kubernetes: %w", err)
+	}
+	if err := fromStrimzi(work, part); err != nil {
+		return fmt.Errorf("schemas of Strimzi: %w", err)
+	}
+	return os.Rename(part, folder)
+}
+
+func command(name string, args ...string) error {
+	if said, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, said)
+	}
+	return nil
+}
+
+// fromPython takes the strict schemas out of the wheel.
+func fromPython(work, folder string) error {
+	if err := command("python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", work, kubernetes); err != nil {
+		return err
+	}
+	wheels, err := filepath.Glob(filepath.Join(work, "*.whl"))
+	if err != nil || len(wheels) != 1 {
+		return fmt.Errorf("%d wheels, %w", len(wheels), err)
+	}
+	wheel, err := zip.OpenReader(wheels[0])
+	if err != nil {
+		return err
+	}
+	defer wheel.Close()
+	for _, f := range wheel.File {
+		if path.Ext(f.Name) != ".json" {
+			continue
+		}
+		if err := fromWheel(f, folder); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// fromWheel copies a schema, with references that kubeconform can follow.
+func fromWheel(f *zip.File, folder string) error {
+	reader, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		return err
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		return err
+	}
+	delete(schema, "$id")
+	text, err = json.Marshal(schema)
+	if err != nil {
+		return err
+	}
+	text = bytes.ReplaceAll(text, []byte("/api/_definitions.json"), []byte("_definitions.json"))
+	return os.WriteFile(filepath.Join(folder, path.Base(f.Name)), text, 0o644)
+}
+
+// fromStrimzi lets Strimzi write its definitions, and takes the schemas out.
+func fromStrimzi(work, folder string) error {
+	jars := filepath.Join(work, "jars")
+	if err := command("mvn", "-B", "-q", "-f", "deploy/schemas/pom.xml", "dependency:copy-dependencies", "-DoutputDirectory="+jars); err != nil {
+		return err
+	}
+	args := []string{
+		"-cp", filepath.Join(jars, "*"), "io.strimzi.crdgenerator.CrdGenerator", "--target-kube", "1.30+", "--crd-api-version", "v1",
+		"--api-versions", strimziAPI, "--storage-version", strimziAPI, "--yaml",
+	}
+	for kind, class := range classes {
+		args = append(args, class+"="+filepath.Join(work, kind+".yaml"))
+	}
+	if err := newestJava(args...); err != nil {
+		return err
+	}
+	for kind := range classes {
+		if err := fromDefinition(filepath.Join(work, kind+".yaml"), filepath.Join(folder, strings.ToLower(kind)+"-kafka-"+strimziAPI+".json")); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+// newestJava runs the first Java that is new enough, on the PATH or beside it.
+func newestJava(args ...string) error {
+	beside, err := filepath.Glob("/usr/lib/jvm/*/bin/java")
+	for _, java := range append([]string{"java"}, beside...) {
+		if err = command(java, args...); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w\nneeds Java 21 or later", err)
+}
+
+func fromDefinition(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	var definition struct {
+		Spec struct {
+			Versions []struct {
+				Name   string
+				Schema struct {
+					OpenAPI map[string]any `yaml:"openAPIV3Schema"`
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		return err
+	}
+	for _, version := range definition.Spec.Versions {
+		if version.Name != strimziAPI {
+			continue
+		}
+		closeObjects(version.Schema.OpenAPI)
+		encoded, err := json.Marshal(version.Schema.OpenAPI)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, encoded, 0o644)
+	}
+	return fmt.Errorf("no version %s", strimziAPI)
+}
+
+// closeObjects refuses fields that a schema does not have, as a cluster does.
+func closeObjects(schema map[string]any) {
+	properties, closed := schema["properties"].(map[string]any)
+	if _, open := schema["additionalProperties"]; closed && !open && schema["x-kubernetes-preserve-unknown-fields"] != true {
+		schema["additionalProperties"] = false
+	}
+	for _, inner := range properties {
+		if inner, ok := inner.(map[string]any); ok {
+			closeObjects(inner)
+		}
+	}
+	for _, name := range []string{"items", "additionalProperties"} {
+		if inner, ok := schema[name].(map[string]any); ok {
+			closeObjects(inner)
+		}
+	}
+}
