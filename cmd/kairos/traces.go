@@ -25,7 +25,7 @@ func (t traces) open(p *process, instance string, logger *slog.Logger) (trace.Tr
 
 // newTrace begins a trace that is followed: its id, and the header that says so.
 func newTrace() (id, header string) {
-	var config trace.SpanContextConfig
+	config := trace.SpanContextConfig{TraceFlags: trace.FlagsSampled}
 	_, _ = rand.Read(config.TraceID[:]) // never fails
 	_, _ = rand.Read(config.SpanID[:])
 	s := trace.NewSpanContext(config)

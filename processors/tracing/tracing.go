@@ -52,7 +52,8 @@ func Value(s trace.SpanContext) []byte {
 	b = append(b, s.TraceID().String()...)
 	b = append(b, '-')
 	b = append(b, s.SpanID().String()...)
-	return append(b, "-01"...)
+	b = append(b, '-')
+	return append(b, s.TraceFlags().String()...) // sampled, and whether the trace id is random
 }
 
 type idKey struct{}
