@@ -6,6 +6,32 @@ const (
 	TickKey = "\x00tick" // of Tick, in a stream
 )
 
+// AwayKey stands in front of the key of an event whose key is not at home in
+// the partition that it came through, see topologies/decisions/0012.
+const AwayKey = "\x00away:"
+
+// Growth says how many partitions of the topics between stages, and of the
+// tables, count, whatever Kafka has.
+type Growth struct {
+	Partitions int32   `avro:"partitions"`
+	Next       int32   `avro:"next"`   // what they are growing to; 0: they are not
+	Fenced     bool    `avro:"fenced"` // while they are growing: nobody may work
+	Cause      Instant `avro:"cause_ms"`
+}
+
+// Lets reports whether hosts may work on so many partitions.
+func (g *Growth) Lets(partitions int32) bool {
+	return g == nil || g.Partitions == partitions && !g.Fenced
+}
+
+// Counted is how many partitions count; 0 if nothing has ever grown.
+func (g *Growth) Counted() int32 {
+	if g == nil {
+		return 0
+	}
+	return g.Partitions
+}
+
 // HostState is what the host has to remember of one partition of its group so
 // that a restart changes nothing: how far time has come, and how far sweeps.
 type HostState struct {

@@ -45,7 +45,7 @@ func everyRecord() []typed {
 		typedOf(schemas.EventCodec), typedOf(schemas.PersonEventCodec), typedOf(schemas.IdentityMessageCodec),
 		typedOf(schemas.ProfileMessageCodec), typedOf(schemas.ChangeCodec), typedOf(schemas.TransitionCodec),
 		typedOf(schemas.MembershipCodec), typedOf(schemas.ScoredCodec), typedOf(schemas.ActivationCodec),
-		typedOf(schemas.DeadLetterCodec), typedOf(schemas.DefinitionCodec), typedOf(schemas.ImportCodec), typedOf(schemas.KeyRingCodec), typedOf(schemas.TickCodec),
+		typedOf(schemas.DeadLetterCodec), typedOf(schemas.DefinitionCodec), typedOf(schemas.ImportCodec), typedOf(schemas.KeyRingCodec), typedOf(schemas.GrowthCodec), typedOf(schemas.TickCodec),
 		typedOf(schemas.HostStateCodec),
 		typedOf(schemas.ComponentCodec), typedOf(schemas.IdentityRowCodec), typedOf(schemas.ProfileRowCodec), typedOf(schemas.SegmentRowCodec),
 		typedOf(schemas.PropensityRowCodec), typedOf(schemas.DestinationRowCodec),

@@ -24,6 +24,7 @@ var (
 	DefinitionCodec      = released[Definition]("Definition")
 	ImportCodec          = released[Import]("Import")
 	KeyRingCodec         = released[KeyRing]("KeyRing")
+	GrowthCodec          = released[Growth]("Growth")
 	TickCodec            = released[Tick]("Tick")
 	HostStateCodec       = released[HostState]("HostState")
 
@@ -45,7 +46,7 @@ type Record interface {
 func Records() []Record {
 	return []Record{
 		EventCodec, PersonEventCodec, IdentityMessageCodec, ProfileMessageCodec, ChangeCodec, TransitionCodec,
-		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, KeyRingCodec, TickCodec, HostStateCodec,
+		MembershipCodec, ScoredCodec, ActivationCodec, DeadLetterCodec, DefinitionCodec, ImportCodec, KeyRingCodec, GrowthCodec, TickCodec, HostStateCodec,
 		ComponentCodec, IdentityRowCodec, ProfileRowCodec, SegmentRowCodec, PropensityRowCodec, DestinationRowCodec,
 	}
 }

@@ -26,6 +26,7 @@ const (
 	Read            Operation = "Read"
 	Write           Operation = "Write"
 	Create          Operation = "Create"
+	Alter           Operation = "Alter"
 	AlterConfigs    Operation = "AlterConfigs"
 	Describe        Operation = "Describe"
 	DescribeConfigs Operation = "DescribeConfigs"
@@ -100,6 +101,7 @@ func everyProcess() []ACL {
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see that nobody has worked on its rows under another name"},
 		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to follow definitions"},
 		{Resource: OnTopic, Name: Keys.Name, Operation: Read, Why: "to follow the keys of who is erased"},
+		{Resource: OnTopic, Name: Growths.Name, Operation: Read, Why: "to know how many partitions count"},
 		{Resource: OnTopic, Name: Transitions.Name, Operation: Read, Why: "to tell transitions to who asks"},
 	}
 }
@@ -154,6 +156,7 @@ func ingestACLs() []ACL {
 		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: DescribeConfigs, Why: "to compare topics with what is declared"},
 		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to follow mappings"},
 		{Resource: OnTopic, Name: Keys.Name, Operation: Read, Why: "to follow the keys of who is erased"},
+		{Resource: OnTopic, Name: Growths.Name, Operation: Read, Why: "to know how many partitions count"},
 		{Resource: OnGroup, Name: group, Operation: Read, Why: "to share partitions with others of its kind"},
 		{Resource: OnTransactionalID, Name: group, Prefixed: true, Operation: Write, Why: "to write exactly once"},
 		{Resource: OnTopic, Name: Events.Name, Operation: Write, Why: "to take events in"},
@@ -167,12 +170,13 @@ func ingestACLs() []ACL {
 func operatorACLs() []ACL {
 	all := []ACL{
 		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see who works and how far behind"},
-		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Prefixed: true, Operation: Write, Why: "to publish definitions and keys, all or none"},
+		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Read, Why: "`kairos topology grow` puts members out and moves offsets"},
+		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Prefixed: true, Operation: Write, Why: "to publish definitions and keys, and to grow, all or none"},
 		{Resource: OnTransactionalID, Name: prefix + "import-", Prefixed: true, Operation: Write, Why: "to import files, each row once"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: Describe, Why: "to look at brokers"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: DescribeConfigs, Why: "to look at brokers' settings"},
 	}
-	for _, o := range []Operation{Create, AlterConfigs, Read, Write} {
+	for _, o := range []Operation{Create, Alter, AlterConfigs, Read, Write} {
 		all = append(all, ACL{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: o, Why: operatorReasons[o]})
 	}
 	return all
@@ -180,6 +184,7 @@ func operatorACLs() []ACL {
 
 var operatorReasons = map[Operation]string{
 	Create:       "`kairos topology apply` makes topics",
+	Alter:        "`kairos topology grow` adds partitions",
 	AlterConfigs: "`kairos topology apply` sets their settings",
 	Read:         "to look into topics",
 	Write:        "to publish definitions, resend dead letters, replay",

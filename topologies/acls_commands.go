@@ -11,6 +11,7 @@ func importACLs() []ACL {
 		{Resource: OnTopic, Name: prefix, Prefixed: true, Operation: DescribeConfigs, Why: "to compare topics with what is declared"},
 		{Resource: OnTopic, Name: Definitions.Name, Operation: Read, Why: "to know mappings"},
 		{Resource: OnTopic, Name: Keys.Name, Operation: Read, Why: "to seal events, and to know who is erased"},
+		{Resource: OnTopic, Name: Growths.Name, Operation: Read, Why: "to know how many partitions count"},
 		{Resource: OnTopic, Name: Imports.Name, Operation: Read, Why: "to know how far a file has got"},
 		{Resource: OnTopic, Name: Imports.Name, Operation: Write, Why: "to say how far a file has got"},
 		{Resource: OnTopic, Name: Events.Name, Operation: Write, Why: "to take events in"},
@@ -36,7 +37,7 @@ func (t *Topology) eraseACLs() []ACL {
 	)
 	for _, topic := range t.Topics() {
 		switch {
-		case topic.Name == Events.Name, topic.Name == Keys.Name, topic.Name == Definitions.Name, topic.Name == Imports.Name, strings.HasPrefix(topic.Name, destinationPrefix):
+		case topic.Name == Events.Name, topic.Name == Keys.Name, topic.Name == Definitions.Name, topic.Name == Imports.Name, topic.Name == Growths.Name, strings.HasPrefix(topic.Name, destinationPrefix):
 		case strings.HasSuffix(topic.Name, "-table"): // their stages forget
 		case topic.Compacted:
 			all = append(all, ACL{Resource: OnTopic, Name: topic.Name, Operation: Write, Why: "to remove what tells of a person"})

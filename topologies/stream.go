@@ -96,6 +96,10 @@ var (
 		Name: "kairos.operator.keys", Writer: "operator", Key: ByNothing, Partition: 1, Retention: Forever,
 		Doc: "The secrets by which events in the door's topic are sealed; the newest set only. Whoever reads it can read them.",
 	})
+	Growths = stream(schemas.GrowthCodec, Topic{
+		Name: "kairos.operator.growths", Writer: "operator", Key: ByNothing, Partition: 1, Compacted: true,
+		Doc: "How many partitions of tables, loops and streams between stages count; empty before the first growth.",
+	})
 )
 
 // Activations is the stream of one destination.

@@ -94,7 +94,7 @@ func (t *Topology) Stages() []Stage {
 // Topics lists every topic that must exist, sorted by name. A stream inside a
 // group is left out unless it is public.
 func (t *Topology) Topics() []Topic {
-	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic, Imports.Name: Imports.Topic, Keys.Name: Keys.Topic}
+	byName := map[string]Topic{Events.Name: Events.Topic, Definitions.Name: Definitions.Topic, Imports.Name: Imports.Topic, Keys.Name: Keys.Topic, Growths.Name: Growths.Topic}
 	for _, word := range []string{"delivery", "ingest"} { // which are no stages
 		byName[DeadLetters(word).Name] = DeadLetters(word).Topic
 	}
@@ -123,6 +123,16 @@ func (t *Topology) PartitionsOf(topic Topic) int32 {
 		return topic.Partition
 	}
 	return t.Config.Partitions
+}
+
+// Grows reports whether a topic has as many partitions as the topology: the
+// tables, and what stages read of each other. Public topics keep the number
+// that they were made with.
+func (t *Topology) Grows(topic string) bool {
+	return slices.ContainsFunc(t.Groups, func(g Group) bool {
+		return slices.ContainsFunc(g.Stages, func(s Stage) bool { return s.Table.Name == topic }) ||
+			slices.ContainsFunc(g.Inputs(), func(in Topic) bool { return in.Name == topic && in.Writer != DoorRole })
+	})
 }
 
 // Internal reports whether a stream is written by one stage of g and read by

@@ -45,7 +45,7 @@ func (c connection) connect(ctx context.Context, options ...kgo.Opt) (*cluster.C
 // size says how large the topology is. What is 0 is as the cluster has it, or
 // the default.
 type size struct {
-	Partitions  int32 `group:"Topology" placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). They can never change."`
+	Partitions  int32 `group:"Topology" placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). More later with kairos topology grow, never fewer."`
 	Replication int16 `group:"Topology" placeholder:"N" help:"Replicas of every partition (what the cluster has, or 1); 3 in production."`
 	Unchained   bool  `group:"Topology" help:"One consumer group for each stage, instead of one for all that are keyed by person."`
 }
@@ -74,6 +74,19 @@ func (s size) mayBe(ctx context.Context, client *cluster.Client, role string, ac
 		return err
 	}
 	return client.Rights(ctx, t, append(t.ACLs(role), acls...))
+}
+
+// following is on for processes that live through growths: what the cluster
+// has grown to counts, whatever they were started with.
+func (s size) following(ctx context.Context, client *cluster.Client, destinations ...string) (*topologies.Topology, error) {
+	grown, err := client.Growth(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if grown != nil {
+		s.Partitions = grown.Partitions
+	}
+	return s.on(ctx, client, destinations...)
 }
 
 // on builds the topology of a cluster: of the size that it has, or that s

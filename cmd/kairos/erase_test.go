@@ -169,7 +169,7 @@ func churn(t *testing.T, broker *kfake.Cluster) {
 		t.Fatal(err)
 	}
 	for name, topic := range topics {
-		if strings.HasSuffix(name, "-loop") || name == "kairos.operator.keys" || name == "kairos.operator.definitions" || name == "kairos.door.events" || strings.HasSuffix(name, ".events") {
+		if strings.HasSuffix(name, "-loop") || name == "kairos.operator.keys" || name == "kairos.operator.definitions" || name == "kairos.operator.growths" || name == "kairos.door.events" || strings.HasSuffix(name, ".events") {
 			continue
 		}
 		for p := range topic.Partitions {

@@ -77,7 +77,7 @@ func (c *runCommand) Run(p *process) error {
 		return err
 	}
 	config := service.Config{
-		Client: client, Kafka: client.Reach(), Topology: c.on, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
+		Client: client, Kafka: client.Reach(), Topology: c.following, Stages: stages, Hosts: len(stages) > 0 || len(c.Stages) == 0,
 		Clock: host.Wall, StateDir: c.State, Instance: c.Instance, Metrics: c.Metrics, API: api,
 		Logger: logger, Tracer: tracer, Traces: c.PerSecond,
 	}

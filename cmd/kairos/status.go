@@ -44,6 +44,13 @@ func (c *statusCommand) Run(p *process) error {
 }
 
 func printStatus(p *process, s cluster.Status) {
+	if s.GrowingTo != 0 {
+		step := "rows are copied"
+		if s.Fenced {
+			step = "hosts wait"
+		}
+		p.printf("growing from %d to %d partitions: %s\n", s.Partitions, s.GrowingTo, step)
+	}
 	table := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "GROUP\tSTAGES\tSTATE\tPROCESSES\tPARTITIONS\tBEHIND\tSECONDS")
 	for _, g := range s.Groups {

@@ -13,6 +13,7 @@ import (
 type topologyCommand struct {
 	Diagram topologyDiagram `cmd:"" help:"Print the flow as a Mermaid diagram."`
 	Topics  topologyTopics  `cmd:"" help:"List the topics that must exist."`
+	Grow    topologyGrow    `cmd:"" help:"Give a live topology more partitions. Hosts stand still meanwhile, doors do not."`
 	Apply   topologyApply   `cmd:"" help:"Create missing topics and set settings back. Deletes nothing, changes no partitions."`
 	Diff    topologyDiff    `cmd:"" help:"Say what the cluster has otherwise. Exit code 3 if anything."`
 	ACLs    topologyACLs    `cmd:"" name:"acls" help:"List the least that each role must be allowed to do; with --grant, allow it."`
@@ -189,7 +190,7 @@ func (c *topologyDiff) Run(p *process) error {
 		}
 	}
 	if len(differences) > 0 {
-		return &noError{fmt.Sprintf("%d differences; `kairos topology apply` mends what can be mended", len(differences))}
+		return &noError{fmt.Sprintf("%d differences; `kairos topology apply` mends what can be mended, `kairos topology grow` adds partitions", len(differences))}
 	}
 	return nil
 }

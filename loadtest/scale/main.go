@@ -4,6 +4,7 @@
 //	go run ./loadtest/scale curve     events/s, CPU and memory at 10 to 10,000 audiences
 //	go run ./loadtest/scale boundary  a million memberships that end at one instant
 //	go run ./loadtest/scale seeding   a new audience over a million people and their past
+//	go run ./loadtest/scale grow      more partitions for a million people, under load
 //
 // In: nothing but Java and Maven; each starts a broker of its own, builds
 // kairos, and deletes what it made. Out: a table on standard output, and the same
@@ -36,14 +37,14 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	measure := map[string]func(context.Context, []string) error{"curve": curve, "boundary": boundary, "seeding": seeding}
+	measure := map[string]func(context.Context, []string) error{"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow}
 	if len(args) == 0 || measure[args[0]] == nil {
-		return errors.New("say what to measure: curve, boundary or seeding; -h after it lists its sizes")
+		return errors.New("say what to measure: curve, boundary, seeding or grow; -h after it lists its sizes")
 	}
 	return measure[args[0]](ctx, args[1:])
 }
 
-// defaults of all three.
+// defaults of all.
 func defaults(name string) rig.Config {
 	return rig.Config{Name: name, Partitions: 4, People: 20_000, History: 5, Seed: 1, Results: "loadtest/results/scale", Patience: time.Hour}
 }

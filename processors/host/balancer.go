@@ -12,8 +12,9 @@ import (
 // goes to one member, that members have equally many give or take one, and that
 // a partition stays where its rows are. It is cooperative: a partition that
 // moves is first given up, then given out in the rebalance that follows, so
-// everybody else works on.
-type together struct{}
+// everybody else works on. Partitions from most on are nobody's: the topology
+// does not count them.
+type together struct{ most int32 }
 
 // Balancer is how every group of the host shares its partitions.
 func Balancer() kgo.GroupBalancer { return together{} }
@@ -41,10 +42,10 @@ func (t together) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.Gr
 }
 
 // Balance implements kgo.ConsumerBalancerBalance.
-func (together) Balance(b *kgo.ConsumerBalancer, topics map[string]int32) kgo.IntoSyncAssignment {
+func (t together) Balance(b *kgo.ConsumerBalancer, topics map[string]int32) kgo.IntoSyncAssignment {
 	var count int32
 	for _, n := range topics {
-		count = max(count, n)
+		count = max(count, min(n, t.most))
 	}
 	var members []holder
 	b.EachMember(func(member *kmsg.JoinGroupResponseMember, meta *kmsg.ConsumerMemberMetadata) {

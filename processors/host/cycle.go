@@ -121,7 +121,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 				r.follow(s, record)
 			}
 			messages = append(messages, &sarama.ConsumerMessage{
-				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: record.Key, Value: record.Value,
+				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: r.keyAt(p, record), Value: record.Value,
 				Timestamp: record.Timestamp,
 			})
 		}

@@ -95,6 +95,9 @@ func (h *Host) drained(hosts []*Host, ends kadm.ListedOffsets) bool {
 	}
 	for _, t := range h.config.Group.Inputs() {
 		for number, end := range ends[t.Name] {
+			if number >= h.config.Topology.Config.Partitions {
+				continue // does not count
+			}
 			if !slices.ContainsFunc(hosts, func(other *Host) bool {
 				at, owned := other.view.Load().positions[t.Name][number]
 				return other.config.Group.Name == h.config.Group.Name && owned && at >= end.Offset

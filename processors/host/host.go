@@ -153,7 +153,7 @@ func (r *run) groupOptions() []kgo.Opt {
 		kgo.WithLogger(kafkaLogger{c.Logger}),
 		kgo.ConsumerGroup(c.Group.Name),
 		kgo.ConsumeTopics(r.inputs...),
-		kgo.Balancers(together{}),
+		kgo.Balancers(together{c.Topology.Config.Partitions}),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

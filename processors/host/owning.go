@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,7 +39,7 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 	var ps []*partition
 	for number, p := range fresh {
 		for _, topic := range r.inputs {
-			if _, ok := p.next[topic]; !ok {
+			if _, ok := p.next[topic]; !ok && r.has(topic, number) {
 				return nil, fmt.Errorf("partition %d came without its part of %s", number, topic)
 			}
 		}
@@ -46,7 +47,15 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 	}
 	began := time.Now()
 	err := retry(ctx, 0, func() error {
-		err := r.resolveStarts(ctx, ps)
+		err := r.checkSizes(ctx)
+		if errors.Is(err, ErrResized) {
+			r.refused.Store(&err)
+			r.wakeUp()
+			return err
+		}
+		if err == nil {
+			err = r.resolveStarts(ctx, ps)
+		}
 		if err == nil {
 			err = r.recover(ctx, ps)
 		}

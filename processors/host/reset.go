@@ -83,7 +83,9 @@ func (r *run) readOffsets(ctx context.Context, ps []*partition) error {
 		t := kmsg.NewOffsetFetchRequestGroupTopic()
 		t.Topic, t.TopicID = topic, r.topicIDs[topic]
 		for _, p := range ps {
-			t.Partitions = append(t.Partitions, p.number)
+			if r.has(topic, p.number) {
+				t.Partitions = append(t.Partitions, p.number)
+			}
 		}
 		group.Topics = append(group.Topics, t)
 	}

@@ -52,6 +52,8 @@ type run struct {
 	failed    []*pending // that came to nothing, not yet dealt with
 	disk      *disk
 
+	refused atomic.Pointer[error] // why partitions were not taken
+
 	polling  sync.Mutex
 	pollStop context.CancelFunc // ends the wait of the poll at work
 	woken    bool               // before there was one
@@ -186,11 +188,12 @@ func (r *run) loadTopics(ctx context.Context) error {
 			}
 			r.partitionsOf[name], r.topicIDs[name] = int32(len(d.Partitions)), d.ID
 		}
-		for _, table := range r.tables {
-			if got, want := r.partitionsOf[table], r.partitionsOf[r.inputs[0]]; got != want {
-				missing = fmt.Errorf("table %s has %d partitions but %s has %d: they must be equal", table, got, r.inputs[0], want)
-				return missing
-			}
+		grown, err := readGrowth(ctx, r.admin, r.config.Kafka)
+		if err != nil {
+			return err
+		}
+		if missing = r.useSizes(grown); missing != nil {
+			return missing
 		}
 		return r.loadLimits(ctx, names)
 	})
@@ -213,7 +216,7 @@ func retry(ctx context.Context, patience time.Duration, f func() error) error {
 	began := time.Now()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := f()
-		if err == nil || errors.Is(err, ErrFenced) || errors.As(err, new(permanentError)) {
+		if err == nil || errors.Is(err, ErrFenced) || errors.Is(err, ErrResized) || errors.As(err, new(permanentError)) {
 			return err
 		}
 		if patience > 0 && time.Since(began) > patience {
@@ -305,6 +308,9 @@ func (r *run) turn(fetches kgo.Fetches) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.publish()
+	if refused := r.refused.Load(); refused != nil {
+		return *refused
+	}
 	if err := r.checkFetches(fetches); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -59,9 +60,11 @@ func (r *run) inputTime(p *partition) schemas.Instant {
 	if len(r.sources) == 0 {
 		return 0
 	}
-	t := p.watermark(r.sources[0]).Time
-	for _, s := range r.sources[1:] {
-		t = min(t, p.watermark(s).Time)
+	t := schemas.Instant(math.MaxInt64) // where the door has no such partition, the loop alone says what time it is
+	for _, s := range r.sources {
+		if r.has(s.topic, p.number) {
+			t = min(t, p.watermark(s).Time)
+		}
 	}
 	return t
 }

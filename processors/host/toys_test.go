@@ -120,6 +120,10 @@ func keep(row *page, t schemas.Instant, what string) *page {
 }
 
 func take(in stage.In[page, note]) (o out) {
+	if home, away := strings.CutPrefix(in.Key, schemas.AwayKey); away {
+		stage.Emit(&o, &loop, home, in.Message)
+		return o
+	}
 	row := keep(in.Row, in.Time, in.Message.Text)
 	o.Set(row)
 	act(&o, in.Key, row, in.Time, in.Message.Text)

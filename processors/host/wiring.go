@@ -1,10 +1,12 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -105,7 +107,30 @@ func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed)
 	if f != nil {
 		m.Follow = f
 	}
-	return r.runner.Message(p, m)
+	e, err := r.runner.Message(p, m)
+	if err == nil && strings.HasPrefix(ctx.Key(), schemas.AwayKey) {
+		err = r.ownKeys(e)
+	}
+	return e, err
+}
+
+// ownKeys gives the dead letters of what was worked on under another key the
+// key that it came with.
+func (r *run) ownKeys(e stage.Effects) error {
+	for i, record := range e.Records {
+		if !slices.ContainsFunc(r.config.Group.Stages, func(s topologies.Stage) bool { return record.Topic == topologies.DeadLetters(s.Word).Name }) {
+			continue
+		}
+		letter, err := schemas.DeadLetterCodec.Decode(record.Value)
+		if err != nil {
+			return err
+		}
+		letter.Key = bytes.TrimPrefix(letter.Key, []byte(schemas.AwayKey))
+		if e.Records[i].Value, err = schemas.DeadLetterCodec.Append(nil, letter); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // aheadAtMost is how far a producer's clock may be ahead of the broker's. A
@@ -277,6 +302,9 @@ func (m topicManager) Partitions(topic string) ([]int32, error) {
 	n, ok := m.run.partitionsOf[topic]
 	if !ok {
 		return nil, fmt.Errorf("topic %s does not exist: create the topics of the topology first", topic)
+	}
+	if slices.Contains(m.run.inputs, topic) { // Goka wants them alike, the door's too
+		n = m.run.config.Topology.Config.Partitions
 	}
 	numbers := make([]int32, n)
 	for i := range numbers {

@@ -264,7 +264,7 @@ func (w *world) read(topic string) []*kgo.Record {
 			if r.Offset == ends[topic][r.Partition].Offset-1 {
 				left--
 			}
-			if !r.Attrs.IsControl() {
+			if !r.Attrs.IsControl() && (!w.topology.Grows(topic) || r.Partition < w.topology.Config.Partitions) { // the others do not count
 				records = append(records, r)
 			}
 		})

@@ -39,6 +39,7 @@ type Brokers struct {
 	reader   *reader
 	hosts    []*working
 	drops    map[stage.Drop]int // of hosts that have ended
+	grown    int32              // partitions of what grows; 0: as shaped
 }
 
 // working is a host and how to end it.
@@ -66,7 +67,7 @@ func NewBrokers(shape Shape, runners Runners, stateDir string, kafka ...kgo.Opt)
 // Follow is as World says. Hosts that write other topics than before are made
 // anew; then all of them sweep, group after group.
 func (b *Brokers) Follow(plan *definition.Plan) error {
-	config := topologies.Config{Partitions: b.shape.Partitions, Replication: 1, Chained: b.shape.Chained}
+	config := topologies.Config{Partitions: max(b.grown, b.shape.Partitions), Replication: 1, Chained: b.shape.Chained}
 	for _, d := range plan.Destinations {
 		config.Destinations = append(config.Destinations, d.Name)
 	}
@@ -284,6 +285,37 @@ func (b *Brokers) Restart() error {
 // again.
 func (b *Brokers) Interrupt() error {
 	if err := b.stop(); err != nil {
+		return err
+	}
+	return b.start()
+}
+
+// Grow gives the world more partitions, whatever its hosts do. Polite, they are
+// stopped before; otherwise they are put out of their groups.
+func (b *Brokers) Grow(partitions int32, polite bool) error {
+	if polite {
+		if err := b.stop(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	g := host.DefaultGrowing()
+	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Longest = b.kafka, b.topology, partitions, 0, time.Minute
+	if _, err := host.Grow(ctx, g); err != nil {
+		return err
+	}
+	for _, h := range b.hosts { // they find out by themselves
+		if err := <-h.done; !errors.Is(err, host.ErrResized) {
+			return fmt.Errorf("a host that was put out ended with %v", err)
+		}
+		h.addDrops(b.drops)
+	}
+	b.hosts, b.grown = nil, partitions
+	config := b.topology.Config
+	config.Partitions = partitions
+	var err error
+	if b.topology, err = topologies.New(config); err != nil {
 		return err
 	}
 	return b.start()

@@ -95,7 +95,7 @@ func (c *Client) topicFindings(ctx context.Context, t *topologies.Topology) ([]F
 		}
 		move := "run `kairos topology apply`"
 		if !d.Repairable() {
-			move = "give kairos the number that the cluster has, or make a new cluster: partitions of a keyed topic cannot change in place"
+			move = "give kairos the number that the cluster has, or let it grow with `kairos topology grow`: added by hand, partitions part keys from their rows"
 			if d.What == Replicas {
 				move = "move replicas with kafka-reassign-partitions.sh, or give --replication what the cluster has"
 			}

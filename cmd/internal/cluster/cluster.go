@@ -3,7 +3,7 @@
 //
 // In: a [topologies.Topology] and the addresses of brokers. Out: topics with
 // their settings; differences; findings about the brokers themselves. State:
-// none. Laws: nothing is ever deleted and no partition is ever added, because
+// none. Laws: nothing is ever deleted and no partition is ever added here, because
 // either would part keys from their rows; applying twice changes nothing.
 //
 // Not here: what a topic must look like (topologies), records

@@ -139,7 +139,7 @@ func TestCheckTellsWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !said(before, cluster.Wrong, "22 of 22 do not exist") || !said(before, cluster.Fine, "2 (") {
+	if !said(before, cluster.Wrong, "23 of 23 do not exist") || !said(before, cluster.Fine, "2 (") {
 		t.Errorf("before apply: %+v", before)
 	}
 	apply(t, client, topology(t, func(c *topologies.Config) { c.Destinations = []string{"app", "mail"} }))

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"kairos/schemas"
 	"kairos/topologies"
 )
 
@@ -37,8 +38,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s is %s, not %s", d.Topic, d.What, d.Have, d.Want)
 }
 
-// Repairable reports whether Apply can remove the difference. Keys stay with
-// their partitions for ever, and replicas are moved by the cluster's operator.
+// Repairable reports whether Apply can remove the difference. Partitions are
+// added by a growth, which takes the rows there, and replicas are moved by the cluster's operator.
 func (d Difference) Repairable() bool { return d.What != Partitions && d.What != Replicas }
 
 // Diff lists what differs, by topic and kind.
@@ -52,6 +53,10 @@ func (c *Client) Diff(ctx context.Context, t *topologies.Topology) ([]Difference
 	if err != nil {
 		return nil, err
 	}
+	grown, err := c.Growth(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []Difference
 	var existing []topologies.Topic
 	for _, topic := range declared {
@@ -62,7 +67,7 @@ func (c *Client) Diff(ctx context.Context, t *topologies.Topology) ([]Difference
 		case detail.Err != nil:
 			return nil, fmt.Errorf("look at topic %s: %w", topic.Name, detail.Err)
 		default:
-			all = append(all, sizes(t, topic, detail)...)
+			all = append(all, sizes(t, topic, detail, grown)...)
 			existing = append(existing, topic)
 		}
 	}
@@ -87,10 +92,10 @@ func (c *Client) listTopics(ctx context.Context, names ...string) (kadm.TopicDet
 	return details, nil
 }
 
-func sizes(t *topologies.Topology, topic topologies.Topic, have kadm.TopicDetail) []Difference {
+func sizes(t *topologies.Topology, topic topologies.Topic, have kadm.TopicDetail, grown *schemas.Growth) []Difference {
 	var all []Difference
-	if want := int(t.PartitionsOf(topic)); len(have.Partitions) != want {
-		all = append(all, Difference{topic.Name, Partitions, strconv.Itoa(want), strconv.Itoa(len(have.Partitions))})
+	if want, count := int(t.PartitionsOf(topic)), counting(t, topic, have, grown); count != want {
+		all = append(all, Difference{topic.Name, Partitions, strconv.Itoa(want), strconv.Itoa(count)})
 	}
 	want := int(t.Config.Replication)
 	for _, p := range have.Partitions.Sorted() {
@@ -99,6 +104,18 @@ func sizes(t *topologies.Topology, topic topologies.Topic, have kadm.TopicDetail
 		}
 	}
 	return all
+}
+
+// counting is how many partitions of a topic count. A topology that has grown
+// counts as many as the growth says, and leaves public topics as they were.
+func counting(t *topologies.Topology, topic topologies.Topic, have kadm.TopicDetail, grown *schemas.Growth) int {
+	switch {
+	case grown == nil || topic.Partition > 0:
+		return len(have.Partitions)
+	case t.Grows(topic.Name):
+		return min(len(have.Partitions), int(grown.Partitions))
+	}
+	return int(t.PartitionsOf(topic))
 }
 
 func (c *Client) settingDifferences(ctx context.Context, t *topologies.Topology, topics []topologies.Topic) ([]Difference, error) {

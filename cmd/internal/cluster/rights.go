@@ -205,7 +205,7 @@ func (c *Client) mayTransact(ctx context.Context, id string) ([]topologies.Opera
 
 func operations(from []kadm.ACLOperation) []topologies.Operation {
 	names := map[kadm.ACLOperation]topologies.Operation{
-		kmsg.ACLOperationRead: topologies.Read, kmsg.ACLOperationWrite: topologies.Write, kmsg.ACLOperationCreate: topologies.Create,
+		kmsg.ACLOperationRead: topologies.Read, kmsg.ACLOperationWrite: topologies.Write, kmsg.ACLOperationCreate: topologies.Create, kmsg.ACLOperationAlter: topologies.Alter,
 		kmsg.ACLOperationAlterConfigs: topologies.AlterConfigs, kmsg.ACLOperationDescribe: topologies.Describe,
 		kmsg.ACLOperationDescribeConfigs: topologies.DescribeConfigs, kmsg.ACLOperationDelete: topologies.Delete,
 		kmsg.ACLOperationClusterAction: topologies.ClusterAction,

@@ -128,8 +128,15 @@ func (c *Client) extentTo(ctx context.Context, topic string, partition int32, up
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the start of %s: %w", topic, err)
 	}
+	counted, err := c.counted(ctx, topic)
+	if err != nil {
+		return nil, nil, err
+	}
 	ends, starts = map[int32]int64{}, map[int32]kgo.Offset{}
 	for p, end := range committed[topic] {
+		if p >= counted {
+			continue
+		}
 		start, _ := first.Lookup(topic, p)
 		if end.Err != nil || start.Err != nil {
 			return nil, nil, fmt.Errorf("find the ends of %s, partition %d: %w", topic, p, firstOf(end.Err, start.Err))
@@ -171,7 +178,7 @@ func (c *Client) PartitionOf(ctx context.Context, topic, key string) (int32, err
 	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(topic).Partition(&kgo.Record{Key: []byte(key)}, int(n))), nil
 }
 
-// Partitions is how many partitions a topic has.
+// Partitions is how many partitions of a topic count.
 func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
 	details, err := c.listTopics(ctx, topic)
 	if err != nil {
@@ -180,6 +187,9 @@ func (c *Client) Partitions(ctx context.Context, topic string) (int32, error) {
 	n := len(details[topic].Partitions)
 	if n == 0 {
 		return 0, fmt.Errorf("topic %s does not exist: run `kairos topology apply`, or name another cluster with --brokers", topic)
+	}
+	if grown, err := c.Growth(ctx); err != nil || grown != nil && grows(topic) {
+		return grown.Counted(), err
 	}
 	return int32(n), nil
 }
@@ -195,5 +205,9 @@ func (c *Client) Size(ctx context.Context) (partitions int32, replication int16,
 	for _, p := range found {
 		replication = max(replication, int16(len(p.Replicas)))
 	}
-	return int32(len(found)), replication, nil
+	grown, err := c.Growth(ctx)
+	if grown != nil {
+		return grown.Partitions, replication, err
+	}
+	return int32(len(found)), replication, err
 }

@@ -178,6 +178,9 @@ func (c *Client) backlog(ctx context.Context, t *topologies.Topology) (int64, er
 		}
 		for topic, partitions := range ends {
 			for p, end := range partitions {
+				if p >= t.Config.Partitions {
+					continue // does not count
+				}
 				at, found := committed.Lookup(topic, p)
 				from := max(0, at.At)
 				if !found {

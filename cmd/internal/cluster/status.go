@@ -16,6 +16,9 @@ import (
 
 // Status is how a whole installation is doing, as Kafka sees it.
 type Status struct {
+	Partitions  int32         `json:"partitions"`
+	GrowingTo   int32         `json:"growing_to"` // 0: nowhere
+	Fenced      bool          `json:"fenced"`     // while it grows: hosts wait
 	Groups      []GroupStatus `json:"groups"`
 	DeadLetters []Count       `json:"dead_letters"` // by stage, as many as their topics hold
 	Missing     []string      `json:"missing_topics"`
@@ -51,6 +54,9 @@ type Count struct {
 // Healthy says what is wrong; empty if nothing is.
 func (s Status) Healthy(mostSeconds float64) []string {
 	var wrong []string
+	if s.Fenced {
+		wrong = append(wrong, fmt.Sprintf("the topology grows from %d to %d partitions and hosts wait: if nobody is at it, run `kairos topology grow --partitions %d` again, or with --abort", s.Partitions, s.GrowingTo, s.GrowingTo))
+	}
 	if len(s.Missing) > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d topics are missing: `kairos topology apply` creates them", len(s.Missing)))
 	}
@@ -67,7 +73,14 @@ func (s Status) Healthy(mostSeconds float64) []string {
 
 // Status asks Kafka how the groups of t are doing at a moment.
 func (c *Client) Status(ctx context.Context, t *topologies.Topology, now time.Time) (Status, error) {
-	status := Status{Groups: []GroupStatus{}, DeadLetters: []Count{}, Missing: []string{}}
+	status := Status{Partitions: t.Config.Partitions, Groups: []GroupStatus{}, DeadLetters: []Count{}, Missing: []string{}}
+	grown, err := c.Growth(ctx)
+	if err != nil {
+		return status, err
+	}
+	if grown != nil {
+		status.GrowingTo, status.Fenced = grown.Next, grown.Fenced
+	}
 	var names []string
 	for _, topic := range t.Topics() {
 		names = append(names, topic.Name)
@@ -136,7 +149,6 @@ func (c *Client) groupStatus(ctx context.Context, t *topologies.Topology, g topo
 	if err != nil && !passing(err) && !strings.Contains(err.Error(), "GROUP_ID_NOT_FOUND") {
 		return s, fmt.Errorf("group %s: %w", g.Name, err)
 	}
-	first := g.Inputs()[0].Name
 	if d, ok := described[g.Name]; ok {
 		s.State = d.State
 		for _, m := range d.Members {
@@ -146,9 +158,7 @@ func (c *Client) groupStatus(ctx context.Context, t *topologies.Topology, g topo
 			}
 			if assigned, ok := m.Assigned.AsConsumer(); ok {
 				for _, topic := range assigned.Topics {
-					if topic.Topic == first {
-						one.Partitions = len(topic.Partitions)
-					}
+					one.Partitions = max(one.Partitions, len(topic.Partitions)) // the door's may be fewer
 				}
 			}
 			s.Owned += one.Partitions
@@ -156,11 +166,11 @@ func (c *Client) groupStatus(ctx context.Context, t *topologies.Topology, g topo
 		}
 	}
 	slices.SortFunc(s.Members, func(a, b Member) int { return strings.Compare(a.Instance+a.Host, b.Instance+b.Host) })
-	return s, c.lag(ctx, &s, g, ends, now)
+	return s, c.lag(ctx, t, &s, g, ends, now)
 }
 
 // lag counts what is accepted and not processed, and finds how old the oldest is.
-func (c *Client) lag(ctx context.Context, s *GroupStatus, g topologies.Group, ends kadm.ListedOffsets, now time.Time) error {
+func (c *Client) lag(ctx context.Context, t *topologies.Topology, s *GroupStatus, g topologies.Group, ends kadm.ListedOffsets, now time.Time) error {
 	committed, err := c.committed(ctx, g.Name)
 	if err != nil {
 		return err
@@ -168,6 +178,9 @@ func (c *Client) lag(ctx context.Context, s *GroupStatus, g topologies.Group, en
 	late := map[string]map[int32]kgo.Offset{}
 	for _, topic := range g.Inputs() {
 		for number, end := range ends[topic.Name] {
+			if number >= t.Config.Partitions {
+				continue // does not count
+			}
 			at, known := committed.Lookup(topic.Name, number)
 			if !known || at.At < 0 {
 				at.At = 0

@@ -97,6 +97,9 @@ func (p *Pipeline) idle(ends kadm.ListedOffsets) bool {
 		positions := h.Positions()
 		for _, topic := range p.config.Groups[i].Inputs() {
 			for partition, end := range ends[topic.Name] {
+				if partition >= p.config.Topology.Config.Partitions {
+					continue // does not count
+				}
 				if next, owned := positions[topic.Name][partition]; !owned || next < end.Offset {
 					return false
 				}

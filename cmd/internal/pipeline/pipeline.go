@@ -21,11 +21,13 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/catalog"
+	"kairos/cmd/internal/cluster"
 	"kairos/processors/definition"
 	"kairos/processors/flow"
 	"kairos/processors/host"
@@ -128,9 +130,7 @@ func New(c Config) (*Pipeline, error) {
 		if c.StateDir != "" {
 			config.StateDir = filepath.Join(c.StateDir, shortName(g))
 		}
-		if c.Instance != "" {
-			config.InstanceID = c.Instance + "-" + shortName(g)
-		}
+		config.InstanceID = c.instance(g)
 		h, err := host.New(config)
 		if err != nil {
 			return nil, err
@@ -138,6 +138,27 @@ func New(c Config) (*Pipeline, error) {
 		p.hosts = append(p.hosts, h)
 	}
 	return p, nil
+}
+
+// instance is the static member of a group.
+func (c Config) instance(g topologies.Group) string {
+	if c.Instance == "" {
+		return ""
+	}
+	return c.Instance + "-" + shortName(g)
+}
+
+// Leave says, after Run, that this process does not come back soon. Kafka would
+// keep a static member's partitions for it for a while.
+func (p *Pipeline) Leave(ctx context.Context, client *cluster.Client) error {
+	var failed []error
+	for _, g := range p.config.Groups {
+		if p.config.Instance != "" {
+			_, err := client.Admin().LeaveGroup(ctx, kadm.LeaveGroup(g.Name).InstanceIDs(p.config.instance(g)))
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // Run runs all hosts until ctx ends, and returns nil then; or until one fails,

@@ -37,7 +37,7 @@ type Config struct {
 	Peers      []string                // base URLs of the API in other processes
 	PeerToken  string                  // that they take, with the scope rows
 	Tokens     *Tokens                 // nil: everybody may do everything
-	Partitions int32
+	Partitions func() int32            // of tables
 	Now        func() time.Time
 	Kafka      []kgo.Opt // to follow transitions
 	Rights     Rights    // nil: nobody can be exported or erased here

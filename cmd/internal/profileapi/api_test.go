@@ -28,7 +28,7 @@ func (nobody) TimeOf(string, string) schemas.Instant                         { r
 func open(tokens *profileapi.Tokens) *profileapi.API {
 	return profileapi.New(profileapi.Config{
 		Plan: func() *definition.Plan { return &definition.Plan{} }, Local: func() profileapi.Local { return nobody{} },
-		Tokens: tokens, Partitions: 1, Now: time.Now,
+		Tokens: tokens, Partitions: func() int32 { return 1 }, Now: time.Now,
 	})
 }
 
@@ -164,7 +164,7 @@ func (onTheWay) Row(_ context.Context, table topologies.Topic, _ string) ([]byte
 
 func TestAPersonWhoseProfileIsOnItsWayIsPending(t *testing.T) {
 	api := profileapi.New(profileapi.Config{
-		Plan: func() *definition.Plan { return &definition.Plan{} }, Local: func() profileapi.Local { return onTheWay{} }, Partitions: 1, Now: time.Now,
+		Plan: func() *definition.Plan { return &definition.Plan{} }, Local: func() profileapi.Local { return onTheWay{} }, Partitions: func() int32 { return 1 }, Now: time.Now,
 	})
 	got := ask(api, "GET", "/v1/profiles/email/sarah@example.org", "", "")
 	if body := got.Body.String(); got.Code != http.StatusOK || !strings.Contains(body, `"pending":true`) || !strings.Contains(body, `"value":"sarah@example.org"`) {

@@ -93,7 +93,7 @@ func newPeers(c Config) *peers {
 }
 
 func (p *peers) row(ctx context.Context, table, key string) ([]byte, schemas.Instant, error) {
-	at := place{table, host.PartitionOf(key, max(p.config.Partitions, 1))}
+	at := place{table, host.PartitionOf(key, max(p.config.Partitions(), 1))}
 	p.lock.Lock()
 	first := p.last[at]
 	p.lock.Unlock()

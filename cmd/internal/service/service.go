@@ -84,6 +84,7 @@ type generation struct {
 	pipeline     *pipeline.Pipeline
 	registry     *prometheus.Registry
 	destinations []string
+	partitions   int32
 }
 
 // errRestart ends a generation in favour of the next.
@@ -134,7 +135,7 @@ func (s *service) createTopics(ctx context.Context) error {
 		s.Logger.Info("topics created", "topics", len(applied.Created), "partitions", t.Config.Partitions)
 	}
 	for _, d := range applied.Refused {
-		return fmt.Errorf("%s: start with the number that the cluster has, or make a new cluster", d)
+		return fmt.Errorf("%s: start with the number that the cluster has, or let it grow first (`kairos topology grow`)", d)
 	}
 	return nil
 }
@@ -181,16 +182,50 @@ func (s *service) host(ctx context.Context) error {
 	}
 	for {
 		next, err := s.generation(ctx, published)
-		if !errors.Is(err, errRestart) {
+		switch {
+		case errors.Is(err, errRestart):
+			s.Logger.Info("destinations changed: hosts start again")
+		case errors.Is(err, host.ErrResized):
+			s.Logger.Info("the number of partitions changes: hosts wait", "why", err)
+		default:
 			return err
 		}
-		s.Logger.Info("destinations changed: hosts start again")
-		published = next
+		if next != nil {
+			published = next
+		}
 	}
 }
 
+// awaitGrowth returns when no growth forbids hosts to work.
+func (s *service) awaitGrowth(ctx context.Context) error {
+	grown, err := s.Client.Growth(ctx)
+	if err != nil || grown == nil || !grown.Fenced {
+		return err
+	}
+	s.Logger.Info("the topology grows: hosts wait", "from", grown.Partitions, "to", grown.Next)
+	return s.Client.FollowGrowth(ctx, func(g schemas.Growth) bool { return g.Fenced }, s.complainOfGrowth)
+}
+
+// resized returns host.ErrResized when hosts for so many partitions must end.
+func (s *service) resized(ctx context.Context, partitions int32) error {
+	ended := false
+	err := s.Client.FollowGrowth(ctx, func(g schemas.Growth) bool {
+		ended = !g.Lets(partitions)
+		return !ended
+	}, s.complainOfGrowth)
+	if ended {
+		return host.ErrResized
+	}
+	return err
+}
+
+func (s *service) complainOfGrowth(err error) { s.Logger.Warn("growth", "error", err) }
+
 // generation runs hosts until ctx ends, or definitions come that need others.
 func (s *service) generation(ctx context.Context, published catalog.Published) (catalog.Published, error) {
+	if err := s.awaitGrowth(ctx); err != nil || ctx.Err() != nil {
+		return nil, err
+	}
 	g, err := s.prepare(ctx, published)
 	if err != nil {
 		return nil, err
@@ -201,6 +236,7 @@ func (s *service) generation(ctx context.Context, published catalog.Published) (
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.pipeline.Run(running) })
 	group.Go(func() error { return g.sweepGained(running) })
+	group.Go(func() error { return s.resized(running, g.partitions) })
 	var next catalog.Published
 	group.Go(func() error {
 		for {
@@ -219,6 +255,11 @@ func (s *service) generation(ctx context.Context, published catalog.Published) (
 		}
 	})
 	err = group.Wait()
+	if errors.Is(err, host.ErrResized) && ctx.Err() == nil {
+		if err := g.pipeline.Leave(ctx, s.Client); err != nil {
+			s.Logger.Warn("cannot leave a group; who lets the topology grow will put us out", "error", err)
+		}
+	}
 	return next, err
 }
 
@@ -237,7 +278,7 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	if err := s.Client.Continues(ctx, t, groups); err != nil {
 		return nil, err
 	}
-	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination")}
+	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination"), partitions: t.Config.Partitions}
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
 		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry, Tracer: s.Tracer,
@@ -317,7 +358,13 @@ func (s *service) serveProfiles(ctx context.Context, group *errgroup.Group) erro
 	api := profileapi.New(profileapi.Config{
 		Rights: granted,
 		Plan:   s.plan.Load, Peers: s.API.Peers, PeerToken: s.API.PeerToken, Tokens: s.API.Tokens,
-		Partitions: t.Config.Partitions, Now: time.Now, Kafka: s.Kafka, Logger: s.Logger,
+		Partitions: func() int32 {
+			if g := s.current.Load(); g != nil {
+				return g.partitions
+			}
+			return t.Config.Partitions
+		},
+		Now: time.Now, Kafka: s.Kafka, Logger: s.Logger,
 		Local: func() profileapi.Local {
 			if g := s.current.Load(); g != nil {
 				return g.pipeline

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"kairos/cmd/internal/cluster"
+	"kairos/processors/host"
+	"kairos/topologies"
+)
+
+type topologyGrow struct {
+	connection
+	Partitions int32         `required:"" placeholder:"N" help:"How many partitions the tables and the streams between stages are to have: a multiple of what they have."`
+	Patience   time.Duration `default:"15s" help:"How long running hosts may take to end by themselves; who has not is put out of its group (${default})."`
+	Longest    time.Duration `default:"15m" help:"After which brokers take a growth for dead and undo it (${default}); at most their transaction.max.timeout.ms."`
+	DryRun     bool          `help:"Say what it would do, and do nothing."`
+	Abort      bool          `help:"Undo a growth that is under way or has died: hosts go on with the partitions that they had."`
+	JSON       bool          `name:"json" help:"For machines: a line for each step, then what was done."`
+}
+
+func (c *topologyGrow) Help() string {
+	return `Copies rows while hosts work. Then it tells them to end, moves what is left, times, offsets
+and what is not yet read in one transaction, and lets them go on. Until it commits, nothing
+has happened: run the command again after whatever ended it, or with --abort. Public topics keep their
+partitions, the door's too: producers and readers notice nothing, and the events of a key
+stay in their order. Doors stay open; their events wait. Examples:
+  kairos topology grow --partitions 12 --dry-run
+  kairos topology grow --partitions 12`
+}
+
+func (c *topologyGrow) Run(p *process) error {
+	client, err := c.connect(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	t, err := size{}.on(p, client)
+	if err != nil {
+		return err
+	}
+	if err := client.Continues(p, t, t.Groups); err != nil { // groups of their own would not be fenced
+		return err
+	}
+	g := host.DefaultGrowing()
+	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Longest = client.Reach(), t, c.Partitions, c.Patience, c.Longest
+	show, over := c.progress(p)
+	defer over()
+	g.Logger, g.Progress = newLogger(p.err, false), show
+	switch {
+	case c.Abort:
+		if err := host.AbortGrowth(p, g); err != nil {
+			return refusedGrowth(err)
+		}
+		p.notef("aborted: hosts go on with %d partitions\n", t.Config.Partitions)
+		return nil
+	case c.DryRun:
+		return c.plan(p, client, t, g)
+	}
+	if done, err := c.isDone(p, client, t); done || err != nil {
+		return err
+	}
+	grown, err := host.Grow(p, g)
+	over()
+	if err != nil {
+		return refusedGrowth(err)
+	}
+	if c.JSON {
+		return json.NewEncoder(p.out).Encode(grown)
+	}
+	p.printf("%d partitions: %d rows and %d unread records moved; hosts stood still for %.1f s\n", grown.Partitions, grown.Rows, grown.Records, grown.Paused.Seconds())
+	return nil
+}
+
+// refusedGrowth tells what was asked wrongly from what went wrong.
+func refusedGrowth(err error) error {
+	var refused *host.GrowthError
+	if errors.As(err, &refused) {
+		return askedError{err}
+	}
+	return err
+}
+
+// isDone says so if the topology has grown to that already.
+func (c *topologyGrow) isDone(p *process, client *cluster.Client, t *topologies.Topology) (bool, error) {
+	grown, err := client.Growth(p)
+	if err != nil || grown == nil || grown.Next != 0 || grown.Partitions != c.Partitions {
+		return false, err
+	}
+	p.notef("%d partitions is what the topology has: nothing to do\n", t.Config.Partitions)
+	return true, nil
+}
+
+// growthPlan is what a growth would do.
+type growthPlan struct {
+	From    int32    `json:"from"`
+	To      int32    `json:"to"`
+	Topics  []string `json:"topics"`  // that get partitions
+	Keep    []string `json:"keep"`    // public ones, which do not
+	Records int64    `json:"records"` // of tables, to be read; about
+}
+
+func (c *topologyGrow) plan(p *process, client *cluster.Client, t *topologies.Topology, g host.Growing) error {
+	plan, err := planGrowth(p, t, g)
+	if err != nil {
+		return refusedGrowth(err)
+	}
+	if c.JSON {
+		return printJSON(p, plan)
+	}
+	printGrowth(p, plan)
+	return nil
+}
+
+func planGrowth(p *process, t *topologies.Topology, g host.Growing) (growthPlan, error) {
+	topics, records, err := host.PlanGrowth(p, g)
+	plan := growthPlan{From: t.Config.Partitions, To: g.Partitions, Topics: topics, Keep: []string{}, Records: records}
+	for _, topic := range t.Topics() {
+		if topic.Key != topologies.ByNothing && !t.Grows(topic.Name) {
+			plan.Keep = append(plan.Keep, topic.Name)
+		}
+	}
+	return plan, err
+}
+
+func printGrowth(p *process, plan growthPlan) {
+	for _, name := range plan.Topics {
+		p.printf("grow  %s from %d to %d partitions\n", name, plan.From, plan.To)
+	}
+	for _, name := range plan.Keep {
+		p.printf("keep  %s: its producers or readers are others\n", name)
+	}
+	p.printf("hosts would stand still while about %d records of tables are read and %d %% of the rows are moved\n", plan.Records, 100-100*plan.From/plan.To)
+}
+
+// progress shows how far a growth is, and what to do when it is over: for
+// people a word for each step and a bar, for machines a line now and then.
+func (c *topologyGrow) progress(p *process) (show func(host.GrowthProgress), over func()) {
+	var step string
+	var shown time.Time
+	var moving *bar
+	over = func() {
+		if moving != nil {
+			moving.done()
+			moving = nil
+		}
+	}
+	show = func(now host.GrowthProgress) {
+		first := now.Step != step
+		step = now.Step
+		switch {
+		case c.JSON && (first || time.Since(shown) > time.Second):
+			shown = time.Now()
+			_ = json.NewEncoder(p.err).Encode(now) // progress that cannot be shown stops nothing
+		case c.JSON:
+		case now.Step == "rows":
+			if moving == nil {
+				moving = p.bar("moving rows")
+			}
+			if now.Total > 0 {
+				moving.show(float64(now.Done) / float64(now.Total))
+			}
+		case first:
+			over()
+			p.notef("%s\n", growthSteps[now.Step])
+		}
+	}
+	return show, over
+}
+
+var growthSteps = map[string]string{
+	"fence": "waiting for hosts to end", "partitions": "adding partitions", "switch": "switching",
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kairos/loadtest/rig"
+	"kairos/schemas"
+)
+
+// growth is what a growth says that it did, and what the live load felt.
+type growth struct {
+	Partitions int32         `json:"partitions"`
+	Rows       int64         `json:"rows"`
+	Records    int64         `json:"records"`
+	Paused     time.Duration `json:"paused_ns"`
+	meanwhile  rig.Rate
+	took       time.Duration // the command
+}
+
+// grow gives a topology with many rows more partitions under a live load.
+func grow(ctx context.Context, args []string) error {
+	c, visitors, to, rate := defaults("grow"), 1_000_000, 12, 200
+	flags := flag.NewFlagSet("scale grow", flag.ContinueOnError)
+	c.Flags(flags)
+	flags.IntVar(&visitors, "visitors", visitors, "people with a row in every table, besides those of the live load")
+	flags.IntVar(&to, "to", to, "partitions")
+	flags.IntVar(&rate, "rate", rate, "live events a second")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	w, err := open(ctx, c, func(folder string) error {
+		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(shop), 0o644)
+	})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.Start(); err != nil {
+		return err
+	}
+	if err := w.Warm(ctx); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	now := schemas.InstantOf(time.Now())
+	for person := range visitors {
+		w.Bar.Show("visitors", int64(person), int64(visitors))
+		if err := w.Feed(ctx, visit(person, 0, now.Add(-time.Hour), now)); err != nil {
+			return err
+		}
+	}
+	if err := w.AwaitDone(ctx); err != nil {
+		return err
+	}
+	g, err := measureGrowth(ctx, w, to, rate)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d -> %d partitions, %d visitors: %d rows and %d unread records moved, hosts stood still for %.1f s, the command took %.1f s\n"+
+		"live load of %d events/s: from event to transition p50 %.0f ms, longest %.1f s; at work besides %.1f CPUs; commit %s\n",
+		c.Partitions, g.Partitions, visitors, g.Rows, g.Records, g.Paused.Seconds(), g.took.Seconds(),
+		rate, g.meanwhile.P50, g.meanwhile.Max/1000, g.meanwhile.OthersCPUs, rig.Commit())
+	return nil
+}
+
+func measureGrowth(ctx context.Context, w *rig.World, to, rate int) (g growth, err error) {
+	const before, after = 5 * time.Second, 15 * time.Second // of live load
+	said, ended := make(chan error, 1), false
+	begun := time.Now()
+	go func() {
+		time.Sleep(before)
+		out, err := w.Grow(ctx, to)
+		g.took = time.Since(begun) - before
+		said <- errors.Join(err, json.Unmarshal([]byte(out), &g))
+	}()
+	until := time.Time{}
+	g.meanwhile, err = w.KeepUpWhile(ctx, rate, func() bool {
+		if ended {
+			return time.Now().Before(until)
+		}
+		select {
+		case err = <-said:
+			ended, until = true, time.Now().Add(after)
+		default:
+		}
+		return err == nil
+	})
+	return g, err
+}

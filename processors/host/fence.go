@@ -1,0 +1,141 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kairos/topologies"
+)
+
+// The fence of a growth: nobody is a member of the groups, and who comes later
+// reads, before it works, that a growth is under way (checkSizes). What a member
+// that was put out has not committed it cannot commit any more.
+
+// tireless is how long members may come back before somebody must look.
+const tireless = 2 * time.Minute
+
+// fence waits until no group has members. Who has not ended by itself when
+// patience is over is put out.
+func (m *mover) fence(ctx context.Context) error {
+	began := time.Now()
+	for {
+		members, err := m.members(ctx)
+		switch {
+		case err != nil:
+			return err
+		case len(members) == 0:
+			return nil
+		case time.Since(began) > m.Patience+tireless:
+			return refuseGrowth("%d hosts come back again and again: are they of an older release? Stop them, then run it again", len(members))
+		case time.Since(began) > m.Patience:
+			if err := m.putOut(ctx, members); err != nil {
+				return err
+			}
+		}
+		m.Progress(GrowthProgress{Step: "fence", Done: int64(time.Since(began) / time.Second), Total: int64(m.Patience / time.Second)})
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// member is a host as its group knows it.
+type member struct {
+	group, id string
+	instance  *string
+}
+
+func (m *mover) members(ctx context.Context) ([]member, error) {
+	var names []string
+	for _, g := range m.Topology.Groups {
+		names = append(names, g.Name)
+	}
+	var described kadm.DescribedGroups
+	err := retry(ctx, time.Minute, func() (err error) {
+		described, err = m.admin.DescribeGroups(ctx, names...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("who works: %w", err)
+	}
+	var all []member
+	for _, g := range described {
+		if g.Err != nil && !errors.Is(g.Err, kerr.GroupIDNotFound) {
+			return nil, fmt.Errorf("who works for %s: %w", g.Group, g.Err)
+		}
+		for _, one := range g.Members {
+			all = append(all, member{g.Group, one.MemberID, one.InstanceID})
+		}
+	}
+	return all, nil
+}
+
+func (m *mover) putOut(ctx context.Context, members []member) error {
+	for _, one := range members {
+		request := kmsg.NewPtrLeaveGroupRequest()
+		request.Group = one.group
+		leaver := kmsg.NewLeaveGroupRequestMember()
+		leaver.MemberID, leaver.InstanceID = one.id, one.instance
+		if one.instance != nil {
+			leaver.MemberID = ""
+		}
+		request.Members = append(request.Members, leaver)
+		response, err := request.RequestWith(ctx, m.client)
+		if err == nil {
+			err = kerr.ErrorForCode(response.ErrorCode)
+		}
+		if err != nil {
+			return fmt.Errorf("put a host out of %s: %w", one.group, err)
+		}
+		m.grown.PutOut++
+		m.Logger.Warn("a host did not end by itself and was put out of its group", "group", one.group, "member", one.id)
+	}
+	return nil
+}
+
+// stable gives the offsets that a group has committed in an input, once all
+// transactions that hold some are decided; -1 where there is none.
+func (m *mover) stable(ctx context.Context, g topologies.Group, topic string, id kadm.TopicID) (map[int32]int64, error) {
+	wanted := kmsg.NewOffsetFetchRequestGroupTopic()
+	wanted.Topic, wanted.TopicID = topic, id
+	for p := range m.from {
+		wanted.Partitions = append(wanted.Partitions, p)
+	}
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Group, group.Topics = g.Name, append(group.Topics, wanted)
+	request := kmsg.NewPtrOffsetFetchRequest()
+	request.RequireStable, request.Groups = true, append(request.Groups, group)
+	offsets := map[int32]int64{}
+	err := retry(ctx, 2*time.Minute, func() error {
+		response, err := request.RequestWith(ctx, m.client)
+		if err != nil {
+			return err
+		}
+		for _, of := range response.Groups {
+			if err := kerr.ErrorForCode(of.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+				return err
+			}
+			for _, t := range of.Topics {
+				for _, p := range t.Partitions {
+					if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+						return err
+					}
+					offsets[p.Partition] = p.Offset
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("how far %s has read %s: %w", g.Name, topic, err)
+	}
+	return offsets, nil
+}
