@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,7 +52,9 @@ type Dropper struct {
 	metrics *metrics
 	reader  *kgo.Client
 	topic   string
-	files   map[int32]*file
+
+	lock  sync.Mutex
+	files map[int32]*file // of the partitions that are ours
 }
 
 // file is one that is being filled.
@@ -127,9 +130,12 @@ func (d *Dropper) session(ctx context.Context) (err error) {
 	d.reader, err = kgo.NewClient(append(slices.Clone(d.config.Kafka),
 		kgo.ClientID("kairos-delivery"), kgo.ConsumerGroup(group), kgo.ConsumeTopics(d.topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(), // so that partitions come and go between two polls only
+		kgo.BlockRebalanceOnPoll(), // so that what was read is in its file before a partition goes
 		kgo.OnPartitionsAssigned(func(ctx context.Context, client *kgo.Client, came map[string][]int32) {
-			for number, c := range committedNotes(ctx, client, group, d.topic, came[d.topic], d.config.Logger) {
+			notes := committedNotes(ctx, client, group, d.topic, came[d.topic], d.config.Logger)
+			d.lock.Lock()
+			defer d.lock.Unlock()
+			for number, c := range notes {
 				d.files[number] = &file{first: c.at, end: readEnd(c.text)}
 			}
 		}),
@@ -148,6 +154,8 @@ func (d *Dropper) session(ctx context.Context) (err error) {
 }
 
 func (d *Dropper) leave(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	d.lock.Lock() // a file that is being closed stays ours until it is
+	defer d.lock.Unlock()
 	for _, number := range gone[d.topic] {
 		delete(d.files, number)
 	}
@@ -175,6 +183,8 @@ func (d *Dropper) step(ctx context.Context) error {
 			d.config.Logger.Warn("reading what is to be delivered failed, will be tried again", "topic", topic, "partition", number, "error", err)
 		})
 	}
+	d.lock.Lock()
+	defer d.lock.Unlock()
 	for _, r := range fetches.Records() {
 		if err := d.take(ctx, r); err != nil {
 			return err
@@ -186,6 +196,8 @@ func (d *Dropper) step(ctx context.Context) error {
 // closeDue closes files that are old enough, and says when the next one is; 0:
 // there is none.
 func (d *Dropper) closeDue(ctx context.Context) (next time.Duration, err error) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
 	now := d.config.Clock.Now()
 	late := time.Duration(0)
 	for _, f := range d.files {
