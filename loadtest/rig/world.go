@@ -101,7 +101,7 @@ func (w *World) Define(ctx context.Context, folder string) error {
 // Grow gives the live topology more partitions, and returns what the command
 // said, as JSON.
 func (w *World) Grow(ctx context.Context, partitions int) (string, error) {
-	return w.binary.Run(ctx, "topology", "grow", "--brokers", w.broker.Address, "--partitions", strconv.Itoa(partitions), "--json")
+	return w.Binary.Run(ctx, "topology", "grow", "--brokers", w.broker.Address, "--partitions", strconv.Itoa(partitions), "--json")
 }
 
 // Feed sends an event as the door would.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kairos/loadtest/crowd"
 	"kairos/loadtest/rig"
 	"kairos/schemas"
 )
@@ -36,7 +37,7 @@ func grow(ctx context.Context, args []string) error {
 		return err
 	}
 	w, err := open(ctx, c, func(folder string) error {
-		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(shop), 0o644)
+		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(crowd.Shop), 0o644)
 	})
 	if err != nil {
 		return err

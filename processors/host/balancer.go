@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,7 +18,7 @@ import (
 type together struct{ most int32 }
 
 // Balancer is how every group of the host shares its partitions.
-func Balancer() kgo.GroupBalancer { return together{} }
+func Balancer() kgo.GroupBalancer { return together{math.MaxInt32} }
 
 // ProtocolName implements kgo.GroupBalancer.
 func (together) ProtocolName() string { return "kairos-together" }

@@ -137,7 +137,7 @@ func PlanGrowth(ctx context.Context, g Growing) (topics []string, records int64,
 		return nil, 0, err
 	}
 	defer client.Close()
-	m := &mover{Growing: g, client: client, admin: kadm.NewClient(client), home: newPartitioner()}
+	m := &mover{Growing: g, client: client, admin: kadm.NewClient(client), home: Partitioner()}
 	if err := m.check(ctx); err != nil {
 		return nil, 0, err
 	}
@@ -184,7 +184,7 @@ func newMover(ctx context.Context, g Growing) (*mover, error) {
 		return nil, fmt.Errorf("begin to write as %s: %w", growthID, err)
 	}
 	m := &mover{
-		Growing: g, client: client, admin: kadm.NewClient(client), home: newPartitioner(),
+		Growing: g, client: client, admin: kadm.NewClient(client), home: Partitioner(),
 		bounds: map[string]map[int32]bounds{}, copied: map[string]map[int32]int64{}, moved: map[string]map[int32]map[string]uint16{},
 		states: map[string]map[int32]*schemas.HostState{},
 	}
