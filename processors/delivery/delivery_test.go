@@ -107,11 +107,16 @@ type world struct {
 
 func open(t testing.TB, destinations ...string) *world {
 	t.Helper()
+	return openOn(t, 1, destinations...)
+}
+
+func openOn(t testing.TB, partitions int32, destinations ...string) *world {
+	t.Helper()
 	topics := []string{topologies.DeadLetters(delivery.Word).Name}
 	for _, d := range destinations {
 		topics = append(topics, topologies.Activations(d).Name)
 	}
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topics...), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topics...), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,6 +369,63 @@ func TestARestartTellsNothingTwiceThatWasCommitted(t *testing.T) {
 	}
 	if count := strings.Count(strings.Join(got, ","), "a 1"); count != 1 {
 		t.Errorf("a was told %d times: %q", count, got)
+	}
+}
+
+// One comes while the other works, and the first one goes: partitions change
+// hands with what is on its way, and with somebody whose message rests.
+func TestThoseWhoShareTheWorkLoseNothingAndKeepEachPersonsOrder(t *testing.T) {
+	w := openOn(t, 4, "crm")
+	r := receive(t, func(m delivery.Message, answer http.ResponseWriter) bool {
+		if m.Person == "p3" && m.Revision < 3 {
+			answer.WriteHeader(http.StatusServiceUnavailable)
+			return false
+		}
+		return true
+	})
+	people := 24
+	say := func(revision int) {
+		for n := range people {
+			w.say("crm", fmt.Sprintf("p%d %d", n, revision))
+		}
+	}
+	hook := delivery.Webhook{Destination: "crm", URL: r.URL}
+	say(1)
+	first := w.deliver(hook, nil)
+	r.await(t, 5)
+	w.deliver(hook, nil)
+	say(2)
+	r.await(t, 30)
+	first()
+	say(3)
+	all := func(got []string) bool { // but of p3, who waits behind the first message
+		for n := range people {
+			if n != 3 && !slices.Contains(got, fmt.Sprintf("p%d 3", n)) {
+				return false
+			}
+		}
+		return true
+	}
+	for !all(r.await(t, 1)) {
+	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	told := map[string]map[int64]bool{}
+	for _, m := range r.got {
+		if told[m.Person] == nil {
+			told[m.Person] = map[int64]bool{}
+		}
+		if m.Revision > 1 && !told[m.Person][m.Revision-1] {
+			t.Errorf("%s is told %d and not yet %d", m.Person, m.Revision, m.Revision-1)
+		}
+		told[m.Person][m.Revision] = true
+	}
+	if len(told) != people-1 || told["p3"] != nil {
+		t.Errorf("of %d people are told %d", people-1, len(told))
+	}
+	const lanes = 8 // what was on its way when the first one was stopped is told again
+	if once := 3 * (people - 1); len(r.got) > once+lanes {
+		t.Errorf("%d messages are told %d times", once, len(r.got))
 	}
 }
 

@@ -171,6 +171,29 @@ func TestFilesHoldEachMessageOnceWhateverFailsAndWhoeverGoesOn(t *testing.T) {
 	}
 }
 
+func TestThoseWhoShareTheFilesWriteEachMessageOnce(t *testing.T) {
+	w, folder := openOn(t, 4, "warehouse"), t.TempDir()
+	s := newShelf(delivery.Folder(folder))
+	drop := delivery.Drop{Destination: "warehouse", Format: "csv", Place: s, RollBytes: 150, RollAfter: time.Millisecond}
+	w.say("warehouse", said(0, 40)...)
+	first := w.drop(drop, nil)
+	s.await(t, 4)
+	second := w.drop(drop, nil)
+	w.say("warehouse", said(40, 80)...)
+	s.await(t, 10)
+	first()
+	w.say("warehouse", said(80, 120)...)
+	for n := 1; len(rowsIn(t, folder)) < 120; n++ {
+		s.await(t, n)
+	}
+	second()
+	got, want := rowsIn(t, folder), said(0, 120)
+	slices.Sort(got)
+	if slices.Sort(want); !slices.Equal(got, want) {
+		t.Errorf("files hold %q", got)
+	}
+}
+
 // waiting is a clock by which nobody ever has waited long enough.
 type waiting struct{}
 
