@@ -14,8 +14,10 @@ import (
 //   - an event `consent`: each boolean property is a purpose;
 //   - what consent platforms put into the context of any event (Segment's
 //     context.consent.categoryPreferences);
-//   - Global Privacy Control (context.gpc, or gpc): the person opts out of sale and
-//     sharing, as the signal's specification has it, from the event's time on.
+//   - Global Privacy Control (context.gpc, or gpc; the doors make the header Sec-GPC
+//     of it): the person opts out of sale and sharing, as the signal's specification
+//     has it, and of targeted advertising, as the laws that honour it add, from the
+//     event's time on.
 //
 // An attribute that the event sets itself is more than any of these.
 const (
@@ -25,7 +27,7 @@ const (
 
 var (
 	gpcSignals  = []string{"context.gpc", "gpc"}
-	gpcPurposes = []string{"sale", "sharing"}
+	gpcPurposes = []string{"sale", "sharing", "targeted_advertising"}
 )
 
 // consents gives the attributes with those; attributes itself if there are none.

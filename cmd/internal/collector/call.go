@@ -263,6 +263,17 @@ func (c *call) surroundings() map[string]any {
 	return kept
 }
 
+// optOut lets the call say what its browser says with every request, whatever
+// the page makes of it.
+func (c *call) optOut() {
+	context := maps.Clone(c.Context) // calls of a batch may share it
+	if context == nil {
+		context = map[string]any{}
+	}
+	context["gpc"] = true
+	c.Context = context
+}
+
 // deepest is how far objects within objects become names with dots. What lies
 // deeper, and lists, become texts of JSON.
 const deepest = 4

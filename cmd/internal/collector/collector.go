@@ -77,13 +77,16 @@ func New(c Config) *Collector {
 func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "Retry-After") // SDKs in browsers wait as long
 	c.mux.ServeHTTP(w, r)
 }
 
 func preflight(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding")
+	// * is every header but Authorization. X-Retry-Count comes with what the browser
+	// SDK sends again, and is named for browsers that do not know *.
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding, X-Retry-Count, *")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -143,6 +146,9 @@ func (c *Collector) accept(w http.ResponseWriter, r *http.Request, word string) 
 	}
 	var problems door.Problems
 	for i := range calls {
+		if door.OptsOut(r.Header) {
+			calls[i].optOut()
+		}
 		problems = append(problems, calls[i].event(&events[i], now, source)...)
 	}
 	if len(problems) > 0 {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,10 +223,30 @@ func TestWrongSourcesAreRefused(t *testing.T) {
 	}
 }
 
+// Whatever the page says, and for every call of a batch.
+func TestABrowserThatOptsOutIsHeard(t *testing.T) {
+	w := open(t, nil)
+	w.expect(200, "true", "POST", "/v1/batch", `{"context":{"locale":"fr"},"batch":[
+		{"type":"page","messageId":"m1","anonymousId":"a1"},
+		{"type":"page","messageId":"m2","anonymousId":"a1","context":{"gpc":false}}]}`, "Sec-GPC", "1")
+	w.expect(200, "true", "POST", "/v1/p", `{"messageId":"m3","anonymousId":"a1"}`, "Sec-GPC", "0")
+	events := w.events(3)
+	for i, want := range []string{" context.gpc=true context.locale=fr", " context.gpc=true", ""} {
+		if got := show(events[i]); got != fmt.Sprintf("m%d page sdk 12:00:00 anonymous_id:a1%s", i+1, want) {
+			t.Errorf("it says %s, want %s", got, want)
+		}
+	}
+}
+
 func TestBrowsersAreLetIn(t *testing.T) {
 	w := open(t, nil)
 	if answer := w.send(http.MethodOptions, "/v1/t", ""); answer.Code != 204 || answer.Header().Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+	for _, header := range []string{"Authorization", "X-Retry-Count", "*"} { // calls that are sent again were lost
+		if allowed := w.send(http.MethodOptions, "/v1/t", "").Header().Get("Access-Control-Allow-Headers"); !slices.Contains(strings.Split(allowed, ", "), header) {
+			t.Errorf("browsers may send %s, and not %s", allowed, header)
+		}
 	}
 	w.expect(200, `"apiKey":"k1"`, "GET", "/v1/projects/k1/settings", "")
 	w.expect(200, `"Segment.io"`, "GET", "/projects/k1/settings", "")

@@ -107,6 +107,23 @@ func TestAnEventIsNormalisedAndKeyedByItsStrongestIdentifier(t *testing.T) {
 	}
 }
 
+func TestABrowserThatOptsOutIsHeardInEveryEventOfItsRequest(t *testing.T) {
+	w := open(t)
+	request := httptest.NewRequest(http.MethodPost, "/v1/events", strings.NewReader(`[{"name": "a", "identifiers": {"email": "s@x.example"}},
+		{"name": "b", "identifiers": {"email": "s@x.example"}, "properties": {"zip": "1", "context": {"gpc": false}}}]`))
+	request.Header.Set("Sec-GPC", "1")
+	answer := httptest.NewRecorder()
+	if w.door.ServeHTTP(answer, request); answer.Code != http.StatusOK {
+		t.Fatalf("%d %s", answer.Code, answer.Body)
+	}
+	for _, r := range w.read(t, 2) {
+		e, err := topologies.Events.Codec.Decode(r.Value)
+		if err != nil || !e.Properties.Get("context.gpc").True() {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+}
+
 func TestABlockedIdentifierIsPrimaryOnlyWhenItIsAlone(t *testing.T) {
 	w := open(t)
 	w.post(`[{"name": "visit", "identifiers": {"email": "none@none", "anonymous_id": "a1"}},

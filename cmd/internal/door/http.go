@@ -6,9 +6,22 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
+	"kairos/schemas"
 	"kairos/topologies"
 )
+
+// OptsOut reports whether a browser says with its requests that its person opts
+// out of being sold, shared and followed (Global Privacy Control).
+func OptsOut(h http.Header) bool { return strings.TrimSpace(h.Get("Sec-GPC")) == "1" }
+
+// optOut lets an event say what the browser said.
+func optOut(e *schemas.Event) {
+	const signal = "context.gpc"
+	e.Properties = slices.DeleteFunc(e.Properties, func(p schemas.Property) bool { return p.Name == signal })
+	e.Properties = append(e.Properties, schemas.Property{Name: signal, Value: schemas.BooleanOf(true)})
+}
 
 // MaxBody is the largest request body, in bytes.
 const MaxBody = topologies.MaxBatchBytes
@@ -25,7 +38,8 @@ type refused struct {
 
 // ServeHTTP answers POST /v1/events: 200 once Kafka holds all events of the
 // request, 400 with the places that are wrong, 413 for what is too large, 503
-// when Kafka does not acknowledge. Only with 200 has anything surely happened;
+// when Kafka does not acknowledge. The header Sec-GPC counts for all events of the
+// request. Only with 200 has anything surely happened;
 // with 503 it may have.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -39,6 +53,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	events, err := Parse(body)
+	if OptsOut(r.Header) {
+		for i := range events {
+			optOut(&events[i])
+		}
+	}
 	if err == nil {
 		err = d.Accept(r.Context(), events...)
 	}

@@ -146,7 +146,9 @@ func words(e *schemas.Event) schemas.Properties {
 		}
 	}
 	if e.Properties.Get("gpc").True() {
-		all["consent.sale"], all["consent.sharing"] = schemas.BooleanOf(false), schemas.BooleanOf(false)
+		for _, purpose := range []string{"sale", "sharing", "targeted_advertising"} {
+			all["consent."+purpose] = schemas.BooleanOf(false)
+		}
 	}
 	for _, p := range e.Attributes {
 		all[p.Name] = p.Value
