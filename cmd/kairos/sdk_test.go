@@ -19,32 +19,35 @@ import (
 )
 
 // sdk is a client that companies have on their pages and servers, as its
-// registry has it. script sends 1,000 calls.
+// registry has it. script sends 1,000 calls, and beacons besides if in a browser.
 type sdk struct {
 	name, script string
 	install      [][]string // in a folder of its own
 	run          []string
+	browser      bool
 }
 
 func sdks() []sdk {
-	npm := func(pack string) [][]string {
-		return [][]string{{"npm", "install", "--no-audit", "--no-fund", "--loglevel=error", pack}}
+	npm := func(packs ...string) [][]string {
+		return [][]string{append([]string{"npm", "install", "--no-audit", "--no-fund", "--loglevel=error"}, packs...)}
 	}
 	return []sdk{
-		{"analytics-node", "segment.mjs", npm("@segment/analytics-node@3.1.0"), []string{"node", "segment.mjs"}},
-		{"rudder-sdk-node", "rudder.mjs", npm("@rudderstack/rudder-sdk-node@3.0.13"), []string{"node", "rudder.mjs"}},
+		{"analytics-next", "browser.mjs", npm("@segment/analytics-next@1.84.3", "playwright-core@1.65.1"), []string{"node", "browser.mjs"}, true},
+		{"analytics-node", "segment.mjs", npm("@segment/analytics-node@3.1.0"), []string{"node", "segment.mjs"}, false},
+		{"rudder-sdk-node", "rudder.mjs", npm("@rudderstack/rudder-sdk-node@3.0.13"), []string{"node", "rudder.mjs"}, false},
 		{"segment-analytics-python", "send.py", [][]string{
 			{"python3", "-m", "venv", "env"}, {"env/bin/pip", "install", "--quiet", "--disable-pip-version-check", "segment-analytics-python==2.4.0"},
-		}, []string{"env/bin/python", "send.py"}},
+		}, []string{"env/bin/python", "send.py"}, false},
 		{"analytics-go", "segment.go.txt", [][]string{
 			{"go", "mod", "init", "sender"}, {"go", "get", "github.com/segmentio/analytics-go/v3@v3.3.0"}, {"cp", "segment.go.txt", "main.go"},
 			{"go", "mod", "tidy"},
-		}, []string{"go", "run", "."}},
+		}, []string{"go", "run", "."}, false},
 	}
 }
 
-// send installs the SDK and lets it send to url.
-func (s sdk) send(t *testing.T, url string) {
+// send installs the SDK and lets it send to a door. A browser is there, and may
+// still send, until end is called.
+func (s sdk) send(t *testing.T, door string) (end func()) {
 	t.Helper()
 	dir := t.TempDir()
 	script, err := os.ReadFile(filepath.Join("testdata", "sdks", s.script))
@@ -54,23 +57,62 @@ func (s sdk) send(t *testing.T, url string) {
 	if err := os.WriteFile(filepath.Join(dir, s.script), script, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := exec.LookPath(s.install[0][0]); err != nil {
-		fmt.Fprintf(os.Stderr, "SKIPPED %s: needs %s\n", t.Name(), s.install[0][0])
-		t.Skip(err)
+	needs := []string{s.install[0][0]}
+	if s.browser {
+		needs = append(needs, "chromium")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	for _, command := range append(s.install, append(s.run, url)) {
-		c := exec.CommandContext(ctx, command[0], command[1:]...)
-		if strings.Contains(command[0], "/") {
-			c.Path = filepath.Join(dir, command[0])
-			c.Err = nil
+	for _, tool := range needs {
+		if _, err := exec.LookPath(tool); err != nil {
+			if tool == "chromium" && os.Getenv("CI") != "" { // which installs it
+				t.Fatal(err)
+			}
+			fmt.Fprintf(os.Stderr, "SKIPPED %s: needs %s\n", t.Name(), tool)
+			t.Skip(err)
 		}
-		c.Dir, c.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
-		if said, err := c.CombinedOutput(); err != nil {
+	}
+	run := append(s.run, door)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	for _, command := range s.install {
+		if said, err := s.command(ctx, dir, command).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, said)
 		}
 	}
+	running := s.command(ctx, dir, run)
+	said := &lines{more: make(chan struct{}, 1)}
+	running.Stdout, running.Stderr = said, said
+	stdin, err := running.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := running.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s says\n%s", strings.Join(run, " "), said.said())
+		}
+	})
+	end = func() {
+		_ = stdin.Close() // it may have ended
+		if err := running.Wait(); err != nil {
+			t.Fatalf("%s: %v", strings.Join(run, " "), err)
+		}
+	}
+	if !s.browser {
+		end()
+		return func() {}
+	}
+	return end
+}
+
+func (s sdk) command(ctx context.Context, dir string, words []string) *exec.Cmd {
+	c := exec.CommandContext(ctx, words[0], words[1:]...)
+	if strings.Contains(words[0], "/") {
+		c.Path, c.Err = filepath.Join(dir, words[0]), nil
+	}
+	c.Dir, c.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	return c
 }
 
 // What each SDK says of 1,000 calls arrives as 1,000 events, each once in
@@ -87,17 +129,15 @@ func TestTheSDKsThatPeopleHaveWorkUnmodified(t *testing.T) {
 			r.await(t, "/readyz", http.StatusServiceUnavailable) // it makes the topics, with its partitions
 			expect(t, 0, "apply", "-f", "demo/definitions", brokers)
 			r.await(t, "/readyz", http.StatusOK)
-			s.send(t, "http://"+r.door)
-			ids := map[string]int{}
-			for _, value := range committed(t, brokers, topologies.Events.Name) {
-				e, err := topologies.Events.Codec.Decode(value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				ids[e.ID]++
-			}
-			if len(ids) != 1000 {
-				t.Fatalf("%d different calls arrived, want 1000", len(ids))
+			end := s.send(t, "http://"+r.door)
+			await(t, "1,000 different calls arrive", func() bool {
+				calls, _ := arrived(t, brokers)
+				return calls >= 1000
+			})
+			end()
+			calls, beacons := arrived(t, brokers)
+			if calls != 1000 || s.browser != (beacons > 0) {
+				t.Fatalf("%d different calls arrived, want 1000, and %d beacons", calls, beacons)
 			}
 			await(t, "every call is in a profile, once", func() bool {
 				counted := int64(0)
@@ -113,13 +153,36 @@ func TestTheSDKsThatPeopleHaveWorkUnmodified(t *testing.T) {
 						counted += f.Events
 					}
 				}
-				return counted == 1000
+				return counted == int64(calls+beacons)
 			})
 			if said := expect(t, 0, "deadletters", "list", brokers); !strings.Contains(said, "no dead letters") {
 				t.Errorf("dead letters: %s", said)
 			}
 		})
 	}
+}
+
+// arrived counts the different calls on the topic of events, those of SDKs and
+// the beacons of pages. Browsers promise to try to send a beacon, and no more.
+func arrived(t *testing.T, brokers string) (calls, beacons int) {
+	t.Helper()
+	ids := map[string]bool{}
+	for _, value := range committed(t, brokers, topologies.Events.Name) {
+		e, err := topologies.Events.Codec.Decode(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids[e.ID] {
+			continue
+		}
+		ids[e.ID] = true
+		if e.Name == "Left" {
+			beacons++
+		} else {
+			calls++
+		}
+	}
+	return calls, beacons
 }
 
 // committed gives the newest value of each key of a topic; for a stream, keys
