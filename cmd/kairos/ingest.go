@@ -40,7 +40,11 @@ func (c *ingestCommand) Help() string {
 	return `Reads topics that others write, in Avro under any schema, keyed and partitioned anyhow, and
 puts events on the door's topic, exactly once, until it is interrupted. Several processes
 share the partitions. FILE:
-  registry: http://registry:8081       a Confluent-compatible registry of schemas, if there is one
+  registry: https://registry:8081      a Confluent-compatible registry of schemas, if there is one
+  registry_access:                     how it learns who we are, if it asks: user and password, or
+    user: kairos                       token; secrets are kept in file:PATH or env:NAME
+    password: env:REGISTRY_PASSWORD
+    ca: authorities.pem                who signs its certificate; cert and key are our own
   schemas: avro                        a folder of .avsc files, beside FILE
   topics:
     - topic: shop.orders               its records say which schema they have: by a first byte of
@@ -58,8 +62,9 @@ read is a dead letter.`
 
 // ingestFile is the file as it is written.
 type ingestFile struct {
-	Registry string `yaml:"registry"`
-	Schemas  string `yaml:"schemas"`
+	Registry string           `yaml:"registry"`
+	Access   foreign.Registry `yaml:"registry_access"`
+	Schemas  string           `yaml:"schemas"`
 	Topics   []struct {
 		Topic   string `yaml:"topic"`
 		Framing string `yaml:"framing"`
@@ -67,23 +72,27 @@ type ingestFile struct {
 	} `yaml:"topics"`
 }
 
-func (c *ingestCommand) read(failures func(error)) (topics []ingest.Topic, known *foreign.Known, err error) {
+// readIngest reads the file, and what it names: relative paths are beside it.
+func readIngest(path string, failures func(error)) (topics []ingest.Topic, known *foreign.Known, err error) {
 	var file ingestFile
-	if err := credential.Read(c.File, &file); err != nil {
+	if err := credential.Read(path, &file); err != nil {
 		return nil, nil, err
+	}
+	file.Access.URL = file.Registry
+	for _, name := range []*string{&file.Schemas, &file.Access.CA, &file.Access.Cert, &file.Access.Key} {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(path), *name)
+		}
 	}
 	var folder fs.FS
 	if file.Schemas != "" {
-		if !filepath.IsAbs(file.Schemas) {
-			file.Schemas = filepath.Join(filepath.Dir(c.File), file.Schemas)
-		}
 		if _, err := os.Stat(file.Schemas); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.File, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
 		folder = os.DirFS(file.Schemas)
 	}
-	if known, err = foreign.NewKnown(folder, file.Registry, failures); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", c.File, err)
+	if known, err = foreign.NewKnown(folder, file.Access, failures); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for i, t := range file.Topics {
 		framing, err := foreign.FramingOf(t.Framing)
@@ -91,7 +100,7 @@ func (c *ingestCommand) read(failures func(error)) (topics []ingest.Topic, known
 			err = errors.New("names no topic")
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: topic %d: %w", c.File, i+1, err)
+			return nil, nil, fmt.Errorf("%s: topic %d: %w", path, i+1, err)
 		}
 		topics = append(topics, ingest.Topic{Name: t.Topic, Framing: framing, Mapping: t.Mapping})
 	}
@@ -100,7 +109,7 @@ func (c *ingestCommand) read(failures func(error)) (topics []ingest.Topic, known
 
 func (c *ingestCommand) Run(p *process) error {
 	var ingester *ingest.Ingester
-	topics, known, err := c.read(func(err error) { ingester.RegistryFailed(err) }) // first asked when it runs
+	topics, known, err := readIngest(c.File, func(err error) { ingester.RegistryFailed(err) }) // first asked when it runs
 	if err != nil {
 		return askedError{err}
 	}

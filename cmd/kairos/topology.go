@@ -125,10 +125,15 @@ func (c onCluster) open(p *process) (*cluster.Client, *topologies.Topology, erro
 
 type topologyApply struct {
 	onCluster
-	Registry string `placeholder:"URL" help:"Register the schemas of public topics there too, each as TOPIC-value. Records keep Avro's single-object framing."`
+	Registry string           `placeholder:"URL" help:"Register the schemas of public topics there too, each as TOPIC-value. Records keep Avro's single-object framing."`
+	Access   foreign.Registry `embed:"" prefix:"registry-"`
 }
 
 func (c *topologyApply) Run(p *process) error {
+	c.Access.URL = c.Registry
+	if err := c.Access.Check(); err != nil {
+		return askedError{err}
+	}
 	client, t, err := c.open(p)
 	if err != nil {
 		return err
@@ -145,7 +150,7 @@ func (c *topologyApply) Run(p *process) error {
 	}
 	if err == nil && c.Registry != "" {
 		var n int
-		if n, err = foreign.Register(p, c.Registry, t); err == nil && !c.JSON {
+		if n, err = foreign.Register(p, c.Access, t); err == nil && !c.JSON {
 			p.printf("%d schemas registered\n", n)
 		}
 	}

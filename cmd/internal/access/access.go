@@ -108,7 +108,7 @@ func (c Config) validateSASL() error {
 	default:
 		return fmt.Errorf("--sasl is %q: use one of %s", c.SASL, strings.Join(Mechanisms(), ", "))
 	}
-	if (c.SASL == Plain || c.SASL == OAuthBearer) && !c.TLS && !all(c.Brokers, isLoopback) {
+	if (c.SASL == Plain || c.SASL == OAuthBearer) && !c.TLS && !all(c.Brokers, IsLoopback) {
 		return fmt.Errorf("--sasl=%s without TLS shows the secret to everybody on the way: add --tls, or use scram-sha-512", c.SASL)
 	}
 	return nil
@@ -121,7 +121,8 @@ func all(addresses []string, f func(string) bool) bool {
 // Mechanisms lists what --sasl takes.
 func Mechanisms() []string { return []string{Plain, Scram256, Scram512, OAuthBearer} }
 
-func isLoopback(address string) bool {
+// IsLoopback says whether an address, with or without a port, is on this machine.
+func IsLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		host = address

@@ -77,7 +77,7 @@ func (c Config) tokenEndpoint() (*tokens, error) {
 	if err != nil || at.Host == "" {
 		return nil, fmt.Errorf("--sasl-token-url=%s is no address: give https://HOST/PATH", c.TokenURL)
 	}
-	if at.Scheme != "https" && !isLoopback(at.Host) {
+	if at.Scheme != "https" && !IsLoopback(at.Host) {
 		return nil, fmt.Errorf("--sasl-token-url=%s would show the secret to everybody on the way: use https", c.TokenURL)
 	}
 	client := &http.Client{Timeout: patience}

@@ -35,7 +35,7 @@ const recursive = `{"type": "record", "name": "node", "fields": [{"name": "who",
 func FuzzRead(f *testing.F) {
 	known, err := foreign.NewKnown(fstest.MapFS{
 		"orders.avsc": {Data: []byte(orderSchema)}, "nodes.avsc": {Data: []byte(recursive)},
-	}, "", nil)
+	}, foreign.Registry{}, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -51,20 +51,20 @@ type UnknownSchemaError struct{ What string }
 
 func (e *UnknownSchemaError) Error() string { return e.What }
 
-// NewKnown reads the schemas of a folder (nil: none) and gets the others from
-// the registry at url ("": none). failures hears of each time that the
-// registry did not answer.
-func NewKnown(folder fs.FS, url string, failures func(error)) (*Known, error) {
+// NewKnown reads the schemas of a folder (nil: none) and gets the others from a
+// registry, if there is one. failures hears of each time that the registry did
+// not answer.
+func NewKnown(folder fs.FS, from Registry, failures func(error)) (*Known, error) {
 	k := &Known{folder: map[string]*Schema{}, byName: map[reference]*found{}, failures: failures, news: make(chan struct{}, 1)}
 	if folder != nil {
 		if err := fs.WalkDir(folder, ".", k.add(folder)); err != nil {
 			return nil, err
 		}
 	}
-	if url == "" {
+	if from == (Registry{}) {
 		return k, nil
 	}
-	registry, err := sr.NewClient(sr.URLs(url), sr.HTTPClient(&http.Client{Timeout: 10 * time.Second}))
+	registry, err := from.client(10 * time.Second)
 	k.registry = registry
 	return k, err
 }
@@ -144,13 +144,10 @@ func (k *Known) ask(ctx context.Context, r reference, f *found) {
 			k.lock.Lock()
 			f.schema, f.reason, f.since, f.asking = schema, reason, time.Now(), false
 			k.lock.Unlock()
-			select {
-			case k.news <- struct{}{}:
-			default:
-			}
+			k.tell()
 			return
 		}
-		k.failures(err)
+		k.failures(explain(err))
 		timer := time.NewTimer(pause/2 + rand.N(pause/2))
 		select {
 		case <-timer.C:
@@ -159,8 +156,16 @@ func (k *Known) ask(ctx context.Context, r reference, f *found) {
 			k.lock.Lock()
 			f.asking = false
 			k.lock.Unlock()
+			k.tell() // whoever waits for the answer must ask anew
 			return
 		}
+	}
+}
+
+func (k *Known) tell() {
+	select {
+	case k.news <- struct{}{}:
+	default:
 	}
 }
 

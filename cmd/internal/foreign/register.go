@@ -3,7 +3,6 @@ package foreign
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
@@ -14,8 +13,8 @@ import (
 // Register puts the schema of each public topic that holds one kind of record
 // into a registry, under the topic's name and -value, and says how many there
 // are. What is there already stays as it is.
-func Register(ctx context.Context, url string, t *topologies.Topology) (int, error) {
-	registry, err := sr.NewClient(sr.URLs(url), sr.HTTPClient(&http.Client{Timeout: 30 * time.Second}))
+func Register(ctx context.Context, in Registry, t *topologies.Topology) (int, error) {
+	registry, err := in.client(30 * time.Second)
 	if err != nil {
 		return 0, err
 	}
@@ -24,8 +23,8 @@ func Register(ctx context.Context, url string, t *topologies.Topology) (int, err
 		if !topic.Public || len(topic.Records) != 1 {
 			continue
 		}
-		if _, err := registry.CreateSchema(ctx, topic.Name+"-value", sr.Schema{Schema: topic.Records[0].Schema(), Type: sr.TypeAvro}); err != nil {
-			return n, fmt.Errorf("register the schema of %s at %s: %w", topic.Name, url, err)
+		if _, err := registry.RegisterSchema(ctx, topic.Name+"-value", sr.Schema{Schema: topic.Records[0].Schema(), Type: sr.TypeAvro}, -1, -1); err != nil {
+			return n, fmt.Errorf("register the schema of %s at %s: %w", topic.Name, in.URL, explain(err))
 		}
 		n++
 	}

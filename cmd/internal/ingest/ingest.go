@@ -101,6 +101,28 @@ func (i *Ingester) RegistryFailed(err error) {
 	i.config.Logger.Warn("the registry of schemas does not answer: records of schemas that are not known yet wait, all others go on", "error", err)
 }
 
+// Retry makes of a record that became a dead letter what it is by today's schemas
+// and mappings: the event that Run would make of it, with the id that it would
+// give it, however often it is tried. nil without an error: it is about somebody
+// whom nothing may be taken in about. It waits for the registry until ctx ends.
+func (i *Ingester) Retry(ctx context.Context, r *kgo.Record) (*kgo.Record, error) {
+	source := i.sources[r.Topic]
+	if source == nil {
+		return nil, fmt.Errorf("topic %s is none of those to ingest", r.Topic)
+	}
+	for {
+		record, err := source.event(ctx, r, &i.config)
+		if !errors.Is(err, foreign.ErrPending) {
+			return record, err
+		}
+		select {
+		case <-i.config.Schemas.News():
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
+	}
+}
+
 // mostAtOnce is how many records are read for one transaction.
 const mostAtOnce = 2000
 

@@ -204,7 +204,7 @@ func folder(t *testing.T, files map[string]string, url string, failures func(err
 	for name, text := range files {
 		fs[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	known, err := foreign.NewKnown(fs, url, failures)
+	known, err := foreign.NewKnown(fs, foreign.Registry{URL: url}, failures)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,4 +381,44 @@ func TestLabelsOfASchemaMustBePublishedBeforeItsRecordsGetIn(t *testing.T) {
 	w.ingest(known, plan, topic)
 	events, _ := w.read(1, 0)
 	same(t, "events", events, "shop.visits/0/1 visit email:a@x.example 2")
+}
+
+// What became a dead letter is read again as it would have been, with the same id
+// however often; a registry that is away is waited for, and not for ever.
+func TestADeadLetterIsReadAgainAsItWouldHaveBeen(t *testing.T) {
+	r := newRegistry(t)
+	r.set(func(r *registry) { r.schemas[7], r.away = visit, true })
+	record := &kgo.Record{Topic: "shop.visits", Partition: 2, Offset: 5, Value: confluent(7, encoded(t, visit, "s@x.example", 2))}
+	plan := &definition.Plan{Identity: definition.DefaultIdentity()}
+	failed := make(chan error, 100)
+	i, err := ingest.New(ingest.Config{
+		Topics: []ingest.Topic{{Name: "shop.visits"}}, Schemas: folder(t, nil, r.URL, func(err error) { failed <- err }),
+		Plan: func() *definition.Plan { return plan }, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-failed
+		cancel()
+	}()
+	if _, err := i.Retry(ctx, record); !errors.Is(err, foreign.ErrPending) || !errors.Is(err, context.Canceled) {
+		t.Errorf("while the registry is away: %v", err)
+	}
+	r.set(func(r *registry) { r.away = false })
+	for range 2 {
+		event, err := i.Retry(t.Context(), record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := topologies.Events.Codec.Decode(event.Value)
+		if err != nil || e.ID != "shop.visits/2/5" || string(event.Key) != "email:s@x.example" || event.Topic != topologies.Events.Name {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+	record.Topic = "others"
+	if _, err := i.Retry(t.Context(), record); err == nil || !strings.Contains(err.Error(), "others") {
+		t.Errorf("a topic that is not in the file: %v", err)
+	}
 }
