@@ -1,13 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/cmd/internal/catalog"
+	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/deadletters"
+	"kairos/cmd/internal/ingest"
+	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 )
 
@@ -119,7 +128,14 @@ func readable(s string, n int) string {
 
 type deadlettersResend struct {
 	letterChoice
-	All bool `help:"All of them, if nothing else chooses."`
+	All    bool   `help:"All of them, if nothing else chooses."`
+	Ingest string `type:"existingfile" placeholder:"FILE" help:"The file of kairos ingest, for its dead letters."`
+}
+
+func (c *deadlettersResend) Help() string {
+	return `Records go to the topics that they came from, sealed where there are keys. Those of kairos
+ingest are read again by today's schemas and mappings and become events at once, with the id of
+their place or their own: sent twice they count once. If one is still refused, none is sent.`
 }
 
 func (c *deadlettersResend) Run(p *process) error {
@@ -142,12 +158,57 @@ func (c *deadlettersResend) Run(p *process) error {
 	if len(letters) == 0 {
 		return &noError{"no dead letter matches"}
 	}
-	if err := deadletters.Resend(p, client, letters); err != nil {
+	reread, err := c.reread(p, client)
+	if err != nil {
+		return err
+	}
+	sent, err := deadletters.Resend(p, client, letters, reread)
+	if errors.Is(err, deadletters.ErrNoReread) {
+		return askedError{err}
+	}
+	if err != nil {
 		return err
 	}
 	if err := printLetters(p, letters, c.JSON); err != nil {
 		return err
 	}
-	p.notef("%d sent again; their dead letters stay until retention ends\n", len(letters))
+	p.notef("%d sent again; their dead letters stay until retention ends\n", sent)
+	if left := len(letters) - sent; left > 0 {
+		p.notef("%d not: they are about people who were erased since\n", left)
+	}
 	return nil
+}
+
+// patienceWithRegistry is how long a command waits for one schema.
+const patienceWithRegistry = 30 * time.Second
+
+// reread is nil without a file of ingest.
+func (c *deadlettersResend) reread(p *process, client *cluster.Client) (deadletters.Reread, error) {
+	if c.Ingest == "" {
+		return nil, nil
+	}
+	topics, known, err := readIngest(c.Ingest, func(err error) { p.notef("the registry of schemas does not answer: %v\n", err) })
+	if err != nil {
+		return nil, askedError{err}
+	}
+	plan, err := catalog.ReadPlan(p, client)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := client.Ring(p)
+	if err != nil {
+		return nil, err
+	}
+	ingester, err := ingest.New(ingest.Config{
+		Topics: topics, Schemas: known, Plan: func() *definition.Plan { return plan }, Ring: func() *keyring.Ring { return ring },
+		Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+	})
+	if err != nil {
+		return nil, askedError{fmt.Errorf("%s: %w", c.Ingest, err)}
+	}
+	return func(ctx context.Context, r *kgo.Record) (*kgo.Record, error) {
+		ctx, cancel := context.WithTimeout(ctx, patienceWithRegistry)
+		defer cancel()
+		return ingester.Retry(ctx, r)
+	}, nil
 }

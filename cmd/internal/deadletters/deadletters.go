@@ -1,9 +1,12 @@
 // Package deadletters lists what stages refused and sends it again.
 //
 // In: the dead-letter topics of all stages, read committed. Out: letters, and
-// their original bytes under their original key on their original topic.
-// State: none; a letter stays where it is until its retention ends, so sending
-// it twice sends its record twice.
+// their original bytes under their original key on their original topic, sealed
+// where it is that of events. What ingest could not read becomes an event at once:
+// its topic belongs to others, and there it would be another record. State: none;
+// a letter stays where it is until its retention ends, so sending it twice sends
+// its record twice; the event of ingest has the id of its record's place or its
+// own, so that counts once.
 //
 // Not here: why a record is refused (processors/stage and each stage).
 package deadletters
@@ -11,6 +14,7 @@ package deadletters
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,8 +23,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/door"
+	"kairos/cmd/internal/foreign"
 	"kairos/cmd/internal/ingest"
 	"kairos/processors/delivery"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -126,12 +133,43 @@ func List(ctx context.Context, client *cluster.Client, f Filter) ([]Letter, erro
 	return letters, nil
 }
 
-// NotResendableError says that a letter's message was no record of a topic.
+// NotResendableError says that a letter's message was no record of a topic, or
+// that its bytes were not kept.
 type NotResendableError struct{ Letter Letter }
 
 func (e *NotResendableError) Error() string {
+	l := e.Letter
+	if l.Stage == ingest.Word {
+		return fmt.Sprintf("dead letter %s: the bytes of %s were too many to be kept with it: let its owner write it again, smaller", l.Place, foreign.Place(l.Topic, l.Partition, l.Offset))
+	}
 	return fmt.Sprintf("dead letter %s is about %s of key %q, which was no record: mend its cause, then publish the definitions again, which recomputes every row",
-		e.Letter.Place, e.Letter.Topic, e.Letter.Key)
+		l.Place, l.Topic, l.Key)
+}
+
+// Reread makes the event of a record of others' topics, as [ingest.Ingester.Retry].
+type Reread func(context.Context, *kgo.Record) (*kgo.Record, error)
+
+// ErrNoReread says that letters of ingest were chosen, and nobody who could read
+// their records.
+var ErrNoReread = errors.New("dead letters of ingest are read again as its file says: give the one of `kairos ingest` with --ingest")
+
+// again is what l's record is sent as; nil for what may not be taken in any more.
+func again(ctx context.Context, l Letter, ring *keyring.Ring, reread Reread) (*kgo.Record, error) {
+	switch {
+	case l.Stage == ingest.Word && reread == nil:
+		return nil, ErrNoReread
+	case l.Stage == ingest.Word && len(l.Value) == 0, strings.HasPrefix(l.Topic, "("): // a wake or a sweep
+		return nil, &NotResendableError{l}
+	case l.Stage == ingest.Word:
+		record, err := reread(ctx, &kgo.Record{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset, Key: l.Key, Value: l.Value})
+		if err != nil {
+			return nil, fmt.Errorf("dead letter %s is still refused: %w", l.Place, err)
+		}
+		return record, nil
+	case l.Topic == topologies.Events.Name && l.Stage != delivery.Word:
+		return door.Again(ring, l.Key, l.Value)
+	}
+	return &kgo.Record{Topic: l.Topic, Key: l.Key, Value: l.Value}, nil
 }
 
 // renew replaces what was not delivered by what is true today: a destination's
@@ -159,27 +197,34 @@ func renew(ctx context.Context, client *cluster.Client, letters []Letter, record
 }
 
 // Resend puts the original records of letters on their topics again, all
-// acknowledged when it returns; for what was not delivered, today's record. Nothing is sent if one of them cannot be.
-func Resend(ctx context.Context, client *cluster.Client, letters []Letter) error {
+// acknowledged when it returns, and says how many there were; for what was not
+// delivered, today's record. It leaves out what is about people who were erased
+// since. Nothing is sent if one of them cannot be. reread is for those of ingest;
+// nil if there are none.
+func Resend(ctx context.Context, client *cluster.Client, letters []Letter, reread Reread) (int, error) {
+	ring, err := client.Ring(ctx)
+	if err != nil {
+		return 0, err
+	}
 	records := make([]*kgo.Record, len(letters))
 	for i, l := range letters {
-		if strings.HasPrefix(l.Topic, "(") { // a wake or a sweep
-			return &NotResendableError{l}
+		if records[i], err = again(ctx, l, ring, reread); err != nil {
+			return 0, err
 		}
-		records[i] = &kgo.Record{Topic: l.Topic, Key: l.Key, Value: l.Value}
 	}
 	if err := renew(ctx, client, letters, records); err != nil {
-		return err
+		return 0, err
 	}
+	records = slices.DeleteFunc(records, func(r *kgo.Record) bool { return r == nil })
 	producer, err := kgo.NewClient(append(client.Opts(),
-		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RequiredAcks(kgo.AllISRAcks()), door.Partitioner(),
 		kgo.ProducerBatchMaxBytes(topologies.MaxDeadLetterBatchBytes))...)
 	if err != nil {
-		return fmt.Errorf("send dead letters again: %w", err)
+		return 0, fmt.Errorf("send dead letters again: %w", err)
 	}
 	defer producer.Close()
 	if err := producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("send dead letters again: %w", err)
+		return 0, fmt.Errorf("send dead letters again: %w", err)
 	}
-	return nil
+	return len(records), nil
 }

@@ -2,6 +2,7 @@ package deadletters_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/deadletters"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -94,7 +96,7 @@ func TestResendPutsTheOriginalBytesUnderTheOriginalKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := deadletters.Resend(t.Context(), client, letters); err != nil {
+	if _, err := deadletters.Resend(t.Context(), client, letters, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string][]byte{}
@@ -123,7 +125,7 @@ func TestWhatWasNotDeliveredIsSentAgainAsItIsToday(t *testing.T) {
 	if err != nil || len(letters) != 1 {
 		t.Fatalf("%d letters, %v", len(letters), err)
 	}
-	if err := deadletters.Resend(t.Context(), client, letters); err != nil {
+	if _, err := deadletters.Resend(t.Context(), client, letters, nil); err != nil {
 		t.Fatal(err)
 	}
 	var values []string
@@ -138,6 +140,72 @@ func TestWhatWasNotDeliveredIsSentAgainAsItIsToday(t *testing.T) {
 	}
 }
 
+// Where there are keys nothing goes on the topic of events as anybody can read
+// it, and nothing about who was erased since.
+func TestWhatIsSentAgainIsSealedAndLeavesOutWhoWasErased(t *testing.T) {
+	client := embedded(t)
+	ring, err := client.ChangeRing(t.Context(), func(*keyring.Ring) *keyring.Ring { return keyring.New().Lose("email:c@d") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, client, torn, huge)
+	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent, err := deadletters.Resend(t.Context(), client, letters, nil); err != nil || sent != 1 {
+		t.Fatalf("%d were sent, %v", sent, err)
+	}
+	if err := client.ScanRaw(t.Context(), topologies.Events.Name, func(r *kgo.Record) error {
+		key, value, err := ring.Open(r.Value)
+		if err != nil || string(key) != "email:a@b" || !bytes.Equal(value, torn.Value) {
+			t.Errorf("on the topic is %q, %v", key, err)
+		}
+		if want, err := client.PartitionOf(t.Context(), topologies.Events.Name, "email:a@b"); err != nil || r.Partition != want {
+			t.Errorf("it lies in partition %d, not in %d, %v", r.Partition, want, err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var unread = schemas.DeadLetter{Stage: "ingest", Topic: "shop.orders", Partition: 1, Offset: 4,
+	Reason: "kairos-ingest-unknown-schema", Key: []byte("any"), Value: []byte{0, 0, 0, 0, 7, 2}}
+
+// The topic is others', and a record put there would be another.
+func TestWhatIngestCouldNotReadBecomesAnEventAndNotARecordOfOthers(t *testing.T) {
+	client := embedded(t)
+	refuse(t, client, unread)
+	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{Stage: "ingest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := deadletters.Resend(t.Context(), client, letters, nil); !errors.Is(err, deadletters.ErrNoReread) {
+		t.Errorf("without anybody who reads it, %v", err)
+	}
+	still := errors.New("not yet")
+	if _, err := deadletters.Resend(t.Context(), client, letters, func(context.Context, *kgo.Record) (*kgo.Record, error) { return nil, still }); !errors.Is(err, still) {
+		t.Errorf("what is still refused, %v", err)
+	}
+	sent, err := deadletters.Resend(t.Context(), client, letters, func(_ context.Context, r *kgo.Record) (*kgo.Record, error) {
+		if r.Topic != unread.Topic || r.Partition != 1 || r.Offset != 4 || !bytes.Equal(r.Value, unread.Value) {
+			t.Errorf("to be read is %+v", r)
+		}
+		return &kgo.Record{Topic: topologies.Events.Name, Key: []byte("email:e@f"), Value: []byte("event")}, nil
+	})
+	if err != nil || sent != 1 {
+		t.Errorf("%d were sent, %v", sent, err)
+	}
+	lost := unread
+	lost.Key, lost.Value = nil, nil
+	var refused *deadletters.NotResendableError
+	_, err = deadletters.Resend(t.Context(), client, []deadletters.Letter{{Place: letters[0].Place, DeadLetter: lost}}, func(context.Context, *kgo.Record) (*kgo.Record, error) { panic("its bytes were not kept") })
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "shop.orders/1/4") {
+		t.Errorf("without bytes, %v", err)
+	}
+}
+
 func TestAWakeCannotBeSentAgainAndThenNothingIs(t *testing.T) {
 	client := embedded(t)
 	refuse(t, client, torn, wake)
@@ -146,7 +214,7 @@ func TestAWakeCannotBeSentAgainAndThenNothingIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *deadletters.NotResendableError
-	if err := deadletters.Resend(t.Context(), client, letters); !errors.As(err, &refused) {
+	if _, err := deadletters.Resend(t.Context(), client, letters, nil); !errors.As(err, &refused) {
 		t.Errorf("got %v", err)
 	}
 	if err := client.Scan(t.Context(), topologies.Events.Name, cluster.EveryPartition, func(r *kgo.Record) error {

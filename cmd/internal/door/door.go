@@ -117,6 +117,12 @@ func Record(e *schemas.Event, now schemas.Instant, rules definition.IdentityRule
 	if problem := normalise(e, now, rules); problem != nil {
 		return nil, problem
 	}
+	return Sealed(e, ring)
+}
+
+// Sealed is [Record] for an event that is in form already, such as one of a
+// history: its time and that of its receipt stay.
+func Sealed(e *schemas.Event, ring *keyring.Ring) (*kgo.Record, *Problem) {
 	if !unsuppressed(ring, e) {
 		return nil, nil
 	}

@@ -48,14 +48,24 @@ func seal(ring *keyring.Ring, subject, key string, value []byte) (*kgo.Record, e
 	return r, err
 }
 
+// Again makes a record of what was on the topic of events before, whatever it
+// holds: sealed if there is a ring, as far as its key says whom it is about; nil
+// for somebody whom nothing may be taken in about.
+func Again(ring *keyring.Ring, key, value []byte) (*kgo.Record, error) {
+	if ring != nil && len(key) > 0 && !ring.Holds(string(key)) {
+		return nil, nil
+	}
+	return seal(ring, string(key), string(key), value)
+}
+
 // Partitioner puts events where their primary identifier belongs, whatever their
 // key in the topic.
 func Partitioner() kgo.Opt {
-	return kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(byPrimary))
+	return kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(ByPrimary))
 }
 
-// byPrimary is Kafka's default partitioner, on the key before it was sealed.
-func byPrimary(topic string) func(*kgo.Record, int) int {
+// ByPrimary is Kafka's default partitioner, on the key before it was sealed.
+func ByPrimary(topic string) func(*kgo.Record, int) int {
 	usual := kgo.StickyKeyPartitioner(nil).ForTopic(topic)
 	return func(r *kgo.Record, n int) int {
 		if r.Context != nil {

@@ -4,7 +4,8 @@
 // In: days of events. Out: records keyed by primary identifier, and after each
 // day a [schemas.Tick] of the source "door" on every partition. State: none.
 // Laws: no event follows a tick of its own time; the same history gives the
-// same bytes.
+// same bytes, sealed as the door seals where there are keys, and without those
+// who are suppressed.
 //
 // Not here: which histories there are (loadtest/cdnow), live events
 // (cmd/internal/door).
@@ -18,6 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/door"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -32,6 +35,7 @@ type Day struct {
 type Feeder struct {
 	client     *kgo.Client
 	partitions int32
+	ring       *keyring.Ring // by which events are sealed; nil: they are not
 }
 
 // New makes a feeder for a cluster that holds the topology.
@@ -40,7 +44,11 @@ func New(ctx context.Context, client *cluster.Client) (*Feeder, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash := kgo.StickyKeyPartitioner(nil).ForTopic(topologies.Events.Name)
+	ring, err := client.Ring(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byPrimary := door.ByPrimary(topologies.Events.Name)
 	producer, err := kgo.NewClient(append(client.Opts(),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -49,13 +57,13 @@ func New(ctx context.Context, client *cluster.Client) (*Feeder, error) {
 				if string(r.Key) == schemas.TickKey {
 					return int(r.Partition) // every partition gets each tick
 				}
-				return hash.Partition(r, n)
+				return byPrimary(r, n)
 			}
 		})))...)
 	if err != nil {
 		return nil, fmt.Errorf("feed events: %w", err)
 	}
-	return &Feeder{producer, partitions}, nil
+	return &Feeder{producer, partitions, ring}, nil
 }
 
 // Close ends the feeder. What was not acknowledged is lost.
@@ -78,10 +86,11 @@ func (f *Feeder) Feed(ctx context.Context, days iter.Seq[Day], before func(Day) 
 		if err := before(day); err != nil {
 			return events, err
 		}
-		if err := f.day(ctx, day, promise); err != nil {
+		n, err := f.day(ctx, day, promise)
+		if err != nil {
 			return events, err
 		}
-		events += len(day.Events)
+		events += n
 	}
 	if err := f.client.Flush(ctx); err != nil {
 		return events, fmt.Errorf("feed events: %w", err)
@@ -94,15 +103,21 @@ func (f *Feeder) Feed(ctx context.Context, days iter.Seq[Day], before func(Day) 
 	}
 }
 
-func (f *Feeder) day(ctx context.Context, day Day, promise func(*kgo.Record, error)) error {
+// day gives the number of events that it writes.
+func (f *Feeder) day(ctx context.Context, day Day, promise func(*kgo.Record, error)) (int, error) {
+	events := 0
 	for _, e := range day.Events {
-		value, err := topologies.Events.Codec.Append(nil, e)
-		if err != nil {
-			return fmt.Errorf("feed event %s: %w", e.ID, err)
+		record, problem := door.Sealed(e, f.ring)
+		if problem != nil {
+			return events, fmt.Errorf("feed event %s: %s", e.ID, problem.What)
 		}
-		f.client.Produce(ctx, &kgo.Record{Topic: topologies.Events.Name, Key: []byte(e.Identifiers[0].String()), Value: value}, promise)
+		if record == nil { // about somebody who was erased
+			continue
+		}
+		f.client.Produce(ctx, record, promise)
+		events++
 	}
-	return f.tick(ctx, day.Until, promise)
+	return events, f.tick(ctx, day.Until, promise)
 }
 
 func (f *Feeder) tick(ctx context.Context, t schemas.Instant, promise func(*kgo.Record, error)) error {

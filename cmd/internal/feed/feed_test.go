@@ -9,6 +9,7 @@ import (
 
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/feed"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -71,5 +72,57 @@ func TestEveryPartitionHoldsEachTickAfterTheEventsOfItsTime(t *testing.T) {
 		if last != 20 {
 			t.Errorf("partition %d: the last tick is %d", p, last)
 		}
+	}
+}
+
+// A history is sealed like what comes through the door, and tells nothing of who
+// was erased.
+func TestAHistoryIsSealedWhereThereAreKeys(t *testing.T) {
+	const partitions = 3
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topologies.Events.Name), kfake.SeedTopics(1, topologies.Keys.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broker.Close)
+	client, err := cluster.Connect(t.Context(), broker.ListenAddrs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	if _, err := client.ChangeRing(t.Context(), func(*keyring.Ring) *keyring.Ring { return keyring.New().Lose("crm_id:gone") }); err != nil {
+		t.Fatal(err)
+	}
+	feeder, err := feed.New(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(feeder.Close)
+	day := feed.Day{Until: 2}
+	for _, who := range []string{"a", "b", "c", "gone"} {
+		day.Events = append(day.Events, &schemas.Event{ID: who, Name: "x", Time: 1, Received: 1, Identifiers: []schemas.Identifier{{Namespace: "crm_id", Value: who}}})
+	}
+	if n, err := feeder.Feed(t.Context(), slices.Values([]feed.Day{day}), func(feed.Day) error { return nil }); err != nil || n != 3 {
+		t.Fatalf("fed %d events, %v", n, err)
+	}
+	if err := client.ScanRaw(t.Context(), topologies.Events.Name, func(r *kgo.Record) error {
+		if string(r.Key) != schemas.TickKey && !keyring.IsSealed(r.Value) {
+			t.Errorf("%s can be read by anybody", r.Key)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	events := 0
+	if err := client.Scan(t.Context(), topologies.Events.Name, cluster.EveryPartition, func(r *kgo.Record) error {
+		if string(r.Key) == schemas.TickKey {
+			return nil
+		}
+		events++
+		if want, _ := client.PartitionOf(t.Context(), topologies.Events.Name, string(r.Key)); want != r.Partition {
+			t.Errorf("%s is in partition %d, not %d", r.Key, r.Partition, want)
+		}
+		return nil
+	}); err != nil || events != 3 {
+		t.Errorf("%d events, %v", events, err)
 	}
 }
