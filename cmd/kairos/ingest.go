@@ -30,10 +30,11 @@ import (
 type ingestCommand struct {
 	connection
 	size
-	File     string `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The topics."`
-	Instance string `placeholder:"NAME" help:"Static member name: a restart under the same name goes on at once. One for each process."`
-	Metrics  string `default:"127.0.0.1:9466" help:"Where /metrics is (${default}); empty: nowhere."`
-	Verbose  bool   `short:"v" help:"Log more."`
+	File      string `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The topics."`
+	Instance  string `placeholder:"NAME" help:"Static member name: a restart under the same name goes on at once. One for each process."`
+	Metrics   string `default:"127.0.0.1:9466" help:"Where /metrics is (${default}); empty: nowhere."`
+	PerSecond int    `name:"traces-per-second" default:"10" help:"How many records' events are followed in a second, at most, because a header traceparent asks for it (${default})."`
+	Verbose   bool   `short:"v" help:"Log more."`
 }
 
 func (c *ingestCommand) Help() string {
@@ -118,7 +119,7 @@ func (c *ingestCommand) Run(p *process) error {
 	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
 	config := ingest.Config{
 		Topics: topics, Schemas: known, Instance: c.Instance, Registry: registry, Logger: logger,
-		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) }, Ring: ring.Load,
+		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) }, Ring: ring.Load, Traces: c.PerSecond,
 	}
 	client, err := c.connect(p)
 	if err != nil {

@@ -37,10 +37,10 @@ func Followed(next http.Handler, perSecond int, registry prometheus.Registerer) 
 		Name: "kairos_door_traces_beyond_total", Help: "Requests that asked to be followed and were not, for too many did.",
 	})
 	registry.MustRegister(beyond)
-	g, name := gate{perSecond: perSecond, now: time.Now}, http.CanonicalHeaderKey(tracing.Header)
+	g, name := NewGate(perSecond), http.CanonicalHeaderKey(tracing.Header)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if asked := r.Header[name]; len(asked) == 1 {
-			if parent, ok := tracing.Parent([]byte(asked[0])); ok && g.admits() {
+			if parent, ok := tracing.Parent([]byte(asked[0])); ok && g.Admits() {
 				r = r.WithContext(trace.ContextWithRemoteSpanContext(r.Context(), trace.SpanContextFromContext(parent)))
 			} else if ok {
 				beyond.Inc()
@@ -50,8 +50,8 @@ func Followed(next http.Handler, perSecond int, registry prometheus.Registerer) 
 	})
 }
 
-// gate admits so many in each second.
-type gate struct {
+// Gate admits so many in each second. It is safe for concurrent use.
+type Gate struct {
 	perSecond int
 	now       func() time.Time
 
@@ -60,7 +60,11 @@ type gate struct {
 	count  int
 }
 
-func (g *gate) admits() bool {
+// NewGate makes a gate.
+func NewGate(perSecond int) *Gate { return &Gate{perSecond: perSecond, now: time.Now} }
+
+// Admits counts one more, and says whether it is let through.
+func (g *Gate) Admits() bool {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	if second := g.now().Unix(); second != g.second {

@@ -15,15 +15,15 @@ const asked = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 func TestSoManyRequestsAreFollowedInASecond(t *testing.T) {
 	now := time.Unix(100, 0)
-	g := gate{perSecond: 2, now: func() time.Time { return now }}
+	g := Gate{perSecond: 2, now: func() time.Time { return now }}
 	admitted := 0
 	for range 5 {
-		if g.admits() {
+		if g.Admits() {
 			admitted++
 		}
 	}
 	now = now.Add(time.Second)
-	if !g.admits() || admitted != 2 {
+	if !g.Admits() || admitted != 2 {
 		t.Errorf("%d of 5 are followed, and none in the next second", admitted)
 	}
 }

@@ -56,6 +56,7 @@ type Config struct {
 	Plan     func() *definition.Plan // for identity rules and mappings; never nil
 	Clock    func() schemas.Instant  // when an event counts as received
 	Ring     func() *keyring.Ring    // as door.Config.Ring
+	Traces   int                     // records of a second, at most, whose events are followed because they ask for it
 	Instance string                  // of this process: a restart under the same name goes on at once; "": a random one
 	Registry prometheus.Registerer   // nil: no metrics
 	Logger   *slog.Logger
@@ -72,13 +73,14 @@ type Ingester struct {
 	config  Config
 	sources map[string]*source
 	metrics *metrics
+	gate    *door.Gate
 	session *kgo.GroupTransactSession
 	held    map[place][]*kgo.Record // from the first whose schema is not known yet, in order; fetching of these is paused
 }
 
 // New checks c. Nothing is connected before Run.
 func New(c Config) (*Ingester, error) {
-	i := &Ingester{config: c, sources: map[string]*source{}, metrics: newMetrics(c.Registry)}
+	i := &Ingester{config: c, sources: map[string]*source{}, metrics: newMetrics(c.Registry), gate: door.NewGate(c.Traces)}
 	for _, t := range c.Topics {
 		if i.sources[t.Name] != nil {
 			return nil, fmt.Errorf("topic %s is there twice", t.Name)
@@ -302,6 +304,7 @@ func (i *Ingester) advance(ctx context.Context, q queue, outcomes *[]outcome) in
 		if errors.Is(err, foreign.ErrPending) {
 			return n
 		}
+		i.follow(o.record, r)
 		*outcomes = append(*outcomes, o)
 	}
 	return len(q.records)

@@ -130,6 +130,8 @@ func (w *world) write(topic string, partition int32, values ...[]byte) {
 	}
 }
 
+const tracesASecond = 3
+
 // ingest runs an ingester until the test ends, or what it gives back is called.
 func (w *world) ingest(known *foreign.Known, plan *definition.Plan, topics ...ingest.Topic) (i *ingest.Ingester, stop func()) {
 	w.t.Helper()
@@ -140,7 +142,7 @@ func (w *world) ingest(known *foreign.Known, plan *definition.Plan, topics ...in
 	i, err := ingest.New(ingest.Config{
 		Topics: topics, Schemas: known, Kafka: []kgo.Opt{kgo.SeedBrokers(w.address)}, Registry: w.metrics,
 		Plan: func() *definition.Plan { return plan }, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), Traces: tracesASecond,
 	})
 	if err != nil {
 		w.t.Fatal(err)
