@@ -56,6 +56,8 @@ func work(ctx context.Context, args []string) error {
 		return floor(ctx, args[1:])
 	case len(args) > 0 && args[0] == "goka":
 		return goka.Run(ctx, args[1:])
+	case len(args) > 0 && args[0] == "unomi":
+		return unomi(ctx, args[1:])
 	}
 	c, err := parse(args)
 	if err != nil {
@@ -75,7 +77,7 @@ func defaults() *config {
 		curves: []curvePoints{
 			{"audiences", []int{10, 100, 1_000, 10_000}}, {"partitions", []int{1, 4, 12, 48}}, {"size", []int{0, 1_000, 4_000}}, {"people", []int{10_000, 100_000, 1_000_000}},
 		},
-		commit: 100 * time.Millisecond, limit: 20 * time.Minute, results: "loadtest/results",
+		commit: 100 * time.Millisecond, limit: 19 * time.Minute, results: "loadtest/results",
 	}
 }
 

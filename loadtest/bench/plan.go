@@ -50,7 +50,7 @@ func (p *plan) do(ctx context.Context) error {
 		}
 		fmt.Fprintf(p.out, "[%2d of %d] %s; %v gone, about %v left\n", i+1, len(p.steps), s.name, gone.Round(time.Second), p.rest(i, gone).Round(time.Second))
 		from := p.now()
-		if err := s.run(ctx); err != nil {
+		if err := p.run(ctx, s, gone); err != nil {
 			failed = true
 			if ctx.Err() != nil {
 				err = errors.New("interrupted")
@@ -71,6 +71,20 @@ func (p *plan) do(ctx context.Context) error {
 		return fmt.Errorf("%w: %d of %d steps are left", errLeft, len(p.left), len(p.steps))
 	}
 	return nil
+}
+
+// run ends a step that takes longer than there is time.
+func (p *plan) run(ctx context.Context, s step, gone time.Duration) error {
+	if p.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.limit-gone, fmt.Errorf("the %v are over", p.limit))
+		defer cancel()
+	}
+	err := s.run(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // expect is how long a step will take, by the longest of its kind so far.
