@@ -170,6 +170,17 @@ func TestCurvesThatNobodyKnowsAreRefused(t *testing.T) {
 	}
 }
 
+func TestABrokerThatDoesNotStartIsAnErrorAndLeavesNothing(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("PATH", "")
+	if _, err := defaults().set(t.Context(), &tools{dir: folder}, nil); err == nil {
+		t.Error("it is set")
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
 // From events to a report, as short as it can be, on a real Kafka; -quick is
 // the same with kairos, and takes a minute.
 func TestALittleOfEverythingIsMeasured(t *testing.T) {

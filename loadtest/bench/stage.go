@@ -61,9 +61,10 @@ func (c *config) set(ctx context.Context, t *tools, bar *rig.Bar) (s *stage, err
 		return nil, err
 	}
 	s.log, s.rules = filepath.Join(s.dir, "log"), filepath.Join(s.dir, "rules")
+	opened := s // what is returned with an error is nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
 	if s.broker, err = kafka.Open(filepath.Join(s.dir, "kafka")); err != nil {

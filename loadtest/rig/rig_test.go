@@ -157,3 +157,15 @@ func TestUsageOfThisProcessGrows(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCannotBeOpenedIsAnErrorAndLeavesNothing(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	t.Setenv("PATH", "") // kairos cannot be built
+	if _, err := Open(t.Context(), Config{People: closers, Partitions: 4}); err == nil {
+		t.Error("it is open")
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

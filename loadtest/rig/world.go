@@ -51,9 +51,10 @@ func Open(ctx context.Context, c Config) (w *World, err error) {
 	if w.dir, err = os.MkdirTemp("", "kairos-load-"); err != nil {
 		return nil, err
 	}
+	opened := w // what is returned with an error is nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.Close())
+			err = errors.Join(err, opened.Close())
 		}
 	}()
 	if w.people, err = population.New(c.People, c.Seed); err != nil {
