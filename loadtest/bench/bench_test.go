@@ -61,6 +61,27 @@ func TestTheJudgeLetsPeopleLeaveWhenAWindowClosesAndComeBackWhenAnotherDoes(t *t
 	}
 }
 
+func TestWhoLeavesAndComesBackWithinAnInstantHasDoneNothing(t *testing.T) {
+	j := newJudge(small(), 1)
+	flicker := map[answer]int{{0, 0, true, 5}: 1, {0, 0, false, 5}: 1, {0, 0, true, 9}: 1}
+	for _, given := range []map[answer]int{flicker, {{0, 0, true, 9}: 1}} {
+		if missing, surplus, _ := j.differences(flicker, given); missing+surplus > 0 {
+			t.Errorf("%v: %d missing, %d too many", given, missing, surplus)
+		}
+	}
+	if _, surplus, _ := j.differences(flicker, map[answer]int{{0, 0, true, 9}: 2}); surplus != 1 {
+		t.Errorf("%d too many where one is told twice", surplus)
+	}
+	l := &listener{given: map[answer]int{}}
+	for a := range flicker {
+		l.given[a]++
+		l.seen += l.lasts(a)
+	}
+	if l.seen != 1 || sum(flicker) != 1 {
+		t.Errorf("%d answers last, want 1", l.seen)
+	}
+}
+
 func TestEverybodyIsToldTheSameAudiences(t *testing.T) {
 	j, folder := twenty(), t.TempDir()
 	if len(j.audiences) != 20 || len(j.terms) > 64 {

@@ -9,7 +9,8 @@
 // loadtest/results. State: what is kept, after every step; an interruption
 // loses the step that it interrupts. Laws: whoever is measured runs in
 // processes of its own; the answers are compared with those of a look through
-// all events at every instant, and a run with wrong ones says so; reports and
+// all events at every instant, and a run with wrong ones says so and names some;
+// who leaves and comes back within one instant may be told or not; reports and
 // figures are functions of the data.
 //
 //	go run ./loadtest/bench          twenty minutes

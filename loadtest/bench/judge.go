@@ -15,6 +15,25 @@ type answer struct {
 	at       schemas.Instant
 }
 
+// other is that the same happened the other way round.
+func (a answer) other() answer {
+	a.entered = !a.entered
+	return a
+}
+
+// lasting leaves out who leaves and comes back within one instant, or the other
+// way round: a window that closes on the very millisecond of an event may be
+// told as two answers or as none.
+func lasting(answers map[answer]int) map[answer]int {
+	last := map[answer]int{}
+	for a, n := range answers {
+		if n -= answers[a.other()]; n > 0 {
+			last[a] = n
+		}
+	}
+	return last
+}
+
 // deed is what the judge keeps of an event.
 type deed struct {
 	time, received schemas.Instant
@@ -124,6 +143,7 @@ func (j *judge) differences(right, given map[answer]int) (missing, surplus int, 
 			examples = append(examples, fmt.Sprintf("%s: person-%d %s entered=%t at %d", what, a.person, name, a.entered, a.at))
 		}
 	}
+	right, given = lasting(right), lasting(given)
 	for a, n := range right {
 		if n > given[a] {
 			missing += n - given[a]

@@ -22,7 +22,7 @@ type listener struct {
 	mu    sync.Mutex
 	given map[answer]int
 	end   schemas.Instant // later answers are not counted yet
-	seen  int             // until then, with repetitions
+	seen  int             // that last until then, with repetitions
 	news  time.Time       // when the last came
 	first map[string]time.Time
 	err   error
@@ -75,11 +75,10 @@ func (l *listener) note(fetches kgo.Fetches, now time.Time) {
 		if _, err := fmt.Sscanf(t.Person, "person-%d", &a.person); err != nil {
 			a.person = math.MaxInt32
 		}
-		l.given[a]++
-		l.news = now
-		if a.at <= l.end {
-			l.seen++
+		if l.given[a]++; a.at <= l.end {
+			l.seen += l.lasts(a)
 		}
+		l.news = now
 		if _, twice := l.first[t.EventID]; l.first != nil && t.EventID != "" && !twice {
 			l.first[t.EventID] = now
 		}
@@ -107,11 +106,19 @@ func (l *listener) count(end schemas.Instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.end, l.seen = end, 0
-	for a, n := range l.given {
+	for a, n := range lasting(l.given) {
 		if a.at <= end {
 			l.seen += n
 		}
 	}
+}
+
+// lasts is by how many answers more last now that one has come.
+func (l *listener) lasts(a answer) int {
+	if l.given[a] <= l.given[a.other()] {
+		return -1
+	}
+	return 1
 }
 
 // all returns when so many answers have come, or none for so long that none

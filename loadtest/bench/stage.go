@@ -227,8 +227,9 @@ func (s *stage) hold(ctx context.Context, l *listener, right map[answer]int, r *
 	return nil
 }
 
+// sum is how many answers last, with repetitions.
 func sum(answers map[answer]int) (n int) {
-	for _, times := range answers {
+	for _, times := range lasting(answers) {
 		n += times
 	}
 	return n
