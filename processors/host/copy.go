@@ -105,7 +105,7 @@ func (m *mover) copyRows(ctx context.Context, w *writing, g topologies.Group, pl
 	}
 	b.first = max(b.first, m.copied[table][p])
 	rows, keys, n := map[string][]byte{}, []string{}, int64(0)
-	err := readCommitted(ctx, m.admin, m.Kafka, table, p, b, func(record *kgo.Record) error {
+	err := readCommitted(ctx, m.Kafka, table, p, b, func(record *kgo.Record) error {
 		if n++; n%10_000 == 0 {
 			m.Progress(GrowthProgress{Step: "rows", Done: min(m.read+n, m.total), Total: m.total})
 		}
@@ -182,7 +182,7 @@ func (m *mover) leftovers(ctx context.Context) ([]leftover, error) {
 			}
 			for q := m.from; q < min(m.Partitions, int32(len(ends))); q++ { // they may not be there yet
 				there := map[string]bool{}
-				if err := readCommitted(ctx, m.admin, m.Kafka, s.Table.Name, q, ends[q], func(record *kgo.Record) error {
+				if err := readCommitted(ctx, m.Kafka, s.Table.Name, q, ends[q], func(record *kgo.Record) error {
 					there[string(record.Key)] = record.Value != nil
 					return nil
 				}); err != nil {

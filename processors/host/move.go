@@ -144,7 +144,7 @@ func (m *mover) moveUnread(ctx context.Context, w *writing, topic string, p int3
 	if at, ok := offsets[p]; ok && at >= 0 {
 		b.first = max(b.first, at)
 	}
-	err := readCommitted(ctx, m.admin, m.Kafka, topic, p, b, func(record *kgo.Record) error {
+	err := readCommitted(ctx, m.Kafka, topic, p, b, func(record *kgo.Record) error {
 		if string(record.Key) == schemas.TickKey {
 			return nil
 		}

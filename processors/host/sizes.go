@@ -47,7 +47,7 @@ func readGrowth(ctx context.Context, admin *kadm.Client, kafka []kgo.Opt) (*sche
 		return nil, err
 	}
 	var newest *schemas.Growth
-	err = readCommitted(ctx, admin, kafka, topic, 0, all[0], func(record *kgo.Record) error {
+	err = readCommitted(ctx, kafka, topic, 0, all[0], func(record *kgo.Record) error {
 		var err error
 		newest, err = schemas.GrowthCodec.Decode(record.Value)
 		return err
