@@ -31,8 +31,9 @@ func Gmail(text string) string {
 }
 
 // Digits is a telephone number with its country's code, in digits only, without
-// zeros in front.
+// zeros in front, nor the one in +49 (0)171 that is dialled only inside the country.
 func Digits(text string) string {
+	text = strings.ReplaceAll(text, "(0)", "")
 	return strings.TrimLeft(strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1

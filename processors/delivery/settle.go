@@ -65,6 +65,10 @@ func (k *desk) giveUp(ctx context.Context, ended []verdict) error {
 	return nil
 }
 
+// commitPause is how long commits are apart, so that a broker is not asked for
+// one with each message.
+const commitPause = 50 * time.Millisecond
+
 // commit commits what is settled, one commit at a time.
 func (k *desk) commit(ctx context.Context) {
 	if k.committing || len(k.leaving) > 0 {
@@ -72,7 +76,11 @@ func (k *desk) commit(ctx context.Context) {
 	}
 	if offsets, notes := k.marks(nil); len(offsets) > 0 {
 		k.committing = true
-		go func() { k.committed <- k.write(ctx, offsets, notes) }()
+		go func() {
+			err := k.write(ctx, offsets, notes)
+			_ = k.config.Clock.Wait(ctx, commitPause) // or until the end
+			k.committed <- err
+		}()
 	}
 }
 

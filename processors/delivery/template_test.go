@@ -32,6 +32,7 @@ func TestAddressesBecomeWhatReceiversCompare(t *testing.T) {
 		{E164("+49 0171"), ""},
 		{E164("+123456789012345678"), ""},
 		{Digits("0049 171 1234567"), "491711234567"},
+		{E164("+49 (0)171 123 45-67"), "+491711234567"},
 		{SHA256(""), ""},
 		{slack("<!channel> & co"), "&lt;!channel&gt; &amp; co"},
 	} {
