@@ -119,7 +119,9 @@ func (r *result) String() string {
 	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	say("%s, %d CPUs, %s; one process of kairos, one broker and one replica, all on one machine", r.commit, r.machine.CPUs, r.machine.Go)
 	say("load       %d events/s in requests of %d, to /v1/batch and /v1/events by turns, for %s; %d people; %d profiles/s asked for beside it", r.rate, r.batch, r.length, r.people, r.asks)
-	say("restarts   %d by kill -9, %d in good order; ready again after %s", r.killed, r.graceful, strings.Join(texts(r.ready), ", "))
+	if len(r.ready) > 0 {
+		say("restarts   %d by kill -9, %d in good order; ready again after %s", r.killed, r.graceful, strings.Join(texts(r.ready), ", "))
+	}
 	say("events     %d acknowledged in %.0f s, %d requests sent again; missing %v, counted twice %v, people with other sums %d; all counted %.1f s after the last",
 		r.events, r.took.Seconds(), r.repeated, r.wrong.missing, r.wrong.doubled, r.wrong.sums, r.counted.Seconds())
 	say("doors      acknowledged after p50 / p99 / p99.9 of %s ms in quiet times (%d requests), %s ms around restarts (%d)",
