@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,8 +83,9 @@ func defaults() *config {
 }
 
 // quick is so little that it takes a minute: it shows that all of it works, and
-// nothing else.
+// nothing else, so it is kept apart.
 func (c *config) quick() {
+	c.results = filepath.Join(os.TempDir(), "kairos-bench-quick")
 	c.peers = []string{"kairos", "goka", "floor"}
 	c.people, c.events, c.rounds, c.rates, c.seconds = 2_000, 60_000, 1, []int{200}, 2
 	c.curvePeople, c.curveHistory, c.curveEvents = 1_000, 1, 40_000
