@@ -3,10 +3,12 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kairos/topologies"
 )
@@ -15,8 +17,43 @@ import (
 const EveryPartition int32 = -1
 
 // quiet is how long a scan waits at a partition's end. A compacted log may end
-// in a batch without records, which no consumer is told about.
+// in a batch without records, which no consumer is told about. A broker that has
+// not answered meanwhile is slow, and what it has may be more.
 const quiet = 2 * time.Second
+
+// answers counts what brokers have answered to fetches.
+type answers struct {
+	mutex sync.Mutex
+	of    map[int32]int // by node
+}
+
+// OnBrokerE2E implements kgo.HookBrokerE2E.
+func (a *answers) OnBrokerE2E(broker kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
+	if kmsg.Key(key) == kmsg.Fetch && e2e.Err() == nil {
+		a.mutex.Lock()
+		defer a.mutex.Unlock()
+		a.of[broker.NodeID]++
+	}
+}
+
+func (a *answers) forget() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	clear(a.of)
+}
+
+// all reports whether everybody who leads a partition that remains has answered
+// twice: the second time to a question that came after the last record.
+func (a *answers) all(reader *kgo.Client, topic string, remaining map[int32]int64) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	for p := range remaining {
+		if leader, _, err := reader.PartitionLeader(topic, p); err != nil || a.of[leader] < 2 {
+			return false
+		}
+	}
+	return true
+}
 
 // Scan gives every committed record that a topic holds when Scan is called, in
 // the order of each partition, to f. A topic that does not exist has none.
@@ -50,11 +87,13 @@ func (c *Client) fetch(ctx context.Context, topic string, remaining map[int32]in
 	if len(remaining) == 0 {
 		return nil
 	}
+	heard := &answers{of: map[int32]int{}}
 	reader, err := kgo.NewClient(append(c.Opts(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
 		kgo.FetchIsolationLevel(level),
 		kgo.KeepControlRecords(), // the end may be one
 		kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.WithHooks(heard),
 	)...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", topic, err)
@@ -67,7 +106,7 @@ func (c *Client) fetch(ctx context.Context, topic string, remaining map[int32]in
 		if ctx.Err() != nil {
 			return fmt.Errorf("read %s: %w", topic, ctx.Err())
 		}
-		if fetches.NumRecords() == 0 && time.Since(last) >= quiet {
+		if fetches.NumRecords() == 0 && time.Since(last) >= quiet && heard.all(reader, topic, remaining) {
 			return nil
 		}
 		for _, e := range fetches.Errors() {
@@ -80,6 +119,7 @@ func (c *Client) fetch(ctx context.Context, topic string, remaining map[int32]in
 		}
 		if fetches.NumRecords() > 0 {
 			last = time.Now()
+			heard.forget()
 		}
 	}
 	return nil

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kairos/cmd/internal/cluster"
 	"kairos/topologies"
@@ -63,5 +65,23 @@ func TestAScanOfNothingIsEmpty(t *testing.T) {
 	apply(t, client, topology(t, nil))
 	if err := client.Scan(t.Context(), topologies.IdentityTable.Name, cluster.EveryPartition, none); err != nil {
 		t.Errorf("an empty topic: %v", err)
+	}
+}
+
+func TestABrokerThatIsSlowHasNotComeToItsEnd(t *testing.T) {
+	broker, client := embedded(t)
+	apply(t, client, topology(t, nil))
+	topic := topologies.IdentityTable.Name
+	transact(t, client, topic, kgo.TryCommit, "a", "b")
+	slow := make(chan struct{})
+	time.AfterFunc(5*time.Second/2, func() { close(slow) }) // longer than a scan waits at an end
+	broker.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		broker.SleepControl(func() { <-slow })
+		return nil, nil, false
+	})
+	seen := 0
+	if err := client.Scan(t.Context(), topic, cluster.EveryPartition, func(*kgo.Record) error { seen++; return nil }); err != nil || seen != 2 {
+		t.Errorf("%d records, %v", seen, err)
 	}
 }

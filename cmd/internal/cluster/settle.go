@@ -207,39 +207,16 @@ func (c *Client) backlog(ctx context.Context, t *topologies.Topology) (int64, er
 }
 
 // records counts the records of the given ranges that a reader would see.
-func (c *Client) records(ctx context.Context, ranges map[string]map[int32][2]int64) (int64, error) {
-	starts, left := map[string]map[int32]kgo.Offset{}, 0
+func (c *Client) records(ctx context.Context, ranges map[string]map[int32][2]int64) (seen int64, err error) {
 	for topic, partitions := range ranges {
-		starts[topic] = map[int32]kgo.Offset{}
+		ends, starts := map[int32]int64{}, map[int32]kgo.Offset{}
 		for p, r := range partitions {
-			starts[topic][p] = kgo.NewOffset().At(r[0])
-			left++
+			starts[p], ends[p] = kgo.NewOffset().At(r[0]), r[1]
 		}
-	}
-	reader, err := kgo.NewClient(append(c.Opts(),
-		kgo.ConsumePartitions(starts), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.FetchMaxWait(50*time.Millisecond))...)
-	if err != nil {
-		return 0, fmt.Errorf("look at what is left to read: %w", err)
-	}
-	defer reader.Close()
-	var seen int64
-	for left > 0 {
-		short, cancel := context.WithTimeout(ctx, quiet)
-		fetches := reader.PollFetches(short)
-		cancel()
-		if ctx.Err() != nil || fetches.NumRecords() == 0 {
-			return seen, ctx.Err()
+		err = c.fetch(ctx, topic, ends, starts, kgo.ReadCommitted(), func(*kgo.Record) error { seen++; return nil })
+		if err != nil {
+			return 0, err
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			end := ranges[r.Topic][r.Partition][1]
-			if r.Offset < end && !r.Attrs.IsControl() {
-				seen++
-			}
-			if r.Offset == end-1 {
-				left--
-			}
-		})
 	}
 	return seen, nil
 }
