@@ -77,6 +77,8 @@ type peers struct {
 	config Config
 	client *http.Client
 
+	home func(key []byte, partitions int32) int32
+
 	lock sync.Mutex
 	last map[place]int
 }
@@ -89,11 +91,11 @@ type place struct {
 func newPeers(c Config) *peers {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	return &peers{config: c, client: &http.Client{Transport: transport, Timeout: 5 * time.Second}, last: map[place]int{}}
+	return &peers{config: c, client: &http.Client{Transport: transport, Timeout: 5 * time.Second}, home: host.Partitioner(), last: map[place]int{}}
 }
 
 func (p *peers) row(ctx context.Context, table, key string) ([]byte, schemas.Instant, error) {
-	at := place{table, host.PartitionOf(key, max(p.config.Partitions(), 1))}
+	at := place{table, p.home([]byte(key), max(p.config.Partitions(), 1))}
 	p.lock.Lock()
 	first := p.last[at]
 	p.lock.Unlock()
