@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"kairos/processors/host"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -156,6 +157,32 @@ func TestABatchBehindAFailedOneIsUndoneWithIt(t *testing.T) {
 			equal(t, "echoes", w.notesOf(echoes.Name)["a"], []string{"2 echo 1 x", "3 echo 2 y"})
 		})
 	}
+}
+
+// What has been polled when a batch turns out to have failed lies behind it.
+func TestWhatWasPolledBehindAFailedBatchWaitsForIt(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	c := w.config("writer")
+	c.Clock, c.TickEvery, c.Pace = host.Wall, time.Hour, time.Second/2 // in which the commit fails and the next record comes
+	h := w.start(c)
+	w.awaitOwned(h, 1)
+	now := time.Now().UnixMilli()
+	line := func(n int64, text string) string { return fmt.Sprintf("a %d %s", now+n, text) }
+	page := func(n int64, text string) string { return fmt.Sprintf("%d %s", now+n, text) }
+	w.write(line(1, "first"))
+	w.awaitPage(h, writerTable, "a", page(1, "first"))
+	failed := make(chan struct{})
+	w.broker.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		w.broker.DropControl()
+		close(failed)
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ErrorCode = kerr.TransactionAbortable.Code
+		return resp, nil, true
+	})
+	w.write(line(2, "second"))
+	<-failed
+	w.write(line(3, "third"))
+	w.awaitPage(h, writerTable, "a", page(1, "first"), page(2, "second"), page(3, "third"))
 }
 
 // awaitPage waits until h shows a page.

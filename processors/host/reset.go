@@ -71,6 +71,7 @@ func (r *run) restart() error {
 		}
 	}
 	r.client.SetOffsets(offsets)
+	r.rewound = true
 	return nil
 }
 

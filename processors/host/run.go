@@ -61,6 +61,7 @@ type run struct {
 	mu      sync.Mutex
 	owned   map[int32]*partition // recovered, ready to work
 	changed bool                 // owned is not what the session has
+	rewound bool                 // since the last poll, to what is committed
 	session *session             // nil: none
 	handler sarama.ConsumerGroupHandler
 	began   atomic.Bool // Goka has called Consume
@@ -314,8 +315,12 @@ func (r *run) turn(fetches kgo.Fetches) error {
 	if err := r.checkFetches(fetches); err != nil {
 		return err
 	}
+	r.rewound = false
 	if err := r.settle(r.most()); err != nil {
 		return err
+	}
+	if r.rewound { // what was polled lies behind what is read again now, and comes again behind that
+		fetches = nil
 	}
 	if err := r.renew(); err != nil {
 		return err
