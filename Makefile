@@ -24,10 +24,10 @@ build: ## bin/kairos
 
 test: ## all tests, real Kafka included where Java is
 	@go run ./deploy/kafka check || echo "tests on a real Kafka will be SKIPPED"
-	go test ./...
+	go test -timeout 30m ./...
 
 race: ## the tests of what is concurrent, under the race detector
-	go test -race -short ./processors/host ./processors/scenario ./processors/stage ./processors/flow/... ./cmd/... ./schemas
+	go test -race -short -timeout 30m ./processors/host ./processors/scenario ./processors/stage ./processors/flow/... ./cmd/... ./schemas
 	go test -race -short -run AtOnce ./processors/profile
 
 fuzz: ## each fuzz target for FUZZTIME (10m): no bytes may do more than be refused
