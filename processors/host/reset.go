@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,7 +19,7 @@ func (r *run) reset(failed []*pending) error {
 		return fmt.Errorf("%w (%w)", ErrFenced, cause)
 	}
 	r.config.Logger.Warn("a transaction failed; its batch is undone and done again", "error", cause, "open", len(failed))
-	ended, unstable := verdicts{}, 0
+	ended, unstable, gone := verdicts{}, 0, r.goneOf(failed)
 	return retry(r.ctx, 0, func() error {
 		err := ended.ask(r.ctx, r.admin, failed)
 		for len(failed) > 0 && err == nil {
@@ -26,12 +27,19 @@ func (r *run) reset(failed []*pending) error {
 				failed = failed[1:]
 			}
 		}
+		if err == nil && len(gone) > 0 {
+			err = r.readOffsets(r.ctx, gone)
+		}
 		if err == nil {
 			err = r.restart()
 		}
 		if errors.Is(err, kerr.UnstableOffsetCommit) {
 			if unstable++; unstable >= patientTries {
-				err = errors.Join(err, r.mend(r.ctx, ended))
+				mended := r.mend(r.ctx, ended)
+				if mended == nil {
+					gone = nil // what is pending there now is the work of who has them
+				}
+				err = errors.Join(err, mended)
 			}
 		}
 		if err != nil && r.ctx.Err() == nil {
@@ -39,6 +47,22 @@ func (r *run) reset(failed []*pending) error {
 		}
 		return err
 	})
+}
+
+// goneOf are partitions of failed batches that this host has no more: a broker
+// that was away has ended its membership. Until their offsets are decided nobody
+// gets them, not even this host, and nobody else can say how its transactions
+// ended.
+func (r *run) goneOf(failed []*pending) []*partition {
+	var gone []*partition
+	for _, p := range failed {
+		for _, s := range p.batch.shares {
+			if r.owned[s.partition.number] != s.partition && !slices.Contains(gone, s.partition) {
+				gone = append(gone, s.partition)
+			}
+		}
+	}
+	return gone
 }
 
 // patientTries is how often, a second apart in the end, offsets may be pending
