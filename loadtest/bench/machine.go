@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,7 @@ func versions(ctx context.Context, commit string) [][2]string {
 		all = append(all, [2]string{"Java on the path", first})
 	}
 	info, _ := debug.ReadBuildInfo()
-	for _, module := range []string{"github.com/lovoo/goka", "github.com/IBM/sarama", "github.com/twmb/franz-go"} {
+	for _, module := range append(slices.Clone(goka.Modules), "github.com/twmb/franz-go") {
 		if info == nil {
 			break
 		}

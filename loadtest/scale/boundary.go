@@ -4,8 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -43,17 +41,11 @@ func boundary(ctx context.Context, args []string) error {
 	}
 	x := &exits{gone: map[string]bool{}}
 	c.Observe = x.observe
-	w, err := open(ctx, c, writeVisitors)
+	w, err := begin(ctx, c, crowd.Shop+"---\nkind: audience\nname: "+visitors+"\nwhen: events(\"visit\").within(\"1d\").any()\n")
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.Start(); err != nil {
-		return err
-	}
-	if err := w.Warm(ctx); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
 	r := newResult(c, "boundary")
 	r.Boundary = &Boundary{Members: members}
 	if err := r.Boundary.measure(ctx, w, x, rate, before, lead); err != nil {
@@ -61,11 +53,6 @@ func boundary(ctx context.Context, args []string) error {
 	}
 	fmt.Println(r.table())
 	return r.write(c.Results)
-}
-
-func writeVisitors(folder string) error {
-	text := crowd.Shop + "---\nkind: audience\nname: " + visitors + "\nwhen: events(\"visit\").within(\"1d\").any()\n"
-	return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(text), 0o644)
 }
 
 func (b *Boundary) measure(ctx context.Context, w *rig.World, x *exits, rate int, before, lead time.Duration) (err error) {

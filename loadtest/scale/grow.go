@@ -6,8 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"kairos/loadtest/crowd"
@@ -36,19 +34,11 @@ func grow(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	w, err := open(ctx, c, func(folder string) error {
-		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(crowd.Shop), 0o644)
-	})
+	w, err := begin(ctx, c, crowd.Shop)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.Start(); err != nil {
-		return err
-	}
-	if err := w.Warm(ctx); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
 	now := schemas.InstantOf(time.Now())
 	for person := range visitors {
 		w.Bar.Show("visitors", int64(person), int64(visitors))

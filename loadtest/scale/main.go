@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"kairos/loadtest/rig"
@@ -47,6 +48,25 @@ func run(ctx context.Context, args []string) error {
 // defaults of all.
 func defaults(name string) rig.Config {
 	return rig.Config{Name: name, Partitions: 4, People: 20_000, History: 5, Seed: 1, Results: "loadtest/results/scale", Patience: time.Hour}
+}
+
+// begin opens a world under definitions, starts kairos and lets the history go by.
+func begin(ctx context.Context, c rig.Config, definitions string) (*rig.World, error) {
+	w, err := open(ctx, c, func(folder string) error {
+		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(definitions), 0o644)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = w.Start(); err == nil {
+		if err = w.Warm(ctx); err != nil {
+			err = fmt.Errorf("history: %w", err)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
 }
 
 // open sets everything up under definitions that write puts into a folder.

@@ -45,19 +45,11 @@ func seeding(ctx context.Context, args []string) error {
 	}
 	e := &entries{entered: map[string]bool{}}
 	c.Observe = e.observe
-	w, err := open(ctx, c, func(folder string) error {
-		return os.WriteFile(filepath.Join(folder, "definitions.yaml"), []byte(crowd.Shop), 0o644)
-	})
+	w, err := begin(ctx, c, crowd.Shop)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.Start(); err != nil {
-		return err
-	}
-	if err := w.Warm(ctx); err != nil {
-		return fmt.Errorf("history: %w", err)
-	}
 	r := newResult(c, "seeding")
 	r.Seeding = &Seeding{People: visitors, Events: visitors * visits}
 	if err := r.Seeding.measure(ctx, w, e, visits, rate, before); err != nil {

@@ -159,9 +159,14 @@ func (w *world) deliver(hook delivery.Webhook, c delivery.Clock) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.until(d.Run)
+}
+
+// until runs something until the test ends, or what it gives back is called.
+func (w *world) until(run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	var once sync.Once
 	stop = func() {
 		once.Do(func() {

@@ -84,20 +84,7 @@ func (w *world) drop(d delivery.Drop, c delivery.Clock) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- dropper.Run(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				w.t.Error(err)
-			}
-		})
-	}
-	w.t.Cleanup(stop)
-	return stop
+	return w.until(dropper.Run)
 }
 
 // rowsIn reads the CSV files below a folder, in the order of their names.

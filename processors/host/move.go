@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -216,11 +215,6 @@ func (m *mover) inherit(parent *schemas.HostState, q int32, loops map[string]boo
 // commitOffsets makes the ends of the old partitions part of the transaction.
 // Somebody who has come meanwhile is put out again: it has not worked.
 func (m *mover) commitOffsets(ctx context.Context, request *kmsg.TxnOffsetCommitRequest) error {
-	id, epoch, err := m.client.ProducerID(ctx)
-	if err != nil {
-		return err
-	}
-	request.TransactionalID, request.ProducerID, request.ProducerEpoch = growthID, id, epoch
 	for i := range request.Topics {
 		t := &request.Topics[i]
 		for p := range m.from {
@@ -233,18 +227,7 @@ func (m *mover) commitOffsets(ctx context.Context, request *kmsg.TxnOffsetCommit
 		if err := m.fence(ctx); err != nil {
 			return err
 		}
-		response, err := request.RequestWith(ctx, m.client)
-		if err != nil {
-			return err
-		}
-		for _, t := range response.Topics {
-			for _, p := range t.Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return offer(ctx, m.client, growthID, request)
 	})
 }
 

@@ -139,27 +139,30 @@ func (p *producer) end(ctx context.Context) error {
 // commitOffsets makes offsets part of the transaction, if member and generation
 // are still the group's.
 func (p *producer) commitOffsets(ctx context.Context, req *kmsg.TxnOffsetCommitRequest) error {
-	id, epoch, err := p.client.ProducerID(ctx)
+	if err := retryLoading(ctx, func() error { return offer(ctx, p.client, p.id, req) }); err != nil {
+		return fmt.Errorf("commit offsets: %w", err)
+	}
+	return nil
+}
+
+// offer asks once to make offsets part of the transaction that the client with
+// this transactional id is in.
+func offer(ctx context.Context, client *kgo.Client, transactional string, req *kmsg.TxnOffsetCommitRequest) error {
+	id, epoch, err := client.ProducerID(ctx)
 	if err != nil {
 		return err
 	}
-	req.TransactionalID, req.ProducerID, req.ProducerEpoch = p.id, id, epoch
-	err = retryLoading(ctx, func() error {
-		resp, err := req.RequestWith(ctx, p.client)
-		if err != nil {
-			return err
-		}
-		for _, t := range resp.Topics {
-			for _, partition := range t.Partitions {
-				if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
-					return err
-				}
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = transactional, id, epoch
+	resp, err := req.RequestWith(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.Topics {
+		for _, partition := range t.Partitions {
+			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("commit offsets: %w", err)
 	}
 	return nil
 }

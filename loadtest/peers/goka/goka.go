@@ -33,6 +33,9 @@ import (
 // Group is the consumer group.
 const Group = "goka-peer"
 
+// Modules are those whose versions matter.
+var Modules = []string{"github.com/lovoo/goka", "github.com/IBM/sarama"}
+
 // Tuning says how it differs from Goka's defaults.
 const Tuning = "acks=all, idempotent (one request at a time), lz4, flush after 5 ms or 256 KiB, fetches of 4 MiB, offsets committed every 100 ms, rows in memory; at least once"
 
