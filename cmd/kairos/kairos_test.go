@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"kairos/cmd/kairos/demo"
 	"kairos/loadtest/cdnow"
 	"kairos/loadtest/judge"
+	"kairos/loadtest/loopback"
 	"kairos/schemas"
 )
 
@@ -101,12 +101,11 @@ func start(t *testing.T, args ...string) *running {
 
 func free(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // await asks until the answer is yes.

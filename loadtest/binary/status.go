@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 
 	"kairos/schemas"
@@ -50,14 +49,4 @@ func StatusAt(ctx context.Context, address string) ([]Status, error) {
 	}
 	var groups []Status
 	return groups, json.NewDecoder(response.Body).Decode(&groups)
-}
-
-// FreeAddress is a port of loopback that nobody listens on, for --metrics.
-func FreeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }

@@ -19,6 +19,7 @@ import (
 	"kairos/loadtest/binary"
 	"kairos/loadtest/cdnow"
 	"kairos/loadtest/judge"
+	"kairos/loadtest/loopback"
 	"kairos/topologies"
 )
 
@@ -89,7 +90,7 @@ func newPipeline(t *testing.T, brokers string, partitions int32, flags ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	rim, err := binary.FreeAddress()
+	rim, err := loopback.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kairos/loadtest/binary"
+	"kairos/loadtest/loopback"
 	"kairos/loadtest/rig"
 )
 
@@ -44,7 +45,7 @@ func begin(ctx context.Context, c config, brokers, folder string) (*instance, er
 		return nil, err
 	}
 	for _, address := range []*string{&k.door, &k.api, &k.rim} {
-		if *address, err = binary.FreeAddress(); err != nil {
+		if *address, err = loopback.Free(1); err != nil {
 			return nil, err
 		}
 	}

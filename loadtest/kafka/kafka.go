@@ -12,7 +12,6 @@ package kafka
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kairos/loadtest/loopback"
 )
 
 // Broker is a running broker.
@@ -41,7 +42,7 @@ func Open(dir string, settings ...string) (*Broker, error) {
 	const tries = 3 // a free port may be taken before the broker gets to it
 	var err error
 	for range tries {
-		if b.Address, err = freeAddress(); err != nil {
+		if b.Address, err = loopback.Free(2); err != nil {
 			return nil, err
 		}
 		if err = b.command("start"); err == nil {
@@ -178,7 +179,7 @@ func (b *Broker) command(word string) error {
 	return nil
 }
 
-// controller is the address above the clients'.
+// controller is the address above the clients': Free(2) gave both.
 func (b *Broker) controller() string {
 	host, text, err := net.SplitHostPort(b.Address)
 	port, err2 := strconv.Atoi(text)
@@ -188,20 +189,6 @@ func (b *Broker) controller() string {
 	return net.JoinHostPort(host, strconv.Itoa(port+1))
 }
 
-// freeAddress finds a port that is free together with the one above it, which
-// the controller takes. Both are below those that systems hand out by themselves:
-// while a killed broker is away, somebody's outgoing connection could get its port.
-func freeAddress() (string, error) {
-	const first, last, tries = 20_000, 32_000, 1_000
-	for range tries {
-		port := first + 2*rand.IntN((last-first)/2)
-		if free(port) && free(port+1) {
-			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), nil
-		}
-	}
-	return "", fmt.Errorf("no two neighbouring ports are free between %d and %d", first, last)
-}
-
 // silent reports whether both ports of the broker are free again.
 func (b *Broker) silent() bool {
 	_, text, err := net.SplitHostPort(b.Address)
@@ -209,13 +196,5 @@ func (b *Broker) silent() bool {
 		return false
 	}
 	port, err := strconv.Atoi(text)
-	return err == nil && free(port) && free(port+1)
-}
-
-func free(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
+	return err == nil && loopback.AreFree(port, 2)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/loadtest/loopback"
 )
 
 // Secure is a broker that asks who its clients are, on two more listeners. On
@@ -35,7 +37,7 @@ func StartSecure(t testing.TB, users ...string) *Secure {
 	join(t, keystore, key, certificate)
 	var err error
 	for _, address := range []*string{&s.SASL, &s.MTLS} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = loopback.Free(1); err != nil {
 			t.Fatal(err)
 		}
 	}

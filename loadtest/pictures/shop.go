@@ -18,6 +18,7 @@ import (
 
 	"kairos/loadtest/binary"
 	"kairos/loadtest/kafka"
+	"kairos/loadtest/loopback"
 	"kairos/loadtest/population"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -75,12 +76,12 @@ func open(ctx context.Context, c config) (s *shop, err error) {
 		return s, err
 	}
 	for _, address := range []*string{&s.door, &s.api, &s.watch} {
-		if *address, err = binary.FreeAddress(); err != nil {
+		if *address, err = loopback.Free(1); err != nil {
 			return s, err
 		}
 	}
 	for _, name := range []string{"run", "deliver", "probe"} {
-		if s.metrics[name], err = binary.FreeAddress(); err != nil {
+		if s.metrics[name], err = loopback.Free(1); err != nil {
 			return s, err
 		}
 	}

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"kairos/loadtest/loopback"
 )
 
 // artifact is where Maven finds the registry.
@@ -83,12 +85,11 @@ func portOf(address string) string {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := loopback.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // Return brings the registry up, empty, lets fill register what must be there,

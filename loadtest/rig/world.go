@@ -15,6 +15,7 @@ import (
 
 	"kairos/loadtest/binary"
 	"kairos/loadtest/kafka"
+	"kairos/loadtest/loopback"
 	"kairos/loadtest/population"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -143,7 +144,7 @@ func (w *World) Start() error {
 	for _, stages := range words {
 		r := running{name: strings.Join(stages, "-")}
 		var err error
-		if r.rim, err = binary.FreeAddress(); err != nil {
+		if r.rim, err = loopback.Free(1); err != nil {
 			return err
 		}
 		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim, "--api="}
