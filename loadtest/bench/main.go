@@ -73,7 +73,7 @@ func work(ctx context.Context, args []string) error {
 func defaults() *config {
 	return &config{
 		job: twenty(), peers: []string{"kairos", "kafka-streams", "kafka-streams-memory", "goka", "floor"},
-		partitions: 4, people: 50_000, events: 300_000, rounds: 3, rates: []int{1_000, 5_000, 10_000}, seconds: 6, seed: 1,
+		partitions: 4, people: 50_000, events: 300_000, rounds: 3, rates: []int{1_000, 5_000, 10_000, 20_000}, seconds: 6, seed: 1,
 		wholeToo: true, curvePeople: 20_000, curveHistory: 2, curveEvents: 100_000,
 		curves: []curvePoints{
 			{"audiences", []int{10, 100, 1_000, 10_000}}, {"partitions", []int{1, 4, 12, 48}}, {"size", []int{0, 1_000, 4_000}}, {"people", []int{10_000, 100_000, 1_000_000}},

@@ -26,6 +26,9 @@ type stream struct {
 
 const month = 30 * 24 * time.Hour
 
+// linger is how long events wait for others; it is part of the times.
+const linger = 5 * time.Millisecond
+
 // ticksEvery so many events all partitions hear the time.
 const ticksEvery = 2_000
 
