@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"kairos/loadtest/kafka"
 )
 
@@ -44,6 +46,35 @@ func TestTheJudgeSeesALossADoubleAndAnExchange(t *testing.T) {
 		bad := w.add(0, acknowledged, c.counted)
 		if w.example = ""; w != c.want || bad != (w.people > 0) {
 			t.Errorf("%v: %+v, want %+v", c.counted, w, c.want)
+		}
+	}
+}
+
+// Half a second a turn, on a broker in this process: what a quiet machine is asked
+// for a minute each.
+func TestTheNeighboursOfEachMoodAreMeasured(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds kairos")
+	}
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	n := &neighbourhood{
+		length: 500 * time.Millisecond, warm: 100 * time.Millisecond, rate: 100, rounds: 1, partitions: 2, patience: time.Minute,
+		brokers: broker.ListenAddrs()[0], folder: t.TempDir(), due: map[int64]time.Time{},
+	}
+	if err := n.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", n)
+	if len(n.turns) != len(moods) {
+		t.Errorf("%d turns for %d moods", len(n.turns), len(moods))
+	}
+	for _, turn := range n.turns {
+		if len(turn.took) != 50 || turn.asked == 0 {
+			t.Errorf("beside one that is %s %d of 50 count, and it was asked %d times", turn.mood, len(turn.took), turn.asked)
 		}
 	}
 }

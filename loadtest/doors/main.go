@@ -5,6 +5,11 @@
 //
 //	nice go run ./loadtest/doors
 //
+// And what one destination's bad day costs another that the same `kairos deliver`
+// tells, at the way out:
+//
+//	go run ./loadtest/doors neighbours
+//
 // In: nothing but Java and Maven; it starts a broker of its own, builds kairos,
 // and deletes what it made. Out: figures on standard output. Laws: what was not
 // acknowledged is sent again with the same ids, as SDKs do, until it is; time
@@ -57,6 +62,9 @@ func main() {
 }
 
 func measure(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 && args[0] == "neighbours" {
+		return measureNeighbours(ctx, args[1:])
+	}
 	c := defaults()
 	flags := flag.NewFlagSet("doors", flag.ContinueOnError)
 	flags.DurationVar(&c.length, "length", c.length, "of the load")

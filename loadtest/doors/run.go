@@ -41,7 +41,7 @@ func run(ctx context.Context, c config, broker *kafka.Broker, folder string) (r 
 	}
 	defer func() { err = errors.Join(err, k.end()) }()
 	l := newLoad(c, k)
-	before, err := look(k, broker)
+	before, err := k.look(broker)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func run(ctx context.Context, c config, broker *kafka.Broker, folder string) (r 
 		return nil, fmt.Errorf("%w; the end of kairos' log:\n%s", err, k.process.LogTail())
 	}
 	sent := time.Now()
-	after, err := look(k, broker)
+	after, err := k.look(broker)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +80,25 @@ func run(ctx context.Context, c config, broker *kafka.Broker, folder string) (r 
 // usage is CPU time used so far.
 type usage struct{ kairos, broker, own, machine time.Duration }
 
-func look(k *instance, broker *kafka.Broker) (u usage, err error) {
-	if u.kairos, err = k.cpu(); err != nil {
-		return u, err
-	}
-	of, err := rig.UsageOf(broker.PID())
+func (k *instance) look(broker *kafka.Broker) (usage, error) {
+	cpu, err := k.cpu()
 	if err != nil {
-		return u, err
+		return usage{}, err
 	}
-	u.broker = of.CPU
+	return look(cpu, broker.PID())
+}
+
+// look adds to what kairos has used what the others have; broker is a process id,
+// 0 for one that is not looked at.
+func look(kairos time.Duration, broker int) (u usage, err error) {
+	u.kairos = kairos
+	if broker != 0 {
+		of, err := rig.UsageOf(broker)
+		if err != nil {
+			return u, err
+		}
+		u.broker = of.CPU
+	}
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
 		return u, err
@@ -148,8 +158,12 @@ func percentiles(all []time.Duration) string {
 	slices.Sort(all)
 	var said []string
 	for _, p := range []float64{0.5, 0.99, 0.999} {
-		rank := int(math.Ceil(p * float64(len(all))))
-		said = append(said, fmt.Sprintf("%.1f", float64(all[rank-1].Microseconds())/1000))
+		said = append(said, fmt.Sprintf("%.1f", rank(all, p)))
 	}
 	return strings.Join(said, " / ")
+}
+
+// rank is the nearest rank of a percentile in what is sorted, in milliseconds.
+func rank(sorted []time.Duration, p float64) float64 {
+	return float64(sorted[int(math.Ceil(p*float64(len(sorted))))-1].Microseconds()) / 1000
 }
