@@ -88,6 +88,12 @@ func (s *Scored) At() Instant { return s.Cause }
 
 // Activation is what one destination is told about one person and audience.
 // Its topic is compacted by key: read from the start it is the current list.
+//
+// Identifiers of an entry are those that hold; those of an exit are all that were
+// told and not taken back since. Whoever lists people by address takes Former off
+// and puts Identifiers on at an entry, and takes Identifiers off at an exit. A
+// record with Former is followed by the same one without, so that what no longer
+// holds stays in no current list.
 type Activation struct {
 	Destination string       `avro:"destination"`
 	Person      string       `avro:"person"`
@@ -98,6 +104,8 @@ type Activation struct {
 	Reason      string       `avro:"reason"`
 	Identifiers []Identifier `avro:"identifiers"` // those that the destination may see, hashed where it says so
 	Attributes  Properties   `avro:"attributes"`  // those that its mapping names
+
+	Former []Identifier `avro:"former,default=[]"` // of an entry: what was told of the person and audience, and holds no longer
 }
 
 // At is the time of the cause.

@@ -192,6 +192,9 @@ type DestinationRow struct {
 	Scored      *Known       `avro:"scored"`      // as the scores that audiences look at saw it; nil: no such audience
 	Memberships []Transition `avro:"memberships"` // how each membership that a destination wants came about, sorted by audience
 	Said        []Said       `avro:"said"`        // memberships that destinations know of, sorted by destination, audience
+
+	Told  []Identifier `avro:"told,default=[]"`     // what any destination knows the person by, as it sees it; sorted
+	Noted bool         `avro:"noted,default=false"` // Told and Said.Told are kept; not so in rows from before there were any
 }
 
 // Known is what destinations may ask for about one person.
@@ -207,4 +210,6 @@ type Said struct {
 	Audience    string `avro:"audience"`
 	Revision    int64  `avro:"revision"`
 	Digest      int64  `avro:"digest"` // xxhash64 of the payload, to tell changes only
+
+	Told []int32 `avro:"told,default=[]"` // places in the row's Told, in the order in which they were told
 }

@@ -60,7 +60,7 @@ var rimAlerts = []Alert{
 		"{{ $value }} partitions of others' topics wait for a schema; their people are behind"},
 	{"KairosDestinationLate", "max by (destination) (kairos_delivery_age_seconds) > 300", "5m", true,
 		"{{ $labels.destination }} is told who entered and left {{ $value | humanizeDuration }} late"},
-	{"KairosDestinationRefuses", `sum by (destination) (increase(kairos_delivery_total{result!~"delivered|unaddressed"}[15m])) > 0`, "0m", false,
+	{"KairosDestinationRefuses", `sum by (destination) (increase(kairos_delivery_total{result!~"delivered|unaddressed|superseded"}[15m])) > 0`, "0m", false,
 		"{{ $labels.destination }} refused {{ $value | humanize }} entries or exits within 15 minutes; they are dead letters"},
 	{"KairosProbeLate", "histogram_quantile(0.9, sum by (le) (rate(kairos_probe_seconds_bucket[10m]))) > 10", "5m", true,
 		"A person who does something is in the audience {{ $value | humanizeDuration }} later"},

@@ -200,8 +200,9 @@ func (k *desk) take(ctx context.Context, records []*kgo.Record) error {
 			letters = append(letters, verdict{item{record: r}, undecodable, err.Error()})
 			continue
 		}
-		if !k.config.addresses(a) {
-			k.metrics.results.WithLabelValues(k.config.Destination, "unaddressed").Inc()
+		a, untold := k.config.shape(a)
+		if untold != "" {
+			k.metrics.results.WithLabelValues(k.config.Destination, untold).Inc()
 			p.settle(r.Offset)
 			continue
 		}
@@ -215,7 +216,21 @@ func (k *desk) take(ctx context.Context, records []*kgo.Record) error {
 	return k.giveUp(ctx, letters)
 }
 
-// addresses says whether the receiver can tell from a message who it is about.
-func (w Webhook) addresses(a *schemas.Activation) bool {
-	return len(w.Needs) == 0 || slices.ContainsFunc(a.Identifiers, func(id schemas.Identifier) bool { return slices.Contains(w.Needs, id.Namespace) })
+// shape is a as this receiver is told, or why it is not. One with a form of its
+// own is told of former identifiers by an exit of them, if it lists people by
+// address, and else not at all: the record behind says what holds.
+func (w Webhook) shape(a *schemas.Activation) (shaped *schemas.Activation, untold string) {
+	if len(a.Former) > 0 && w.grouped() {
+		if len(w.Needs) == 0 {
+			return nil, "superseded"
+		}
+		exit := *a
+		exit.Entered, exit.Identifiers, exit.Former = false, a.Former, nil
+		a = &exit
+	}
+	needed := func(id schemas.Identifier) bool { return slices.Contains(w.Needs, id.Namespace) }
+	if len(w.Needs) > 0 && !slices.ContainsFunc(a.Identifiers, needed) && !slices.ContainsFunc(a.Former, needed) {
+		return nil, "unaddressed"
+	}
+	return a, ""
 }

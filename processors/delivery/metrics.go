@@ -15,7 +15,7 @@ type metrics struct {
 func newMetrics(registry prometheus.Registerer, destination string) (*metrics, error) {
 	m := &metrics{
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "kairos_delivery_total", Help: "Activations, by destination (those of files as NAME/files) and by what became of them: delivered, unaddressed, or a dead letter's reason.",
+			Name: "kairos_delivery_total", Help: "Activations, by destination (those of files as NAME/files) and by what became of them: delivered, unaddressed, superseded by the record behind it, or a dead letter's reason.",
 		}, []string{"destination", "result"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kairos_delivery_retries_total", Help: "Requests that failed and were tried again, by destination.",

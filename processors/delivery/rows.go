@@ -21,7 +21,7 @@ var formats = map[string]format{
 }
 
 // columns is the header of CSV files. What is a list or a map is JSON there.
-var columns = []string{"id", "destination", "person", "audience", "entered", "revision", "at", "reason", "identifiers", "attributes"}
+var columns = []string{"id", "destination", "person", "audience", "entered", "revision", "at", "reason", "identifiers", "attributes", "former"}
 
 func writeCSV(messages []Message) ([]byte, error) {
 	var b bytes.Buffer
@@ -38,9 +38,13 @@ func writeCSV(messages []Message) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		former, err := json.Marshal(append([]Identifier{}, m.Former...)) // [], not null
+		if err != nil {
+			return nil, err
+		}
 		if err := w.Write([]string{
 			m.ID, m.Destination, m.Person, m.Audience, strconv.FormatBool(m.Entered), strconv.FormatInt(m.Revision, 10), m.At, m.Reason,
-			string(identifiers), string(attributes),
+			string(identifiers), string(attributes), string(former),
 		}); err != nil {
 			return nil, err
 		}
@@ -61,6 +65,7 @@ type parquetRow struct {
 	Reason      string              `parquet:"reason"`
 	Identifiers []parquetIdentifier `parquet:"identifiers,list"`
 	Attributes  string              `parquet:"attributes,json"`
+	Former      []parquetIdentifier `parquet:"former,list"`
 }
 
 type parquetIdentifier struct {
@@ -77,10 +82,13 @@ func writeParquet(messages []Message) ([]byte, error) {
 		}
 		rows[i] = parquetRow{
 			ID: m.ID, Destination: m.Destination, Person: m.Person, Audience: m.Audience, Entered: m.Entered, Revision: m.Revision,
-			At: int64(m.cause), Reason: m.Reason, Attributes: string(attributes), Identifiers: []parquetIdentifier{},
+			At: int64(m.cause), Reason: m.Reason, Attributes: string(attributes), Identifiers: []parquetIdentifier{}, Former: []parquetIdentifier{},
 		}
 		for _, id := range m.Identifiers {
 			rows[i].Identifiers = append(rows[i].Identifiers, parquetIdentifier(id))
+		}
+		for _, id := range m.Former {
+			rows[i].Former = append(rows[i].Former, parquetIdentifier(id))
 		}
 	}
 	var b bytes.Buffer

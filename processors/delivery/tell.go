@@ -29,7 +29,8 @@ type Message struct {
 	Revision    int64          `json:"revision"` // rises by one per person and audience; an older one is out of date
 	At          string         `json:"at"`       // of the cause, RFC 3339
 	Reason      string         `json:"reason"`
-	Identifiers []Identifier   `json:"identifiers"`
+	Identifiers []Identifier   `json:"identifiers"`      // of an exit: all that were told
+	Former      []Identifier   `json:"former,omitempty"` // of an entry: those that were told and hold no longer
 	Attributes  map[string]any `json:"attributes"`
 
 	cause schemas.Instant
@@ -48,12 +49,15 @@ type Messages struct {
 
 func messageOf(a *schemas.Activation) Message {
 	m := Message{
-		ID: fmt.Sprintf("%s/%s/%s/%d", a.Destination, a.Person, a.Audience, a.Revision), Destination: a.Destination,
+		ID: nameOf(a), Destination: a.Destination,
 		Person: a.Person, Audience: a.Audience, Entered: a.Entered, Revision: a.Revision, At: a.Cause.String(), Reason: a.Reason,
 		Identifiers: []Identifier{}, Attributes: map[string]any{}, cause: a.Cause,
 	}
 	for _, id := range a.Identifiers {
 		m.Identifiers = append(m.Identifiers, Identifier{id.Namespace, id.Value})
+	}
+	for _, id := range a.Former {
+		m.Former = append(m.Former, Identifier{id.Namespace, id.Value})
 	}
 	for _, p := range a.Attributes {
 		switch p.Value.Kind {
@@ -68,6 +72,18 @@ func messageOf(a *schemas.Activation) Message {
 		}
 	}
 	return m
+}
+
+// nameOf is the id of what a is told by. Its last part is of the content: a
+// revision is told again when an attribute changes, and once more when consent ends,
+// and who looks at ids would take that for what it has already.
+func nameOf(a *schemas.Activation) string {
+	content, err := schemas.ActivationCodec.Append(nil, a)
+	if err != nil {
+		panic(err) // it has been decoded from the same form
+	}
+	sum := sha256.Sum256(content)
+	return fmt.Sprintf("%s/%s/%s/%d/%x", a.Destination, a.Person, a.Audience, a.Revision, sum[:6])
 }
 
 // outcome is what came of a request, or of a message in the end.

@@ -51,9 +51,10 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 	}
 	row := in.Row
 	if row == nil {
-		row = &schemas.DestinationRow{}
+		row = &schemas.DestinationRow{Noted: true}
 	}
 	s := &settlement{rules: r, row: row, out: &o, scored: m.Scored, person: c.Person, cause: c.Cause, reason: c.Reason}
+	s.adopt()
 	profiled := s.learn(c)
 	s.enrol(m)
 	for i := range m.Transitions {
@@ -87,6 +88,7 @@ func (r *rules) sweep(in stage.In[schemas.DestinationRow, stage.Sweep]) (o out) 
 		return o
 	}
 	s := &settlement{rules: r, row: row, out: &o, person: in.Key, cause: in.Time, reason: reasonDefinition, swept: true}
+	s.adopt()
 	s.prune()
 	for _, s.scored = range []bool{false, true} {
 		s.settleAll()
@@ -155,10 +157,11 @@ func (s *settlement) settleUnwanted() {
 			i++
 			continue
 		}
+		names := s.names(i)
 		s.row.Said = slices.Delete(s.row.Said, i, i+1)
 		s.different = true
 		if exists {
-			s.tell(d, s.activation(d, said.Audience, false, said.Revision, s.cause, reasonDefinition))
+			s.tell(d, s.activation(d, said.Audience, false, said.Revision, s.cause, reasonDefinition, names))
 		}
 	}
 }
@@ -180,7 +183,7 @@ func (s *settlement) settle(d int, name string) {
 }
 
 func (s *settlement) entry(d int, member, turned *schemas.Transition, p int, known bool) {
-	a := s.activation(d, member.Audience, true, member.Revision, s.cause, s.reason)
+	a := s.activation(d, member.Audience, true, member.Revision, s.cause, s.reason, s.rules.destinations[d].visible(s.known().Identifiers))
 	switch {
 	case turned != nil:
 		a.Cause, a.Reason = turned.Cause, turned.Reason
@@ -194,12 +197,19 @@ func (s *settlement) entry(d int, member, turned *schemas.Transition, p int, kno
 	case !known:
 		s.row.Said = slices.Insert(s.row.Said, p, schemas.Said{Destination: a.Destination, Audience: a.Audience})
 	}
+	former := without(s.names(p), a.Identifiers)
 	s.row.Said[p].Revision, s.row.Said[p].Digest = a.Revision, news
+	s.note(p, a.Identifiers)
+	if len(former) > 0 {
+		taken := *a
+		taken.Former = former
+		s.tell(d, &taken) // before the one that stays, which is to hold nothing of what is gone
+	}
 	s.tell(d, a)
 }
 
 func (s *settlement) exit(d int, name string, member, turned *schemas.Transition, p int) {
-	a := s.activation(d, name, false, s.row.Said[p].Revision, s.cause, reasonGone)
+	a := s.activation(d, name, false, s.row.Said[p].Revision, s.cause, reasonGone, s.names(p))
 	switch {
 	case turned != nil && !turned.Entered:
 		a.Revision, a.Cause, a.Reason = turned.Revision, turned.Cause, turned.Reason
@@ -210,11 +220,11 @@ func (s *settlement) exit(d int, name string, member, turned *schemas.Transition
 	s.tell(d, a)
 }
 
-func (s *settlement) activation(d int, audience string, entered bool, revision int64, cause schemas.Instant, reason string) *schemas.Activation {
+func (s *settlement) activation(d int, audience string, entered bool, revision int64, cause schemas.Instant, reason string, identifiers []schemas.Identifier) *schemas.Activation {
 	to := &s.rules.destinations[d]
 	return &schemas.Activation{
 		Destination: to.name, Person: s.person, Audience: audience, Entered: entered, Revision: revision, Cause: cause, Reason: reason,
-		Identifiers: to.visible(s.known().Identifiers), Attributes: to.carried(s.known().Attributes),
+		Identifiers: identifiers, Attributes: to.carried(s.known().Attributes),
 	}
 }
 
@@ -242,6 +252,7 @@ func (s *settlement) close() {
 	case s.different && empty(row.Profile) && empty(row.Scored) && len(row.Memberships) == 0 && len(row.Said) == 0:
 		s.out.Delete()
 	case s.different:
+		s.tidy()
 		s.out.Set(row)
 	case !s.told && !s.held && !s.swept:
 		s.out.Drop(dropUnused)

@@ -49,24 +49,45 @@ func (n *naive) draw(t *rapid.T, c *schemas.Change) *schemas.Membership {
 	return m
 }
 
-func (n *naive) list() map[string]string {
-	list := map[string]string{}
+// lists are what each destination is to know of whom, and by which addresses.
+type lists struct {
+	people    map[string]string
+	addresses map[string]bool
+}
+
+func newLists() lists { return lists{map[string]string{}, map[string]bool{}} }
+
+func (n *naive) addTo(all lists) {
 	for i := range n.plan.Destinations {
 		d := &n.plan.Destinations[i]
 		for _, a := range n.plan.Audiences {
 			p := n.lines[a.UsesScores]
 			content, allowed := flowtest.Entry(d, p)
-			if n.members[a.Name] && allowed && slices.Contains(d.Audiences, a.Name) {
-				list[d.Name+" "+p.ID+"/"+a.Name] = content
+			if !n.members[a.Name] || !allowed || !slices.Contains(d.Audiences, a.Name) {
+				continue
+			}
+			place := d.Name + " " + p.ID + "/" + a.Name
+			all.people[place] = content
+			for _, address := range flowtest.Sees(d, p) {
+				all.addresses[place+" "+address] = true
 			}
 		}
 	}
-	return list
+}
+
+func (all lists) check(t *rapid.T, w *flowtest.World, plan *definition.Plan) {
+	t.Helper()
+	if got := flowtest.List(w, plan); !maps.Equal(got, all.people) {
+		t.Fatalf("destinations know %v, want %v", got, all.people)
+	}
+	if got := flowtest.Addresses(w, plan); !maps.Equal(got, all.addresses) {
+		t.Fatalf("who lists addresses has %v, want %v", got, all.addresses)
+	}
 }
 
 // TestEachDestinationKnowsWhatARecomputationSays compares after every message,
 // and looks at each record: none repeats the one before, no exit without an
-// entry, revisions never fall.
+// entry, revisions never fall, whoever was told an address is told that it is gone.
 func TestEachDestinationKnowsWhatARecomputationSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan := flowtest.DrawPlan(t, "plan")
@@ -77,13 +98,11 @@ func TestEachDestinationKnowsWhatARecomputationSays(t *testing.T) {
 		for _, c := range flowtest.DrawLives(t, "life", 15) {
 			flowtest.Append(w, topologies.Memberships, c.Person, people[c.Person].draw(t, c))
 			w.Settle()
-			want := map[string]string{}
+			want := newLists()
 			for _, n := range people {
-				maps.Copy(want, n.list())
+				n.addTo(want)
 			}
-			if got := flowtest.List(w, plan); !maps.Equal(got, want) {
-				t.Fatalf("destinations know %v, want %v", got, want)
-			}
+			want.check(t, w, plan)
 		}
 		for _, d := range plan.Destinations {
 			checkNews(t, flowtest.RecordsOf(w, d.Name))
@@ -93,11 +112,20 @@ func TestEachDestinationKnowsWhatARecomputationSays(t *testing.T) {
 
 func checkNews(t *rapid.T, records []*schemas.Activation) {
 	t.Helper()
-	last := map[string]*schemas.Activation{}
+	last, told := map[string]*schemas.Activation{}, map[string][]string{}
 	for _, a := range records {
 		key := a.Person + "/" + a.Audience
 		before := last[key]
+		checkAddresses(t, a, before, told[key])
+		told[key] = nil
+		if a.Entered {
+			told[key] = flowtest.Shown(a.Identifiers)
+		}
 		switch {
+		case before != nil && len(before.Former) > 0:
+			if !a.Entered || len(a.Former) > 0 || a.Revision != before.Revision || flowtest.Content(before) != flowtest.Content(a) {
+				t.Fatalf("%+v does not say what stays of %+v", a, before)
+			}
 		case before == nil && !a.Entered, before != nil && !before.Entered && !a.Entered:
 			t.Fatalf("%+v exits what was never told", a)
 		case before != nil && before.Revision > a.Revision:
@@ -106,6 +134,26 @@ func checkNews(t *rapid.T, records []*schemas.Activation) {
 			t.Fatalf("%+v is no news after %+v", a, before)
 		}
 		last[key] = a
+	}
+}
+
+// checkAddresses holds a record to what was told before it: an exit takes all of
+// it back and nothing else, an entry what no longer holds.
+func checkAddresses(t *rapid.T, a, before *schemas.Activation, told []string) {
+	t.Helper()
+	if !a.Entered {
+		if got := flowtest.Shown(a.Identifiers); !slices.Equal(got, told) || len(a.Former) > 0 {
+			t.Fatalf("%+v takes back %q, told was %q", a, got, told)
+		}
+		return
+	}
+	if before != nil && len(before.Former) > 0 {
+		return
+	}
+	present := flowtest.Shown(a.Identifiers)
+	gone := slices.DeleteFunc(slices.Clone(told), func(address string) bool { return slices.Contains(present, address) })
+	if got := flowtest.Shown(a.Former); !slices.Equal(got, gone) {
+		t.Fatalf("%+v takes back %q, and %q holds no longer", a, got, gone)
 	}
 }
 
@@ -159,16 +207,17 @@ func TestASweepLeavesTheListsOfTheNewDefinitions(t *testing.T) {
 		}
 		w.Settle()
 		w.Become(flowtest.MustRunner(destination.New(&next)))
-		want := map[string]string{}
+		want := newLists()
 		for _, n := range people {
 			n.plan = &next
-			maps.Copy(want, n.list())
+			n.addTo(want)
 			n.retell(w)
 		}
 		w.Settle()
 		w.Sweep("destination", flowtest.Start+1_000_000)
-		if got := flowtest.List(w, &next); !maps.Equal(got, want) {
-			t.Fatalf("destinations know %v, want %v", got, want)
+		want.check(t, w, &next)
+		for _, d := range next.Destinations {
+			checkNews(t, flowtest.RecordsOf(w, d.Name))
 		}
 		before := fmt.Sprint(w.Topics)
 		w.Sweep("destination", flowtest.Start+2_000_000)

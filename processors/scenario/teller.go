@@ -168,6 +168,9 @@ func (t *teller) activation(m stage.Message) ([]toldLine, error) {
 	if len(known) > 0 {
 		as = " as " + strings.Join(known, " ")
 	}
+	for _, id := range a.Former {
+		as += " no longer " + id.String()
+	}
 	return []toldLine{t.line(m.Topic, a.Cause, a.Person, "%s %s %s rev=%s%s at %s%s", t.people.name(a.Person), a.Audience,
 		word, fmt.Sprint(a.Revision), as, showMoment(a.Cause, t.today), because(a.Reason))}, nil
 }

@@ -172,30 +172,6 @@ func again(ctx context.Context, l Letter, ring *keyring.Ring, reread Reread) (*k
 	return &kgo.Record{Topic: l.Topic, Key: l.Key, Value: l.Value}, nil
 }
 
-// renew replaces what was not delivered by what is true today: a destination's
-// topic is the current list, and an old entry put behind a newer exit would make
-// it wrong.
-func renew(ctx context.Context, client *cluster.Client, letters []Letter, records []*kgo.Record) error {
-	newest := map[string]map[string][]byte{} // by topic and key
-	for i, l := range letters {
-		if l.Stage != delivery.Word {
-			continue
-		}
-		if newest[l.Topic] == nil {
-			newest[l.Topic] = map[string][]byte{}
-			err := client.Scan(ctx, l.Topic, cluster.EveryPartition, func(r *kgo.Record) error {
-				newest[l.Topic][string(r.Key)] = r.Value
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		records[i].Value = newest[l.Topic][string(l.Key)] // nil: forgotten since, and stays so
-	}
-	return nil
-}
-
 // Resend puts the original records of letters on their topics again, all
 // acknowledged when it returns, and says how many there were; for what was not
 // delivered, today's record. It leaves out what is about people who were erased
@@ -212,18 +188,19 @@ func Resend(ctx context.Context, client *cluster.Client, letters []Letter, rerea
 			return 0, err
 		}
 	}
-	if err := renew(ctx, client, letters, records); err != nil {
+	ahead, err := renew(ctx, client, letters, records)
+	if err != nil {
 		return 0, err
 	}
 	records = slices.DeleteFunc(records, func(r *kgo.Record) bool { return r == nil })
 	producer, err := kgo.NewClient(append(client.Opts(),
-		kgo.RequiredAcks(kgo.AllISRAcks()), door.Partitioner(),
+		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(whereItWas)),
 		kgo.ProducerBatchMaxBytes(topologies.MaxDeadLetterBatchBytes))...)
 	if err != nil {
 		return 0, fmt.Errorf("send dead letters again: %w", err)
 	}
 	defer producer.Close()
-	if err := producer.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	if err := producer.ProduceSync(ctx, append(ahead, records...)...).FirstErr(); err != nil {
 		return 0, fmt.Errorf("send dead letters again: %w", err)
 	}
 	return len(records), nil

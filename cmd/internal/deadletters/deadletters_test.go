@@ -111,32 +111,113 @@ func TestResendPutsTheOriginalBytesUnderTheOriginalKey(t *testing.T) {
 	}
 }
 
-// An old entry behind a newer exit would put the person on the list again.
-func TestWhatWasNotDeliveredIsSentAgainAsItIsToday(t *testing.T) {
-	client := embedded(t)
-	topic := topologies.Events.Name // any keyed topic will do
-	for _, value := range []string{"entered", "exited"} {
-		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("p/vip"), Value: []byte(value)}).FirstErr(); err != nil {
+// told is the topic of a destination with what was told of somebody, all in one
+// of its partitions: that of the person, not of the key.
+func told(t *testing.T, client *cluster.Client, values ...*schemas.Activation) (topic string, partition int32) {
+	t.Helper()
+	stream := topologies.Activations("crm")
+	if _, err := client.Admin().CreateTopic(t.Context(), 4, 1, nil, stream.Name); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := kgo.NewClient(append(client.Opts(), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	key := []byte("p/vip")
+	partition = int32((kgo.StickyKeyPartitioner(nil).ForTopic(stream.Name).Partition(&kgo.Record{Key: key}, 4) + 1) % 4)
+	for _, a := range values {
+		value, err := stream.Codec.Append(nil, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: stream.Name, Partition: partition, Key: key, Value: value}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	refuse(t, client, schemas.DeadLetter{Stage: "delivery", Topic: topic, Reason: "kairos-delivery-refused", Key: []byte("p/vip"), Value: []byte("entered")})
+	return stream.Name, partition
+}
+
+// sentAgain resends what was not delivered, and says what that put on the topic:
+// which addresses it puts on a list (+) and takes off (-).
+func sentAgain(t *testing.T, lost *schemas.Activation, values ...*schemas.Activation) (said []string) {
+	t.Helper()
+	client := embedded(t)
+	topic, partition := told(t, client, values...)
+	value, err := schemas.ActivationCodec.Append(nil, lost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, client, schemas.DeadLetter{Stage: "delivery", Topic: topic, Partition: partition, Reason: "kairos-delivery-refused", Key: []byte("p/vip"), Value: value})
 	letters, err := deadletters.List(t.Context(), client, deadletters.Filter{Stage: "delivery"})
 	if err != nil || len(letters) != 1 {
 		t.Fatalf("%d letters, %v", len(letters), err)
 	}
-	if _, err := deadletters.Resend(t.Context(), client, letters, nil); err != nil {
-		t.Fatal(err)
+	if sent, err := deadletters.Resend(t.Context(), client, letters, nil); err != nil || sent != 1 {
+		t.Fatal(sent, err)
 	}
-	var values []string
-	if err := client.Scan(t.Context(), topic, cluster.EveryPartition, func(r *kgo.Record) error {
-		values = append(values, string(r.Value))
+	err = client.Scan(t.Context(), topic, cluster.EveryPartition, func(r *kgo.Record) error {
+		if r.Partition != partition {
+			t.Errorf("a record is in partition %d, the person's are in %d", r.Partition, partition)
+		}
+		a, err := schemas.ActivationCodec.Decode(r.Value)
+		if err != nil {
+			return err
+		}
+		text, sign := "entered", " +"
+		if !a.Entered {
+			text, sign = "exited", " -"
+		}
+		for _, id := range a.Former {
+			text += " -" + id.Value
+		}
+		for _, id := range a.Identifiers {
+			text += sign + id.Value
+		}
+		said = append(said, text)
 		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(values, " "); got != "entered exited exited" {
-		t.Errorf("on the topic: %s", got)
+	return said[len(values):]
+}
+
+// An old entry behind a newer exit would put the person on the list again, and in
+// another partition than the person's it would stay there for ever. What a record
+// took off a list, today's does not say.
+func TestWhatWasNotDeliveredIsSentAgainAsItIsTodayWhereItWas(t *testing.T) {
+	by := func(addresses ...string) (all []schemas.Identifier) {
+		for _, address := range addresses {
+			all = append(all, schemas.Identifier{Namespace: "email", Value: address})
+		}
+		return all
+	}
+	entry := func(addresses ...string) *schemas.Activation {
+		return &schemas.Activation{Destination: "crm", Person: "p", Audience: "vip", Entered: true, Identifiers: by(addresses...)}
+	}
+	exit := func(addresses ...string) *schemas.Activation {
+		return &schemas.Activation{Destination: "crm", Person: "p", Audience: "vip", Identifiers: by(addresses...)}
+	}
+	without := func(a *schemas.Activation, addresses ...string) *schemas.Activation {
+		a.Former = by(addresses...)
+		return a
+	}
+	for _, c := range []struct {
+		lost  *schemas.Activation
+		today *schemas.Activation
+		want  string
+	}{
+		{entry("a@x"), exit("a@x"), "exited -a@x"},
+		{exit("a@x"), exit("a@x"), "exited -a@x"},
+		{exit("a@x"), entry("a@x"), "entered +a@x"},
+		{exit("a@x", "b@x"), entry("b@x"), "entered -a@x +b@x, entered +b@x"},
+		{without(entry("b@x"), "a@x"), entry("b@x"), "entered -a@x +b@x, entered +b@x"},
+		{without(entry("b@x"), "a@x"), exit("b@x"), "exited -b@x -a@x, exited -b@x"},
+	} {
+		if got := strings.Join(sentAgain(t, c.lost, c.lost, c.today), ", "); got != c.want {
+			t.Errorf("of %+v, not delivered, %q is sent, want %q", c.lost, got, c.want)
+		}
 	}
 }
 

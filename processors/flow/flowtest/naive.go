@@ -74,18 +74,7 @@ func Entry(d *definition.Destination, p *Profile) (content string, allowed bool)
 			return "", false
 		}
 	}
-	var parts []string
-	for _, namespace := range d.Identifiers {
-		for _, id := range p.Identifiers {
-			if id.Namespace == namespace {
-				value := id.Value
-				if slices.Contains(d.Hash, namespace) {
-					value = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.ToLower(strings.Trim(value, " ")))))
-				}
-				parts = append(parts, namespace+"="+value)
-			}
-		}
-	}
+	parts := Sees(d, p)
 	for _, name := range Attributes {
 		if v := p.Attributes[name]; slices.Contains(d.Attributes, name) && v.Kind != schemas.Null {
 			parts = append(parts, name+"="+v.String())
@@ -94,12 +83,33 @@ func Entry(d *definition.Destination, p *Profile) (content string, allowed bool)
 	return strings.Join(parts, " "), true
 }
 
+// Sees lists the identifiers of a person that a destination may see.
+func Sees(d *definition.Destination, p *Profile) (seen []string) {
+	for _, namespace := range d.Identifiers {
+		for _, id := range p.Identifiers {
+			if id.Namespace == namespace {
+				value := id.Value
+				if slices.Contains(d.Hash, namespace) {
+					value = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.ToLower(strings.Trim(value, " ")))))
+				}
+				seen = append(seen, namespace+"="+value)
+			}
+		}
+	}
+	return seen
+}
+
+// Shown writes identifiers as [Sees] does.
+func Shown(identifiers []schemas.Identifier) (shown []string) {
+	for _, id := range identifiers {
+		shown = append(shown, id.Namespace+"="+id.Value)
+	}
+	return shown
+}
+
 // Content is what an activation tells, as [Entry] writes it.
 func Content(a *schemas.Activation) string {
-	var parts []string
-	for _, id := range a.Identifiers {
-		parts = append(parts, id.Namespace+"="+id.Value)
-	}
+	parts := Shown(a.Identifiers)
 	for _, p := range a.Attributes {
 		parts = append(parts, p.Name+"="+p.Value.String())
 	}
@@ -120,4 +130,28 @@ func List(w *World, plan *definition.Plan) map[string]string {
 		}
 	}
 	return current
+}
+
+// Addresses is what receivers have who keep lists of addresses and know nobody:
+// they do what each record says, and never look at a person again.
+func Addresses(w *World, plan *definition.Plan) map[string]bool {
+	listed := map[string]bool{}
+	for _, d := range plan.Destinations {
+		for _, a := range RecordsOf(w, d.Name) {
+			place := d.Name + " " + a.Person + "/" + a.Audience + " "
+			gone := a.Former
+			if !a.Entered {
+				gone = a.Identifiers
+			}
+			for _, address := range Shown(gone) {
+				delete(listed, place+address)
+			}
+			if a.Entered {
+				for _, address := range Shown(a.Identifiers) {
+					listed[place+address] = true
+				}
+			}
+		}
+	}
+	return listed
 }
