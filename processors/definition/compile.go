@@ -30,6 +30,7 @@ func (s *Set) Compile() (*Plan, error) {
 	c.dwells()
 	c.destinations()
 	c.policies()
+	c.sources()
 	if err := c.problems.asError(); err != nil {
 		return nil, err
 	}

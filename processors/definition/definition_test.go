@@ -104,7 +104,7 @@ func TestWhatTheGuideShowsCompiles(t *testing.T) {
 		shown = append(shown, block)
 	}
 	p := plan(t, strings.Join(shown, "---\n"))
-	if len(shown) < 8 || len(p.Audiences) != 3 || len(p.Models) != 2 || len(p.Destinations) != 3 || len(p.Features) != 1 || len(p.Models[0].Trees) != 1 || len(p.Mappings) != 2 {
+	if len(shown) < 8 || len(p.Audiences) != 3 || len(p.Models) != 2 || len(p.Destinations) != 3 || len(p.Features) != 1 || len(p.Models[0].Trees) != 1 || len(p.Mappings) != 2 || len(p.Sources) != 2 {
 		t.Errorf("%d blocks, %+v", len(shown), p)
 	}
 }

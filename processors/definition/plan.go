@@ -25,6 +25,7 @@ type Plan struct {
 	Destinations []Destination                         // sorted by name
 	Mappings     []Mapping                             // sorted by name
 	Policies     []Policy                              // sorted by name
+	Sources      []Source                              // that have a tracking plan, sorted by name
 	Labels       FieldLabels
 }
 

@@ -11,7 +11,7 @@ import (
 	"kairos/schemas"
 )
 
-var kinds = []string{"audience", "destination", "event", "feature", "group", "identity", "mapping", "model", "policy", "profile"}
+var kinds = []string{"audience", "destination", "event", "feature", "group", "identity", "mapping", "model", "policy", "profile", "source"}
 
 // Set is a set of definitions as people wrote them: read, but not yet compiled.
 type Set struct {

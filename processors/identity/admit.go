@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"kairos/processors/definition"
 	"kairos/processors/expression"
 	"kairos/schemas"
 )
@@ -58,6 +59,9 @@ func (r *rules) admit(e *schemas.Event) (*schemas.Event, *fault) {
 		return nil, f
 	}
 	if f := r.checkFields(e.Name, properties); f != nil {
+		return nil, f
+	}
+	if properties, f = r.checkPlan(e, properties); f != nil {
 		return nil, f
 	}
 	attributes, f := checkProperties("attributes", e.Attributes)
@@ -163,6 +167,22 @@ func (r *rules) checkFields(event string, properties schemas.Properties) *fault 
 		}
 	}
 	return nil
+}
+
+// checkPlan holds an event to what its source plans to send. What operators say,
+// and what people say about consent, is no source's to plan.
+func (r *rules) checkPlan(e *schemas.Event, properties schemas.Properties) (schemas.Properties, *fault) {
+	source := r.sources[e.Source]
+	if source == nil || isCommand(e.Name) || e.Name == consentEvent {
+		return properties, nil
+	}
+	if _, planned := slices.BinarySearch(source.Events, e.Name); planned || source.Unplanned == definition.Pass {
+		return properties, nil
+	}
+	if source.Unplanned == definition.Flag {
+		return slices.Clip(slices.Clone(properties)).Set(definition.UnplannedField, schemas.BooleanOf(true)), nil
+	}
+	return nil, faultf("unplanned", "source %.60s does not plan to send %.60q: mend the sender, or add the event to the source's definition and send this letter again", e.Source, e.Name)
 }
 
 // checkAttributes holds attributes to the types that the profile definition

@@ -11,7 +11,7 @@ import (
 
 // New is the stage under the rules of a plan.
 func New(plan *definition.Plan) *stage.Stage {
-	return define(prepare(plan.Identity, plan.Events, plan.Profile.Types))
+	return define(prepare(plan.Identity, plan.Events, plan.Profile.Types).planned(plan.Sources))
 }
 
 func define(r *rules) *stage.Stage {

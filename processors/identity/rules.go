@@ -26,6 +26,7 @@ type rules struct {
 	maxWeight      int64
 	events         map[string]map[string]expression.Type // what defined events may hold
 	attributes     map[string]expression.Type            // what attributes must be
+	sources        map[string]*definition.Source         // with a tracking plan
 }
 
 type namespace struct {
@@ -70,6 +71,15 @@ func prepare(d definition.IdentityRules, events map[string]map[string]expression
 			r.limited = append(r.limited, n.Name)
 		}
 		r.names[n.Name] = ns
+	}
+	return r
+}
+
+// planned holds the sources to their tracking plans.
+func (r *rules) planned(sources []definition.Source) *rules {
+	r.sources = map[string]*definition.Source{}
+	for i := range sources {
+		r.sources[sources[i].Name] = &sources[i]
 	}
 	return r
 }
