@@ -14,6 +14,7 @@ type probeCommand struct {
 	Door      string        `default:"http://127.0.0.1:8080" help:"Where the door is (${default})."`
 	API       string        `name:"api" default:"http://127.0.0.1:8081" help:"Where profiles are told (${default})."`
 	Token     string        `placeholder:"FROM" help:"Where the token for the API is kept, file:PATH or env:NAME; its scope is profiles."`
+	Key       string        `placeholder:"FROM" help:"Where the write key for the door is kept, likewise; its source has the scope events."`
 	Event     string        `default:"kairos_probe" help:"What people do (${default})."`
 	Audience  string        `default:"kairos_probe" help:"What they come into by it (${default})."`
 	Namespace string        `default:"email" help:"Of their identifiers (${default})."`
@@ -41,12 +42,18 @@ func (c *probeCommand) Run(p *process) error {
 		Door: c.Door, API: c.API, Event: c.Event, Audience: c.Audience, Namespace: c.Namespace, People: c.People,
 		Every: c.Every, Patience: c.Patience, Registry: registry, Logger: logger,
 	}
-	if c.Token != "" {
-		token, err := credential.Secret(c.Token)
+	for _, one := range []struct {
+		from string
+		into *string
+	}{{c.Token, &config.Token}, {c.Key, &config.Key}} {
+		if one.from == "" {
+			continue
+		}
+		secret, err := credential.Secret(one.from)
 		if err != nil {
 			return askedError{err}
 		}
-		config.Token = token
+		*one.into = secret
 	}
 	probing, err := prober.New(config)
 	if err != nil {

@@ -26,7 +26,7 @@ type runCommand struct {
 	State     string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
 	Instance  string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
 	Door      string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
-	Sources   string   `placeholder:"FILE" type:"existingfile" help:"Who may send with SDKs (POST /v1/batch and its kin): their names and hashed write keys. Without: everybody."`
+	Sources   string   `placeholder:"FILE" type:"existingfile" help:"Who may send: their names, hashed write keys and scopes (sdk: POST /v1/batch and its kin; events: POST /v1/events). Without: everybody."`
 	API       string   `name:"api" default:"127.0.0.1:8081" help:"Where profiles are told, GET /v1/profiles/email/sarah@example.org (${default}); empty: nowhere."`
 	Tokens    string   `placeholder:"FILE" type:"existingfile" help:"Who may ask the API for what: hashed tokens and their scopes. Without: everybody, on loopback only."`
 	Peers     []string `placeholder:"URL" help:"The APIs of other processes, which have the other partitions."`
@@ -44,7 +44,7 @@ with some partitions. Examples:
   kairos run                       everything in one process
   kairos run door identity         these two; "kairos run person" in another process
   kairos run --clock log           for "kairos replay cdnow"
-  kairos run --sources FILE        FILE: {sources: [{name: web, write_keys: [SHA-256 in hexadecimal], events_per_second: 500}]}`
+  kairos run --sources FILE        FILE: {sources: [{name: web, write_keys: [SHA-256 in hexadecimal], scopes: [sdk, events], events_per_second: 500}]}`
 }
 
 func (c *runCommand) Run(p *process) error {

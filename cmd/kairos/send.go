@@ -11,11 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"kairos/cmd/internal/credential"
 	"kairos/processors/tracing"
 )
 
 type sendCommand struct {
 	Door  string   `default:"http://127.0.0.1:8080" help:"Where the door is (${default})."`
+	Key   string   `placeholder:"FROM" help:"Where the write key is kept, file:PATH or env:NAME, of a source with the scope events."`
 	Trace bool     `help:"Let it be followed through all stages, and print the id of its trace."`
 	Event []string `arg:"" optional:"" passthrough:"partial" help:"Who, what and how: email=sarah@example.org cancel channel=callcenter. Or JSON. Without: JSON from standard input."`
 }
@@ -43,6 +45,13 @@ func (c *sendCommand) Run(p *process) error {
 		return askedError{err}
 	}
 	request.Header.Set("Content-Type", "application/json")
+	if c.Key != "" {
+		key, err := credential.Secret(c.Key)
+		if err != nil {
+			return askedError{err}
+		}
+		request.SetBasicAuth(key, "")
+	}
 	if c.Trace {
 		id, header := newTrace()
 		request.Header.Set(tracing.Header, header)
@@ -75,12 +84,15 @@ func (c *sendCommand) body(p *process) ([]byte, error) {
 	if err != nil {
 		return nil, askedError{err}
 	}
+	if c.Key != "" {
+		e.Source = "" // it is the key's
+	}
 	return json.Marshal(e)
 }
 
 type eventJSON struct {
 	Name        string                     `json:"name"`
-	Source      string                     `json:"source"`
+	Source      string                     `json:"source,omitempty"`
 	Identifiers map[string][]string        `json:"identifiers"`
 	Properties  map[string]json.RawMessage `json:"properties,omitempty"`
 }

@@ -140,7 +140,7 @@ func (c *Collector) accept(w http.ResponseWriter, r *http.Request, word string) 
 		key = user
 	}
 	now, events := c.config.Clock(), make([]schemas.Event, len(calls))
-	source, err := c.config.Sources.admit(key, len(calls), now)
+	source, err := c.config.Sources.admit(key, scopeSDK, len(calls), now)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ var noon = schemas.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 type world struct {
 	t      *testing.T
 	client *kgo.Client
+	door   *door.Door
 	*collector.Collector
 }
 
@@ -47,8 +48,8 @@ func open(t *testing.T, sources *collector.Sources) *world {
 	}
 	t.Cleanup(client.Close)
 	clock := func() schemas.Instant { return noon }
-	opened := door.New(client, door.Config{Clock: clock, Rules: definition.DefaultIdentity})
-	return &world{t, client, collector.New(collector.Config{Door: opened, Sources: sources, Clock: clock})}
+	opened := door.New(client, door.Config{Clock: clock, Rules: definition.DefaultIdentity, Guard: sources.Guard(clock)})
+	return &world{t, client, opened, collector.New(collector.Config{Door: opened, Sources: sources, Clock: clock})}
 }
 
 func (w *world) send(method, path, body string, headers ...string) *httptest.ResponseRecorder {
@@ -57,6 +58,10 @@ func (w *world) send(method, path, body string, headers ...string) *httptest.Res
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	answer := httptest.NewRecorder()
+	if path == "/v1/events" {
+		w.door.ServeHTTP(answer, request)
+		return answer
+	}
 	w.ServeHTTP(answer, request)
 	return answer
 }
@@ -201,20 +206,65 @@ func TestOnlyKnownWriteKeysComeInAndNoFasterThanTheyMay(t *testing.T) {
 	w.expect(401, "not known", "POST", "/v1/track", fmt.Sprintf(body, hashed("old")))
 	w.expect(200, "true", "POST", "/v1/track", fmt.Sprintf(body, "old"))
 	w.expect(429, "slow down", "POST", "/v1/track", fmt.Sprintf(body, "new"))
-	basic := func(key string) string {
-		r := httptest.NewRequest("POST", "/", nil)
-		r.SetBasicAuth(key, "")
-		return r.Header.Get("Authorization")
-	}
 	w.expect(200, "true", "POST", "/v1/track", fmt.Sprintf(body, ""), "Authorization", basic("shop"))
 	if got := w.events(2); got[0].Source != "web" || got[1].Source != "shop" {
 		t.Errorf("sources %s and %s", got[0].Source, got[1].Source)
 	}
 }
 
+func basic(key string) string {
+	r := httptest.NewRequest("POST", "/", nil)
+	r.SetBasicAuth(key, "")
+	return r.Header.Get("Authorization")
+}
+
+// Every way in, with every kind of key.
+func TestAWriteKeyOpensWhatItsScopesSayAndNothingElse(t *testing.T) {
+	sources, err := sourcesFile(t, "sources:\n- {name: web, write_keys: ["+hashed("page")+"]}\n"+
+		"- {name: shop, write_keys: ["+hashed("server")+"], scopes: [events]}\n- {name: crm, write_keys: ["+hashed("any")+"], scopes: [events, sdk]}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := open(t, sources)
+	bodies := map[string]string{"/v1/events": `{"name":"x","identifiers":{"user_id":"u1"}}`}
+	for _, path := range collector.Paths() {
+		bodies[path] = `{"userId":"u1","event":"x","groupId":"g","previousId":"p","batch":[{"type":"track","userId":"u1","event":"x"}]}`
+	}
+	if len(bodies) != 16 {
+		t.Errorf("%d ways in", len(bodies))
+	}
+	for path, body := range bodies {
+		page, server := 200, 403
+		if path == "/v1/events" {
+			page, server = server, page
+		}
+		for key, want := range map[string]int{"page": page, "server": server, "any": 200, "": 401, "other": 401, hashed("any"): 401} {
+			if answer := w.send("POST", path, body, "Authorization", basic(key)); answer.Code != want {
+				t.Errorf("POST %s with the key %q: %d %s, want %d", path, key, answer.Code, answer.Body, want)
+			}
+		}
+	}
+}
+
+func TestEventsComeInUnderTheNameOfTheirKey(t *testing.T) {
+	sources, err := sourcesFile(t, "sources: [{name: shop, write_keys: ["+hashed("k")+"], scopes: [events], events_per_second: 0.3}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := open(t, sources)
+	w.expect(401, "Basic", "POST", "/v1/events", `{"name":"x","identifiers":{"user_id":"u1"}}`)
+	w.expect(400, "/1/source", "POST", "/v1/events", `[{"name":"x","identifiers":{"user_id":"u1"}},{"name":"x","source":"crm","identifiers":{"user_id":"u1"}}]`, "Authorization", basic("k"))
+	w.expect(200, "", "POST", "/v1/events", `{"name":"x","identifiers":{"user_id":"u1"}}`, "Authorization", basic("k"))
+	if got := w.events(1)[0].Source; got != "shop" {
+		t.Errorf("the event is of %q", got)
+	}
+	w.expect(429, "slow down", "POST", "/v1/events", `{"name":"x","source":"shop","identifiers":{"user_id":"u1"}}`, "Authorization", basic("k"))
+}
+
 func TestWrongSourcesAreRefused(t *testing.T) {
 	for text, part := range map[string]string{
 		"": "no source", "sources: [{name: a}]": "needs a name", "sources: [{name: a, write_keys: [plain]}]": "SHA-256", "people: []": "people",
+		"sources: [{name: a, write_keys: [" + hashed("k") + "], scopes: [all]}]":                                "sdk and events",
 		"sources: [{name: a, write_keys: [" + hashed("k") + "]}, {name: b, write_keys: [" + hashed("k") + "]}]": "same write key",
 	} {
 		if _, err := sourcesFile(t, text); err == nil || !strings.Contains(err.Error(), part) {

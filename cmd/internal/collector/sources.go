@@ -1,11 +1,15 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"kairos/cmd/internal/credential"
+	"kairos/cmd/internal/door"
 	"kairos/schemas"
 )
 
@@ -16,6 +20,7 @@ type Sources struct {
 
 type source struct {
 	name      string
+	scopes    []string
 	perSecond float64 // calls; 0: no limit
 
 	lock  sync.Mutex
@@ -48,16 +53,27 @@ func (s *source) spend(n int, now schemas.Instant) bool {
 	return true
 }
 
+// What a write key may be good for. That of a page is in everybody's hands, and is
+// to say no more than a page may.
+const (
+	scopeSDK    = "sdk"    // the calls of SDKs
+	scopeEvents = "events" // POST /v1/events
+)
+
+var scopes = []string{scopeSDK, scopeEvents}
+
 // file is a list of sources as it is written:
 //
 //	sources:
 //	  - name: web
 //	    write_keys: [sha256 of the key in hexadecimal, and of the one that follows it]
+//	    scopes: [sdk]
 //	    events_per_second: 500
 type file struct {
 	Sources []struct {
 		Name      string   `yaml:"name"`
 		WriteKeys []string `yaml:"write_keys"`
+		Scopes    []string `yaml:"scopes"` // without: sdk
 		PerSecond float64  `yaml:"events_per_second"`
 	} `yaml:"sources"`
 }
@@ -74,7 +90,15 @@ func ReadSources(path string) (*Sources, error) {
 		if entry.Name == "" || len(entry.WriteKeys) == 0 || entry.PerSecond < 0 {
 			return nil, fmt.Errorf("%s: source %d needs a name, write_keys, and events_per_second of 0 (no limit) or more", path, i+1)
 		}
-		one := &source{name: entry.Name, perSecond: entry.PerSecond}
+		for _, scope := range entry.Scopes {
+			if !slices.Contains(scopes, scope) {
+				return nil, fmt.Errorf("%s: source %s has the scope %q: there are %s", path, entry.Name, scope, strings.Join(scopes, " and "))
+			}
+		}
+		if len(entry.Scopes) == 0 {
+			entry.Scopes = []string{scopeSDK}
+		}
+		one := &source{name: entry.Name, scopes: entry.Scopes, perSecond: entry.PerSecond}
 		for _, text := range entry.WriteKeys {
 			key, err := credential.Parse(text)
 			if err != nil {
@@ -92,17 +116,37 @@ func ReadSources(path string) (*Sources, error) {
 	return s, nil
 }
 
-// admit finds the source of a write key and lets n calls of it in.
-func (s *Sources) admit(key string, n int, now schemas.Instant) (string, error) {
+// admit finds the source of a write key and lets n calls of it in, if the key is
+// good for the scope.
+func (s *Sources) admit(key, scope string, n int, now schemas.Instant) (string, error) {
 	if s == nil {
 		return "sdk", nil
 	}
 	one := s.byKey[credential.Of(key)]
-	if one == nil {
-		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or as writeKey"}
-	}
-	if !one.spend(n, now) {
+	switch {
+	case one == nil:
+		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or, with an SDK, as writeKey"}
+	case !slices.Contains(one.scopes, scope):
+		return "", &refusal{status: http.StatusForbidden, say: "source " + one.name + " does not have the scope " + scope}
+	case !one.spend(n, now):
 		return "", &refusal{status: http.StatusTooManyRequests, say: "more calls than source " + one.name + " may send: slow down"}
 	}
 	return one.name, nil
+}
+
+// Guard lets in at the door of events whoever shows a write key with the scope for
+// it. Of no sources it is nil: everybody may.
+func (s *Sources) Guard(clock func() schemas.Instant) door.Guard {
+	if s == nil {
+		return nil
+	}
+	return func(r *http.Request, events int) (string, error) {
+		key, _, _ := r.BasicAuth()
+		source, err := s.admit(key, scopeEvents, events, clock())
+		var said *refusal
+		if errors.As(err, &said) {
+			return "", &door.Refusal{Status: said.status, Say: said.say}
+		}
+		return source, err
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,7 +37,20 @@ type Config struct {
 	Timeout  time.Duration                   // for Kafka's acknowledgement; 0: 10 s
 	Ring     func() *keyring.Ring            // by which events are sealed; nil, or giving nil: they are not
 	Tracer   trace.Tracer                    // makes the spans of requests that are followed; nil: none, and they are passed on
+	Guard    Guard                           // of requests; nil: everybody may send, under any name
 }
+
+// Guard says which source a request's events come from, or by a [Refusal] why they
+// may not come in.
+type Guard func(r *http.Request, events int) (source string, err error)
+
+// Refusal is a request that may not come in.
+type Refusal struct {
+	Status int
+	Say    string // why, and what to do
+}
+
+func (r *Refusal) Error() string { return r.Say }
 
 // Door puts events on their topic. It is safe for concurrent use.
 type Door struct {

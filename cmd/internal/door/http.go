@@ -3,6 +3,7 @@ package door
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -38,7 +39,7 @@ type refused struct {
 
 // ServeHTTP answers POST /v1/events: 200 once Kafka holds all events of the
 // request, 400 with the places that are wrong, 413 for what is too large, 503
-// when Kafka does not acknowledge. The header Sec-GPC counts for all events of the
+// when Kafka does not acknowledge; what the guard says to whoever may not send. The header Sec-GPC counts for all events of the
 // request. Only with 200 has anything surely happened;
 // with 503 it may have.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,6 +59,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			optOut(&events[i])
 		}
 	}
+	if err == nil && d.config.Guard != nil {
+		err = d.guard(r, events)
+	}
 	if err == nil {
 		err = d.Accept(r.Context(), events...)
 	}
@@ -72,10 +76,39 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, accepted{len(events), ids})
 }
 
+// guard lets a request in under its sender's own name only: whom one believes
+// about an attribute goes by that name.
+func (d *Door) guard(r *http.Request, events []schemas.Event) error {
+	source, err := d.config.Guard(r, len(events))
+	if err != nil {
+		return err
+	}
+	var problems Problems
+	for i := range events {
+		if said := events[i].Source; said != "" && said != source {
+			problems = append(problems, Problem{Path: fmt.Sprintf("/%d/source", i), What: "is not the source of this write key, which is " + source + ": leave it out, or send with the other's key"})
+		}
+		events[i].Source = source
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
 func (d *Door) answerError(w http.ResponseWriter, err error) {
 	var tooLarge *http.MaxBytesError
 	var problems Problems
+	var refusal *Refusal
 	switch {
+	case errors.As(err, &refusal):
+		switch refusal.Status {
+		case http.StatusTooManyRequests:
+			w.Header().Set("Retry-After", "1")
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", `Basic realm="write key"`)
+		}
+		answer(w, refusal.Status, refused{Error: refusal.Say})
 	case errors.As(err, &tooLarge):
 		answer(w, http.StatusRequestEntityTooLarge, refused{Error: "the request is too large: send fewer events at a time"})
 	case errors.As(err, &problems):

@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Door, API string // base URLs
 	Token     string // for the API, with the scope profiles; "": none
+	Key       string // for the door, of a source with the scope events; "": none
 	Event     string // that each person does
 	Audience  string // that they must enter by it, and leave before they come again
 	Namespace string // of their identifier
@@ -151,7 +152,11 @@ func (p *Prober) Once(ctx context.Context) (took time.Duration, step string, err
 }
 
 func (p *Prober) send(ctx context.Context, value string) error {
-	body, err := json.Marshal(map[string]any{"name": p.config.Event, "source": "kairos-probe", "identifiers": map[string]string{p.config.Namespace: value}})
+	event := map[string]any{"name": p.config.Event, "identifiers": map[string]string{p.config.Namespace: value}}
+	if p.config.Key == "" { // else the door says whose it is
+		event["source"] = "kairos-probe"
+	}
+	body, err := json.Marshal(event)
 	if err != nil {
 		return err
 	}
@@ -197,8 +202,11 @@ func (p *Prober) ask(ctx context.Context, method, url string, body []byte) (int,
 		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if p.config.Token != "" && method == http.MethodGet {
+	switch {
+	case p.config.Token != "" && method == http.MethodGet:
 		request.Header.Set("Authorization", "Bearer "+p.config.Token)
+	case p.config.Key != "" && method == http.MethodPost:
+		request.SetBasicAuth(p.config.Key, "")
 	}
 	response, err := p.http.Do(request)
 	if err != nil {

@@ -332,6 +332,7 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		Registry: s.registry,
 		Ring:     s.ring.Load,
 		Tracer:   s.Tracer,
+		Guard:    s.Sources.Guard(clock),
 	})
 	sdks := collector.New(collector.Config{Door: opened, Sources: s.Sources, Clock: clock})
 	if err := serve(ctx, group, "door", s.Door, door.Followed(doorHandler(opened, sdks), s.Traces, s.registry), client.Close); err != nil {
