@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,10 +12,13 @@ import (
 	"testing"
 )
 
-// From the call centre to a third party's server, and not a second time.
+// From the call centre, which shows its write key, to a third party's server, and
+// not a second time.
 func TestAThirdPartyIsToldWhoEntered(t *testing.T) {
-	brokers := embedded(t)
-	r := start(t, brokers, "--partitions=2")
+	brokers, sources := embedded(t), filepath.Join(t.TempDir(), "sources.yaml")
+	write(t, sources, fmt.Sprintf("sources: [{name: callcenter, write_keys: [%x], scopes: [events]}]", sha256.Sum256([]byte("write-key"))))
+	t.Setenv("WRITE_KEY", "write-key")
+	r := start(t, brokers, "--partitions=2", "--sources="+sources)
 	r.await(t, "/readyz", http.StatusServiceUnavailable)
 	expect(t, 0, "apply", "-f", "demo/definitions", brokers)
 	r.await(t, "/readyz", http.StatusOK)
@@ -34,7 +38,10 @@ func TestAThirdPartyIsToldWhoEntered(t *testing.T) {
 		code, _, _ := kairos(ctx, "", "deliver", "-f", file, "--metrics=", brokers)
 		ended <- code
 	}()
-	expect(t, 0, "send", "--door=http://"+r.door, "device_id=d1", "cancel")
+	if said := expect(t, exitNo, "send", "--door=http://"+r.door, "device_id=d1", "cancel"); !strings.Contains(said, "401") {
+		t.Errorf("without a write key the door says %s", said)
+	}
+	expect(t, 0, "send", "--key=env:WRITE_KEY", "--door=http://"+r.door, "device_id=d1", "cancel")
 	for message := range told {
 		if strings.Contains(message, `"audience":"win_back","entered":true`) {
 			if !strings.HasPrefix(message, "t=") || !strings.Contains(message, `"value":"d1"`) {

@@ -153,6 +153,7 @@ type item struct {
 	record *kgo.Record
 	*schemas.Activation
 	group string     // only messages of one group go together
+	came  int64      // its place among all that were taken in hand
 	since time.Time  // it is in hand
 	span  trace.Span // of one that asks to be followed; nil: of none
 }

@@ -221,7 +221,7 @@ func (k *desk) take(ctx context.Context, records []*kgo.Record) error {
 // address, and else not at all: the record behind says what holds.
 func (w Webhook) shape(a *schemas.Activation) (shaped *schemas.Activation, untold string) {
 	if len(a.Former) > 0 && w.grouped() {
-		if len(w.Needs) == 0 {
+		if !w.lists() {
 			return nil, "superseded"
 		}
 		exit := *a

@@ -149,3 +149,11 @@ func TestIDsTellApartWhatIsToldOfOneRevision(t *testing.T) {
 		t.Errorf("the ids are %q", all)
 	}
 }
+
+func TestWhileOneSecretFollowsTheOtherBothSign(t *testing.T) {
+	old, fresh := delivery.Sign([]string{secret}, "12", []byte("body")), delivery.Sign([]string{"fedcba9876543210"}, "12", []byte("body"))
+	_, second, _ := strings.Cut(fresh, ",")
+	if both := delivery.Sign([]string{secret, "fedcba9876543210"}, "12", []byte("body")); both != old+","+second || old == fresh {
+		t.Errorf("both sign %s, one %s, the other %s", both, old, fresh)
+	}
+}

@@ -77,3 +77,29 @@ func TestWhatOthersWroteBesideAnOffsetSaysNothing(t *testing.T) {
 		}
 	}
 }
+
+// Whatever lies beside an offset, in a group that anybody may commit to: what is
+// open is rising and apart, takes no more room than the text, and is said again as
+// it was read.
+func FuzzNote(f *testing.F) {
+	for _, text := range []string{"", "consumer-1-uuid", notePrefix + "AQEDAg", notePrefix + "gA", notePrefix + "//////////////8B"} {
+		f.Add(int64(7), text)
+	}
+	f.Fuzz(func(t *testing.T, offset int64, text string) {
+		offset &= 1<<50 - 1
+		n := readNote(offset, text)
+		if len(n.open) > len(text) {
+			t.Fatalf("%d bytes give %d spans", len(text), len(n.open))
+		}
+		at := offset
+		for _, s := range n.open {
+			if s.from < at || s.to <= s.from || s.to > n.reach {
+				t.Fatalf("%q gives %+v", text, n)
+			}
+			at = s.to
+		}
+		if again := readNote(offset, n.encode()); len(text) <= mostNoted && (again.reach != n.reach || !slices.Equal(again.open, n.open)) {
+			t.Fatalf("%q is read as %+v, and said again as %+v", text, n, again)
+		}
+	})
+}

@@ -23,9 +23,13 @@ type queue struct {
 	fresh   []*line          // that may go, and whose first message has not failed
 	failed  []*line          // that may go again
 	resting resting          // until they may
+	waiting []*line          // until what others have in hand is settled: see leavings
 	held    int              // messages in all lines
 	out     int              // requests on their way
 	again   int              // of them, requests for lines that have failed
+
+	came     int64 // messages, ever
+	leavings leavings
 
 	alive   int64 // requests that were taken or refused, ever: the destination was well
 	breaker breaker
@@ -63,12 +67,15 @@ type verdict struct {
 }
 
 func newQueue(hook Webhook, random func() float64) *queue {
-	return &queue{hook: hook, random: random, lines: map[string]*line{}}
+	return &queue{hook: hook, random: random, lines: map[string]*line{}, leavings: leavings{}}
 }
 
 // add takes a message in hand.
 func (q *queue) add(i item) {
 	q.held++
+	q.came++
+	i.came = q.came
+	q.expect(i)
 	l := q.lines[i.Person]
 	if l == nil {
 		l = &line{person: i.Person, together: q.hook.Batch}
@@ -102,7 +109,7 @@ func (q *queue) next(now time.Time) *request {
 // pick says from which lines the next request comes. What has failed gets a
 // quarter of the lanes while others wait, and half if none does: it may hang.
 func (q *queue) pick() *[]*line {
-	q.fresh, q.failed = filled(q.fresh), filled(q.failed)
+	q.fresh, q.failed = q.filled(q.fresh), q.filled(q.failed)
 	share := q.hook.Lanes / 4
 	if len(q.fresh) == 0 {
 		share = q.hook.Lanes / 2
@@ -118,10 +125,16 @@ func (q *queue) pick() *[]*line {
 	return nil
 }
 
-// filled is lines from the first on that holds anything.
-func filled(lines []*line) []*line {
-	for len(lines) > 0 && len(lines[0].items) == 0 {
-		lines = lines[1:]
+// filled is lines from the first on that holds anything and waits for nobody.
+func (q *queue) filled(lines []*line) []*line {
+	for ; len(lines) > 0; lines = lines[1:] {
+		switch l := lines[0]; {
+		case len(l.items) == 0:
+		case q.waits(l.items[0]):
+			q.waiting = append(q.waiting, l)
+		default:
+			return lines
+		}
 	}
 	return lines
 }
@@ -135,12 +148,12 @@ func (q *queue) gather(ready *[]*line) *request {
 			return true
 		}
 		most := min(room, l.together)
-		if len(r.items) >= most || len(r.items) > 0 && l.items[0].group != r.items[0].group {
+		if len(r.items) >= most || len(r.items) > 0 && l.items[0].group != r.items[0].group || q.waits(l.items[0]) {
 			return false
 		}
 		room = most
 		n := 0
-		for n < len(l.items) && len(r.items) < room && l.items[n].group == l.items[0].group {
+		for n < len(l.items) && len(r.items) < room && l.items[n].group == l.items[0].group && !q.waits(l.items[n]) {
 			r.items = append(r.items, l.items[n])
 			n++
 		}
@@ -242,6 +255,7 @@ func (q *queue) fail(r *request, a answer, now time.Time) (ended []verdict) {
 	if !q.breaker.open {
 		return ended
 	}
+	q.release()                 // the first message of some may end here
 	for _, l := range q.lines { // it is down for them as well
 		if !l.away {
 			ended = append(ended, q.expire(l, a.status, now)...)
@@ -265,6 +279,7 @@ func (q *queue) expire(l *line, status string, now time.Time) (ended []verdict) 
 
 // drop ends the first n messages of a line; the next one has not failed yet.
 func (q *queue) drop(l *line, n int) {
+	q.ended(l.items[:n])
 	l.items = l.items[n:]
 	if !l.gone {
 		q.held -= n
@@ -281,6 +296,8 @@ func (q *queue) back(l *line, now time.Time) {
 	l.away = false
 	switch {
 	case l.gone || len(l.items) == 0:
+		q.ended(l.items)
+		l.items = nil
 		q.forget(l)
 	case l.tries == 0:
 		q.fresh = append(q.fresh, l)
@@ -329,6 +346,7 @@ func (q *queue) leave(partitions []int32) {
 		}
 		q.held -= len(l.items)
 		if l.gone = true; !l.away {
+			q.ended(l.items)
 			l.items = nil
 		}
 		delete(q.lines, person)
