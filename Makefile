@@ -61,7 +61,7 @@ generate: ## derive schemas, diagram and topic list again
 	go generate ./...
 
 drift: generate ## fail if a generated file is not what its source gives
-	@git diff --exit-code -- schemas/avsc README.md topologies deploy loadtest/results || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
+	@git diff --exit-code -- schemas README.md topologies deploy loadtest/results || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
 
 ##@ Measure
 bench: ## kairos beside its peers and whole, at most twenty minutes, kept in loadtest/results (Java 17, Maven; ARGS=-quick: a minute)

@@ -1,0 +1,164 @@
+package schemas
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+)
+
+//go:generate go run ./codegen
+
+// native is a record that needs no reflection: all of them, see codecs.go.
+type native interface {
+	appendAvro(dst []byte) []byte
+	readAvro(payload []byte) (rest int, err error)
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendVarint(dst, int64(len(s))), s...) // Avro's long is zigzag varint, as Go's
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(binary.AppendVarint(dst, int64(len(b))), b...)
+}
+
+func appendDouble(dst []byte, f float64) []byte {
+	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(f))
+}
+
+func appendBoolean(dst []byte, b bool) []byte {
+	if b {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// An array is one block: how many, the items, and a zero; none at all is the zero.
+func appendStrings(dst []byte, items []string) []byte {
+	if len(items) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(items)))
+	}
+	for _, item := range items {
+		dst = appendString(dst, item)
+	}
+	return append(dst, 0)
+}
+
+var errDamaged = errors.New("the bytes are not those of the schema")
+
+// avroReader takes a payload apart. Damage makes it empty and sets bad.
+type avroReader struct {
+	rest []byte
+	text string // a copy of the payload, in which all texts lie; empty: each is a copy of its own
+	bad  bool
+}
+
+func (in *avroReader) fail() { in.rest, in.bad = nil, true }
+
+func (in *avroReader) end() (rest int, err error) {
+	if in.bad {
+		return 0, errDamaged
+	}
+	return len(in.rest), nil
+}
+
+func (in *avroReader) long() int64 {
+	if len(in.rest) > 0 && in.rest[0] < 0x80 { // most are one byte
+		b := int64(in.rest[0])
+		in.rest = in.rest[1:]
+		return b>>1 ^ -(b & 1)
+	}
+	v, n := binary.Varint(in.rest)
+	if n <= 0 {
+		in.fail()
+		return 0
+	}
+	in.rest = in.rest[n:]
+	return v
+}
+
+// within is a long that a smaller type holds.
+func (in *avroReader) within(least, most int64) int64 {
+	v := in.long()
+	if v < least || v > most {
+		in.fail()
+		return 0
+	}
+	return v
+}
+
+// some reports whether a union of null and something is something.
+func (in *avroReader) some() bool { return in.within(0, 1) == 1 }
+
+// raw is a string, or bytes, as it lies there.
+func (in *avroReader) raw() []byte {
+	n := in.long()
+	if n < 0 || n > int64(len(in.rest)) {
+		in.fail()
+		return nil
+	}
+	raw := in.rest[:n]
+	in.rest = in.rest[n:]
+	return raw
+}
+
+func (in *avroReader) bytes() []byte { return append([]byte{}, in.raw()...) }
+
+func (in *avroReader) string() string {
+	raw := in.raw()
+	if in.text == "" {
+		return string(raw)
+	}
+	end := len(in.text) - len(in.rest)
+	return in.text[end-len(raw) : end]
+}
+
+func (in *avroReader) boolean() bool { return in.bit() == 1 }
+
+func (in *avroReader) bit() byte {
+	if len(in.rest) == 0 || in.rest[0] > 1 {
+		in.fail()
+		return 0
+	}
+	b := in.rest[0]
+	in.rest = in.rest[1:]
+	return b
+}
+
+func (in *avroReader) double() float64 {
+	if len(in.rest) < 8 {
+		in.fail()
+		return 0
+	}
+	f := math.Float64frombits(binary.LittleEndian.Uint64(in.rest))
+	in.rest = in.rest[8:]
+	return f
+}
+
+// block is how many items come next, each of at least so many bytes; 0: the
+// array is over. Writers may say the size of a block in bytes, behind a negative
+// count. More items than there is room for are damage, before anything is allocated.
+func (in *avroReader) block(least int) int {
+	n := in.long()
+	if n < 0 {
+		n = -n
+		in.long()
+	}
+	if n < 0 || n > int64(len(in.rest)/least) {
+		in.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (in *avroReader) strings() []string {
+	items := []string{}
+	for n := in.block(1); n > 0; n = in.block(1) {
+		items = slices.Grow(items, n)
+		for range n {
+			items = append(items, in.string())
+		}
+	}
+	return items
+}
