@@ -5,6 +5,7 @@
 //	go run ./loadtest/scale boundary  a million memberships that end at one instant
 //	go run ./loadtest/scale seeding   a new audience over a million people and their past
 //	go run ./loadtest/scale grow      more partitions for a million people, under load
+//	go run ./loadtest/scale endurance memory through a long load over the same people
 //
 // In: nothing but Java and Maven; each starts a broker of its own, builds
 // kairos, and deletes what it made. Out: a table on standard output, and the same
@@ -38,9 +39,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	measure := map[string]func(context.Context, []string) error{"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow}
+	measure := map[string]func(context.Context, []string) error{"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow, "endurance": endurance}
 	if len(args) == 0 || measure[args[0]] == nil {
-		return errors.New("say what to measure: curve, boundary, seeding or grow; -h after it lists its sizes")
+		return errors.New("say what to measure: curve, boundary, seeding, grow or endurance; -h after it lists its sizes")
 	}
 	return measure[args[0]](ctx, args[1:])
 }

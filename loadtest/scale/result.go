@@ -30,6 +30,7 @@ type Result struct {
 	Ratio      float64     `json:"ratio,omitempty"` // events/s with most audiences : with twenty
 	Boundary   *Boundary   `json:"boundary,omitempty"`
 	Seeding    *Seeding    `json:"seeding,omitempty"`
+	Endurance  []Stretch   `json:"endurance,omitempty"`
 }
 
 func newResult(c rig.Config, measure string) *Result {
@@ -66,6 +67,15 @@ func (r *Result) table() string {
 		fmt.Fprintf(t, "people\tpast events\tmembers\tfound in s\tlive p50/p99 before ms\tmeanwhile ms\tp99 ratio\tothers, CPUs\t\n")
 		fmt.Fprintf(t, "%d\t%d\t%d\t%.1f\t%.0f / %.0f\t%.0f / %.0f\t%.2f\t%.1f\t\n", m.People, m.Events, m.Members, m.Seconds,
 			m.Before.P50, m.Before.P99, m.Meanwhile.P50, m.Meanwhile.P99, m.Meanwhile.P99/m.Before.P99, m.Meanwhile.OthersCPUs)
+	case r.Endurance != nil:
+		fmt.Fprintf(t, "after s\tevents\theap MB\tresident MB\tp50/p99 ms\tclient us/event\tothers, CPUs\t\n")
+		seconds, events := 0.0, 0.0
+		for i := range r.Endurance {
+			m := &r.Endurance[i]
+			seconds, events = seconds+m.Rate.Seconds, events+m.Rate.Sent*m.Rate.Seconds
+			fmt.Fprintf(t, "%.0f\t%.0f\t%.1f\t%.0f\t%.0f / %.0f\t%.0f\t%.1f\t\n", seconds, events, float64(m.Memory.HeapBytes)/1e6,
+				float64(m.Memory.ResidentBytes)/1e6, m.Rate.P50, m.Rate.P99, m.Rate.ClientMicrosPerEvent, m.Rate.OthersCPUs)
+		}
 	default:
 		fmt.Fprintf(t, "audiences\ttouched/event\tevents/s\tclient us/event\tbroker us/event\ttransitions/event\tbytes/event\theap/audience\theap/person\tapply s\tstart s\tothers, CPUs\t\n")
 		for i := range r.Curve {
