@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -340,7 +341,16 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		return err
 	}
 	s.Logger.Info("the door is open", "url", "http://"+s.Door+"/v1/events")
+	if s.Sources == nil && reachable(s.Door) {
+		s.Logger.Warn("whoever reaches the door may send, under any name: say with --sources who may", "door", s.Door)
+	}
 	return nil
+}
+
+// reachable says whether others than this machine may get to an address.
+func reachable(address string) bool {
+	name, _, err := net.SplitHostPort(address)
+	return err == nil && name != "localhost" && !net.ParseIP(name).IsLoopback()
 }
 
 // serveProfiles answers who people are.
