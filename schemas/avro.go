@@ -45,6 +45,16 @@ func appendStrings(dst []byte, items []string) []byte {
 	return append(dst, 0)
 }
 
+func appendInts(dst []byte, items []int32) []byte {
+	if len(items) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(items)))
+	}
+	for _, item := range items {
+		dst = binary.AppendVarint(dst, int64(item))
+	}
+	return append(dst, 0)
+}
+
 var errDamaged = errors.New("the bytes are not those of the schema")
 
 // avroReader takes a payload apart. Damage makes it empty and sets bad.
@@ -158,6 +168,17 @@ func (in *avroReader) strings() []string {
 		items = slices.Grow(items, n)
 		for range n {
 			items = append(items, in.string())
+		}
+	}
+	return items
+}
+
+func (in *avroReader) ints() []int32 {
+	items := []int32{}
+	for n := in.block(1); n > 0; n = in.block(1) {
+		items = slices.Grow(items, n)
+		for range n {
+			items = append(items, int32(in.within(math.MinInt32, math.MaxInt32)))
 		}
 	}
 	return items

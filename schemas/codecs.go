@@ -194,6 +194,7 @@ func appendActivation(dst []byte, v *Activation) []byte {
 	dst = appendString(dst, v.Reason)
 	dst = appendListOfIdentifier(dst, v.Identifiers)
 	dst = appendProperties(dst, v.Attributes)
+	dst = appendListOfIdentifier(dst, v.Former)
 	return dst
 }
 
@@ -207,6 +208,7 @@ func (in *avroReader) readActivation(v *Activation) {
 	v.Reason = in.string()
 	v.Identifiers = in.readListOfIdentifier()
 	v.Attributes = in.readProperties()
+	v.Former = in.readListOfIdentifier()
 }
 
 func appendChange(dst []byte, v *Change) []byte {
@@ -310,6 +312,8 @@ func appendDestinationRow(dst []byte, v *DestinationRow) []byte {
 	}
 	dst = appendListOfTransition(dst, v.Memberships)
 	dst = appendListOfSaid(dst, v.Said)
+	dst = appendListOfIdentifier(dst, v.Told)
+	dst = appendBoolean(dst, v.Noted)
 	return dst
 }
 
@@ -326,6 +330,8 @@ func (in *avroReader) readDestinationRow(v *DestinationRow) {
 	}
 	v.Memberships = in.readListOfTransition()
 	v.Said = in.readListOfSaid()
+	v.Told = in.readListOfIdentifier()
+	v.Noted = in.boolean()
 }
 
 func appendEvent(dst []byte, v *Event) []byte {
@@ -978,7 +984,7 @@ func appendListOfSaid(dst []byte, items []Said) []byte {
 
 func (in *avroReader) readListOfSaid() []Said {
 	items := []Said{}
-	for n := in.block(4); n > 0; n = in.block(4) {
+	for n := in.block(5); n > 0; n = in.block(5) {
 		from := len(items)
 		items = append(slices.Grow(items, n+1), make([]Said, n)...)
 		for i := from; i < len(items); i++ {
@@ -1410,6 +1416,7 @@ func appendSaid(dst []byte, v *Said) []byte {
 	dst = appendString(dst, v.Audience)
 	dst = binary.AppendVarint(dst, int64(v.Revision))
 	dst = binary.AppendVarint(dst, int64(v.Digest))
+	dst = appendInts(dst, v.Told)
 	return dst
 }
 
@@ -1418,6 +1425,7 @@ func (in *avroReader) readSaid(v *Said) {
 	v.Audience = in.string()
 	v.Revision = in.long()
 	v.Digest = in.long()
+	v.Told = in.ints()
 }
 
 func appendWatermark(dst []byte, v *Watermark) []byte {

@@ -285,6 +285,8 @@ func (w *writer) append(v string, of ast.Expr) error {
 		w.line("dst = appendBytes(dst, %s)", v)
 	case w.list(of) != nil && w.basic(w.list(of)) == "string":
 		w.line("dst = appendStrings(dst, %s)", v)
+	case w.list(of) != nil && w.basic(w.list(of)) == "int32":
+		w.line("dst = appendInts(dst, %s)", v)
 	case w.list(of) != nil:
 		w.line("dst = append%s(dst, %s)", w.listOf(of), v)
 	default:
@@ -318,6 +320,8 @@ func (w *writer) read(v string, of ast.Expr) {
 		w.line("%s = in.bytes()", v)
 	case w.list(of) != nil && w.basic(w.list(of)) == "string":
 		w.line("%s = in.strings()", v)
+	case w.list(of) != nil && w.basic(w.list(of)) == "int32":
+		w.line("%s = in.ints()", v)
 	case w.list(of) != nil:
 		w.line("%s = in.read%s()", v, w.listOf(of))
 	default:
