@@ -36,9 +36,9 @@ fuzz: ## each fuzz target for FUZZTIME (10m): no bytes may do more than be refus
 			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 20x "$$package" || exit 1; \
 		done; done
 
-checkers: ## what alerts and Kubernetes' objects are checked with: Debian's promtool, schemas in .schemas/
+checkers: ## what alerts and Kubernetes' objects are checked with: Debian's promtool; kubectl and schemas in .schemas/
 	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus >/dev/null; } || echo "alerts will not be checked by promtool: SKIPPED"
-	@go run ./deploy/schemas .schemas || echo "Kubernetes' objects will not be held against schemas: SKIPPED"
+	@go run ./deploy/schemas .schemas || echo "Kubernetes' overlays will not be built, or not held against schemas: SKIPPED"
 
 pictures: ## draw the dashboard anew from a real run, about ten minutes (needs Java, Maven and Prometheus)
 	go run ./loadtest/pictures $(ARGS)

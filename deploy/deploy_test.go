@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -206,5 +207,54 @@ func TestTheDashboardIsWhatGrafanaReads(t *testing.T) {
 	}
 	if len(board.Panels) < 20 {
 		t.Errorf("%d panels only", len(board.Panels))
+	}
+}
+
+// The image itself needs an engine; what it is made by is read here.
+func TestTheContainerHoldsOneStaticBinaryAndNobodyIsRoot(t *testing.T) {
+	text, err := os.ReadFile("Containerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages := strings.Split(string(text), "\nFROM ")[1:]
+	if len(stages) != 2 || !strings.HasPrefix(stages[1], "scratch\n") || !strings.Contains(stages[0], "CGO_ENABLED=0 go build") {
+		t.Errorf("the last of its stages is not made of nothing but a static binary:\n%s", text)
+	}
+	user := regexp.MustCompile(`(?m)^USER ([0-9]+):([0-9]+)$`).FindStringSubmatch(stages[len(stages)-1])
+	if user == nil || user[1] == "0" || user[2] == "0" {
+		t.Errorf("who runs it: %v", user)
+	}
+	module, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := regexp.MustCompile(`(?m)^go ([0-9]+\.[0-9]+)`).FindStringSubmatch(string(module))
+	if !strings.Contains(stages[0], "golang:"+wanted[1]+" ") {
+		t.Errorf("go.mod wants Go %s, and it is built by another", wanted[1])
+	}
+}
+
+// Whoever has Prometheus' operator has the same alerts as who has its files.
+func TestTheOperatorsRulesAreThoseOfTheFile(t *testing.T) {
+	type rule struct {
+		Alert, Expr, For    string
+		Labels, Annotations map[string]string
+	}
+	var file, object struct {
+		Groups []struct{ Rules []rule }
+		Spec   struct{ Groups []struct{ Rules []rule } }
+	}
+	for path, into := range map[string]any{"prometheus/alerts.yaml": &file, "kubernetes/monitoring.yaml": &object} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents := strings.Split(string(text), "\n---\n")
+		if err := yaml.Unmarshal([]byte(documents[len(documents)-1]), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(file.Groups) != 1 || !reflect.DeepEqual(file.Groups, object.Spec.Groups) {
+		t.Errorf("the file has\n%+v\nthe object\n%+v", file.Groups, object.Spec.Groups)
 	}
 }

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,39 +125,122 @@ func of(all []object, kind, name string) object {
 	return nil
 }
 
-func TestWhatPodsMountExistsAndTheyAreNobody(t *testing.T) {
-	all, pods := base(t), 0
-	for _, o := range all {
-		if o["kind"] != "StatefulSet" && o["kind"] != "Deployment" {
-			continue
+// workloads are the base's objects that run pods.
+func workloads(t *testing.T, all []object) []object {
+	t.Helper()
+	run := slices.DeleteFunc(slices.Clone(all), func(o object) bool { return o["kind"] != "StatefulSet" && o["kind"] != "Deployment" })
+	if len(run) < 7 {
+		t.Errorf("%d kinds of pods only", len(run))
+	}
+	return run
+}
+
+// madeByHand lists what the guide, or an overlay of one's own, makes of a kind.
+func madeByHand(t *testing.T, kind string) []string {
+	t.Helper()
+	guide, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile("create (secret generic|configmap) ([a-z-]+)").FindAllStringSubmatch(string(guide), -1) {
+		if strings.HasPrefix(strings.ToLower(kind), strings.Fields(m[1])[0]) {
+			names = append(names, m[2])
 		}
-		pods++
+	}
+	if kind == "ConfigMap" {
+		for _, g := range must(t, objects(t, "kubernetes/own/kustomization.yaml")[0], "configMapGenerator").([]any) {
+			names = append(names, must(t, g.(object), "name").(string))
+		}
+	}
+	return names
+}
+
+func TestWhatPodsMountExistsAndTheyAreNobody(t *testing.T) {
+	all := base(t)
+	secrets, configs := append(madeByHand(t, "Secret"), "kairos-cluster-ca-cert"), madeByHand(t, "ConfigMap")
+	for _, o := range workloads(t, all) {
 		name := must(t, o, "metadata/name").(string)
 		for _, v := range must(t, o, "spec/template/spec/volumes").([]any) {
-			if secret, ok := at(v, "secret/secretName"); ok && secret != "kairos-cluster-ca-cert" && secret != "kairos-api" && of(all, "KafkaUser", secret.(string)) == nil {
-				t.Errorf("%s mounts the secret %s, which Strimzi makes for no user", name, secret)
+			if secret, ok := at(v, "secret/secretName"); ok && !slices.Contains(secrets, secret.(string)) && of(all, "KafkaUser", secret.(string)) == nil {
+				t.Errorf("%s mounts the secret %s, which neither Strimzi nor the guide makes", name, secret)
 			}
-			if config, ok := at(v, "configMap/name"); ok && of(all, "ConfigMap", config.(string)) == nil {
+			if config, ok := at(v, "configMap/name"); ok && !slices.Contains(configs, config.(string)) && of(all, "ConfigMap", config.(string)) == nil {
 				t.Errorf("%s mounts %s, which is not there", name, config)
 			}
 		}
 		container := "spec/template/spec/containers/0/"
-		for path, want := range map[string]any{
+		wanted := map[string]any{
 			"securityContext/readOnlyRootFilesystem": true, "securityContext/allowPrivilegeEscalation": false, "securityContext/runAsNonRoot": true,
 			"livenessProbe/httpGet/path": "/live", "readinessProbe/httpGet/path": "/ready", "startupProbe/httpGet/path": "/startup",
-		} {
+		}
+		kinds := []string{"Service", "PodDisruptionBudget", "NetworkPolicy"}
+		if name == "kairos-"+topologies.OperatorRole { // nobody waits for it
+			maps.DeleteFunc(wanted, func(path string, _ any) bool { return strings.Contains(path, "Probe/") })
+			kinds = []string{"NetworkPolicy"}
+		}
+		for path, want := range wanted {
 			if got := must(t, o, container+path); got != want {
 				t.Errorf("%s: %s is %v, want %v", name, path, got, want)
 			}
 		}
-		for _, kind := range []string{"Service", "PodDisruptionBudget", "NetworkPolicy"} {
+		if want := fmt.Sprint(must(t, o, "spec/selector/matchLabels")); !strings.Contains(fmt.Sprint(must(t, o, "spec/template/spec/affinity/podAntiAffinity")), want) {
+			t.Errorf("pods of %s may all be on one machine", name)
+		}
+		must(t, o, container+"resources/limits/memory")
+		for _, kind := range kinds {
 			if of(all, kind, name) == nil {
 				t.Errorf("%s has no %s", name, kind)
 			}
 		}
 	}
-	if pods < 3 {
-		t.Errorf("%d kinds of pods only", pods)
+}
+
+// reaches says whether a policy lets its pods reach an address that is no pod's,
+// such as one of the internet.
+func reaches(t *testing.T, policy object, address string) bool {
+	t.Helper()
+	at := netip.MustParseAddr(address)
+	for _, rule := range must(t, policy, "spec/egress").([]any) {
+		to, _ := rule.(object)["to"].([]any)
+		for _, whom := range to {
+			block, ok := whom.(object)["ipBlock"].(object)
+			if !ok || !netip.MustParsePrefix(block["cidr"].(string)).Contains(at) {
+				continue
+			}
+			if !slices.ContainsFunc(block["except"].([]any), func(p any) bool { return netip.MustParsePrefix(p.(string)).Contains(at) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestOnlyDeliveryReachesTheInternetAndNobodyWithin(t *testing.T) {
+	all := base(t)
+	for _, o := range all {
+		if o["kind"] != "NetworkPolicy" {
+			continue
+		}
+		name := must(t, o, "metadata/name")
+		for _, public := range []string{"93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"} {
+			if reaches(t, o, public) != (name == "kairos-delivery") {
+				t.Errorf("%s reaches %s: %v", name, public, name != "kairos-delivery")
+			}
+		}
+		for _, own := range []string{"10.96.0.1", "127.0.0.1", "169.254.169.254", "172.20.1.1", "192.168.1.1", "100.100.0.1", "0.0.0.0", "239.1.1.1", "::1", "fd00::1", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::1"} {
+			if reaches(t, o, own) {
+				t.Errorf("%s reaches %s, which is within", name, own)
+			}
+		}
+		for _, rule := range must(t, o, "spec/egress").([]any) {
+			if ports, _ := rule.(object)["ports"].([]any); rule.(object)["to"] == nil && !strings.Contains(fmt.Sprint(ports), "port:53 ") {
+				t.Errorf("%s reaches everybody: %v", name, rule)
+			}
+		}
+	}
+	if of(all, "NetworkPolicy", "kairos-probe") == nil || strings.Contains(fmt.Sprint(of(all, "NetworkPolicy", "kairos-probe")), "strimzi") {
+		t.Error("the prober reaches Kafka, and need not")
 	}
 }
 
@@ -174,11 +260,12 @@ func TestTheAPIIsServedWherePodsListen(t *testing.T) {
 	}
 	peers := args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--peers=") })]
 	for _, o := range all {
-		if o["kind"] != "StatefulSet" {
+		name := fmt.Sprint(must(t, o, "metadata").(object)["name"])
+		scaled := of(all, "HorizontalPodAutoscaler", name)
+		if o["kind"] != "StatefulSet" || scaled == nil { // a group of stages
 			continue
 		}
-		name := must(t, o, "metadata/name").(string)
-		most := must(t, of(all, "HorizontalPodAutoscaler", name), "spec/maxReplicas").(int)
+		most := must(t, scaled, "spec/maxReplicas").(int)
 		for n := range most {
 			if peer := fmt.Sprintf("http://%s-%d.%s:%v", name, n, must(t, o, "spec/serviceName"), port); !slices.Contains(strings.Split(strings.TrimPrefix(peers, "--peers="), ","), peer) {
 				t.Errorf("%s is no peer", peer)
@@ -213,7 +300,7 @@ func TestEachTopicIsMadeByStrimziAsItIsDeclared(t *testing.T) {
 // Overlays patch what exists: kustomize itself is not at hand everywhere.
 func TestOverlaysPatchWhatExists(t *testing.T) {
 	all := base(t)
-	for _, overlay := range []string{"small", "large"} {
+	for _, overlay := range overlays {
 		k := objects(t, "kubernetes/"+overlay+"/kustomization.yaml")[0]
 		for _, r := range must(t, k, "replicas").([]any) {
 			name := must(t, r.(object), "name").(string)
@@ -222,35 +309,53 @@ func TestOverlaysPatchWhatExists(t *testing.T) {
 			}
 		}
 		for _, p := range must(t, k, "patches").([]any) {
-			kind := must(t, p.(object), "target/kind").(string)
-			if of(all, kind, "") == nil {
-				t.Errorf("%s patches a %s, and there is none", overlay, kind)
-			}
 			var operations []struct{ Op, Path string }
 			if err := yaml.Unmarshal([]byte(must(t, p.(object), "patch").(string)), &operations); err != nil {
 				t.Fatalf("%s: %v", overlay, err)
 			}
-			for _, o := range all {
+			patched := targets(t, all, must(t, p.(object), "target").(object))
+			if len(patched) == 0 {
+				t.Errorf("%s patches %v, which is not there", overlay, must(t, p.(object), "target"))
+			}
+			for _, o := range patched {
 				for _, operation := range operations {
 					path := operation.Path
 					if operation.Op == "add" {
 						path = filepath.Dir(path)
 					}
-					if o["kind"] == kind {
-						must(t, o, path)
-					}
+					must(t, o, path)
 				}
 			}
 		}
 	}
 }
 
-// checkers finds kubectl, which builds overlays, and the schemas that
-// `make checkers` gathers, or skips loudly.
+var overlays = []string{"small", "large", "own"}
+
+// targets are the objects that a patch is for, whose kind and name are patterns.
+func targets(t *testing.T, all []object, target object) []object {
+	t.Helper()
+	matches := func(field, text string) bool {
+		pattern, given := target[field].(string)
+		return !given || regexp.MustCompile("^(?:"+pattern+")$").MatchString(text)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(o object) bool {
+		return !matches("kind", fmt.Sprint(o["kind"])) || !matches("name", fmt.Sprint(must(t, o, "metadata").(object)["name"]))
+	})
+}
+
+// checkers finds kubectl, which builds overlays, and the schemas: what `make
+// checkers` gathers. It skips loudly without.
 func checkers(t *testing.T) (kubectl, schemas string) {
 	t.Helper()
-	kubectl, schemas = cmp.Or(os.Getenv("KUBECTL"), "kubectl"), cmp.Or(os.Getenv("KUBERNETES_SCHEMAS"), "../.schemas")
-	kubectl, missing := exec.LookPath(kubectl)
+	schemas, err := filepath.Abs(cmp.Or(os.Getenv("KUBERNETES_SCHEMAS"), "../.schemas"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl, missing := exec.LookPath(cmp.Or(os.Getenv("KUBECTL"), filepath.Join(schemas, "kubectl")))
+	if missing != nil {
+		kubectl, missing = exec.LookPath("kubectl")
+	}
 	if _, err := os.Stat(schemas); err != nil || missing != nil {
 		const needs = "needs kubectl (or KUBECTL=path) and `make checkers` (or KUBERNETES_SCHEMAS=folder)"
 		fmt.Fprintf(os.Stderr, "SKIPPED %s: %s\n", t.Name(), needs)
@@ -259,38 +364,87 @@ func checkers(t *testing.T) (kubectl, schemas string) {
 	return kubectl, schemas
 }
 
-// With kubectl and the schemas of Kubernetes and Strimzi at hand, both overlays
-// are built and held against the schemas; so is one with a mistake.
-func TestKubernetesAcceptsBothOverlays(t *testing.T) {
+// conform holds objects against the schemas, strictly.
+func conform(schemas string, objects []byte) (said string, err error) {
+	check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary",
+		"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"))
+	check.Stdin = bytes.NewReader(objects)
+	text, err := check.CombinedOutput()
+	return string(text), err
+}
+
+// With kubectl and the schemas of Kubernetes and Strimzi at hand, the overlays
+// are built and held against the schemas; so are objects with a mistake.
+func TestKubernetesAcceptsTheOverlays(t *testing.T) {
 	kubectl, schemas := checkers(t)
-	check := func(built []byte) (string, error) {
-		check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary",
-			"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"))
-		check.Stdin = bytes.NewReader(built)
-		said, err := check.CombinedOutput()
-		return string(said), err
-	}
-	publish, err := os.ReadFile("kubernetes/publish.yaml")
+	all, err := os.ReadFile("kubernetes/publish.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said, err := check(publish); err != nil {
-		t.Errorf("publish.yaml: %v\n%s", err, said)
-	}
-	for _, overlay := range []string{"small", "large"} {
+	for _, overlay := range overlays {
 		built, err := exec.Command(kubectl, "kustomize", "kubernetes/"+overlay).Output()
 		if err != nil {
 			t.Fatalf("kustomize %s: %v", overlay, err)
 		}
-		said, err := check(built)
-		if err != nil {
-			t.Errorf("%s: %v\n%s", overlay, err, said)
+		scales(t, overlay, built)
+		all = append(append(all, "\n---\n"...), built...)
+	}
+	said, err := conform(schemas, all)
+	if err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+	t.Log(said)
+	for kind, field := range map[string]string{"PodDisruptionBudget": "maxUnavailable:", "KafkaUser": "patternType:"} {
+		for _, text := range strings.Split(string(all), "\n---\n") {
+			if !strings.Contains(text, "\nkind: "+kind+"\n") || !strings.Contains(text, field) {
+				continue
+			}
+			if said, err := conform(schemas, []byte(strings.ReplaceAll(text, field, "x"+field))); err == nil {
+				t.Errorf("a %s with a field that does not exist is accepted: %s", kind, said)
+			}
+			break
 		}
-		t.Logf("%s: %s", overlay, said)
-		for _, field := range []string{"maxUnavailable:", "patternType:"} {
-			if said, err := check(bytes.ReplaceAll(built, []byte(field), []byte("x"+field))); err == nil {
-				t.Errorf("%s with a field that does not exist is accepted: %s", overlay, said)
+	}
+}
+
+// scales looks whether what was built is what its overlay says.
+func scales(t *testing.T, overlay string, built []byte) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), overlay)
+	if err := os.WriteFile(file, built, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	all := objects(t, file)
+	for _, r := range must(t, objects(t, "kubernetes/"+overlay+"/kustomization.yaml")[0], "replicas").([]any) {
+		name, count := must(t, r.(object), "name").(string), must(t, r.(object), "count")
+		o := of(all, "Deployment", name)
+		if o == nil {
+			o = of(all, "StatefulSet", name)
+		}
+		if got := must(t, o, "spec/replicas"); got != count {
+			t.Errorf("%s: %s has %v processes, want %v", overlay, name, got, count)
+		}
+	}
+	for _, o := range workloads(t, all) {
+		for _, v := range must(t, o, "spec/template/spec/volumes").([]any) {
+			if name, ok := at(v, "configMap/name"); ok && overlay == "own" && of(all, "ConfigMap", name.(string)) == nil {
+				t.Errorf("%s: %v mounts %s, which is not built", overlay, must(t, o, "metadata"), name)
 			}
 		}
+	}
+}
+
+func TestComposeIsAsItsSpecificationWants(t *testing.T) {
+	_, schemas := checkers(t)
+	text, err := os.ReadFile("compose/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append([]byte("apiVersion: compose/v1\nkind: Compose\n"), text...)
+	if said, err := conform(schemas, text); err != nil {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if said, err := conform(schemas, bytes.ReplaceAll(text, []byte("read_only:"), []byte("readonly:"))); err == nil {
+		t.Errorf("a field that does not exist is accepted: %s", said)
 	}
 }

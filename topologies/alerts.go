@@ -58,15 +58,34 @@ var rimAlerts = []Alert{
 		"One request of a hundred waits {{ $value | humanizeDuration }} at the door"},
 	{"KairosIngestWaits", "sum(kairos_ingest_held_partitions) > 0", "10m", false,
 		"{{ $value }} partitions of others' topics wait for a schema; their people are behind"},
+	{"KairosIngestLate", "max(kairos_ingest_lag_seconds) > 300", "10m", false,
+		"What others wrote {{ $value | humanizeDuration }} ago is not taken in yet; their people are behind"},
+	{"KairosNobodyIngests", "count(count_over_time(kairos_ingest_held_partitions[6h])) unless count(kairos_ingest_held_partitions)", "5m", true,
+		"Nobody takes in others' topics any more; what they say about people waits"},
 	{"KairosDestinationLate", "max by (destination) (kairos_delivery_age_seconds) > 300", "5m", true,
 		"{{ $labels.destination }} is told who entered and left {{ $value | humanizeDuration }} late"},
+	{"KairosNobodyDelivers", "count by (destination) (count_over_time(kairos_delivery_age_seconds[6h])) unless count by (destination) (kairos_delivery_age_seconds)", "5m", true,
+		"Nobody tells {{ $labels.destination }} any more who enters and leaves; what is to be told waits"},
 	{"KairosDestinationRefuses", `sum by (destination) (increase(kairos_delivery_total{result!~"delivered|unaddressed|superseded"}[15m])) > 0`, "0m", false,
 		"{{ $labels.destination }} refused {{ $value | humanize }} entries or exits within 15 minutes; they are dead letters"},
 	{"KairosProbeLate", "histogram_quantile(0.9, sum by (le) (rate(kairos_probe_seconds_bucket[10m]))) > 10", "5m", true,
 		"A person who does something is in the audience {{ $value | humanizeDuration }} later"},
 	{"KairosProbeLost", "sum(increase(kairos_probe_lost_total[10m])) > 0", "5m", true,
 		"{{ $value | humanize }} invented people of the last 10 minutes never came into their audience"},
+	{"KairosNobodyProbes", "count(count_over_time(kairos_probe_lost_total[6h])) unless count(kairos_probe_lost_total)", "15m", false,
+		"Nobody sends invented people through production any more: how late audiences are is not measured from outside"},
 }
+
+// Severity says whether somebody is woken.
+func (a Alert) Severity() string {
+	if a.Page {
+		return "page"
+	}
+	return "ticket"
+}
+
+// Runbook is the file that says what to do.
+func (a Alert) Runbook() string { return "deploy/runbooks/" + a.Name + ".md" }
 
 func titled(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
@@ -75,12 +94,8 @@ func AlertRules(alerts []Alert) string {
 	var b strings.Builder
 	b.WriteString("# Written by `make generate` from topologies/alerts.go.\ngroups:\n  - name: kairos\n    rules:\n")
 	for _, a := range alerts {
-		severity := "ticket"
-		if a.Page {
-			severity = "page"
-		}
-		fmt.Fprintf(&b, "      - alert: %s\n        expr: %q\n        for: %s\n        labels:\n          severity: %s\n", a.Name, a.Expr, a.For, severity)
-		fmt.Fprintf(&b, "        annotations:\n          summary: %q\n          runbook: deploy/runbooks/%s.md\n", a.Summary, a.Name)
+		fmt.Fprintf(&b, "      - alert: %s\n        expr: %q\n        for: %s\n        labels:\n          severity: %s\n", a.Name, a.Expr, a.For, a.Severity())
+		fmt.Fprintf(&b, "        annotations:\n          summary: %q\n          runbook: %s\n", a.Summary, a.Runbook())
 	}
 	return b.String()
 }

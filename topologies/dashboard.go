@@ -25,7 +25,9 @@ func quantiles(metric, where string) []query {
 // overview is what one looks at first.
 func overview() []panel {
 	return []panel{
-		{"How late is what people do", "s", "Age of the first record that is not dealt with, by group.", []query{{"max by (group) (kairos_host_lag_seconds)", "{{group}}"}}},
+		{"How late is what people do", "s", "Age of the first record that is not dealt with, by group.", []query{
+			{"max by (group) (kairos_host_lag_seconds)", "{{group}}"}, {"max(kairos_ingest_lag_seconds)", "others' topics"},
+		}},
 		{"From an event to the audience", "s", "Of invented people: what kairos probe measures through door and API.", quantiles("kairos_probe_seconds", "")},
 		{"Events at the door", "cps", "By what became of them.", []query{{"sum by (result) (rate(kairos_door_events_total[$__rate_interval]))", "{{result}}"}}},
 		{"Waiting at the door", "s", "Until Kafka acknowledged.", quantiles("kairos_door_acknowledge_seconds", "")},

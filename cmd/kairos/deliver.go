@@ -12,17 +12,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/credential"
 	"kairos/processors/delivery"
+	"kairos/topologies"
 )
 
 type deliverCommand struct {
 	connection
 	traces
+	logging
 	File    string   `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"Whom to tell, and how."`
 	Only    []string `arg:"" optional:"" name:"destination" help:"Of these destinations only. Without: all in the file."`
-	Metrics string   `default:"127.0.0.1:9465" help:"Where /metrics is (${default}); empty: nowhere."`
-	Verbose bool     `short:"v" help:"Log more."`
+	Metrics string   `default:"127.0.0.1:9465" help:"Where /metrics, /live, /ready and /startup are (${default}); empty: nowhere."`
 }
 
 func (c *deliverCommand) Help() string {
@@ -109,9 +111,20 @@ type exitCall struct {
 type outlets struct {
 	hooks []delivery.Webhook
 	drops []delivery.Drop
+	wrong []error // why others are not among them
 }
 
-func (c *deliverCommand) read() (o outlets, err error) {
+// read reads the file, and all that it names.
+func (c *deliverCommand) read() (outlets, error) {
+	to, err := c.readAll()
+	if err == nil && len(to.wrong) > 0 {
+		err = to.wrong[0]
+	}
+	return to, err
+}
+
+// readAll goes on behind what is wrong with one destination.
+func (c *deliverCommand) readAll() (o outlets, err error) {
 	var file webhooks
 	if err := credential.Read(c.File, &file); err != nil {
 		return o, err
@@ -123,7 +136,8 @@ func (c *deliverCommand) read() (o outlets, err error) {
 		}
 		hook, err := w.hook()
 		if err != nil {
-			return o, fmt.Errorf("%s: webhook of %s: %w", c.File, w.Destination, err)
+			o.wrong = append(o.wrong, fmt.Errorf("%s: webhook of %s: %w", c.File, w.Destination, err))
+			continue
 		}
 		o.hooks = append(o.hooks, hook)
 	}
@@ -133,14 +147,28 @@ func (c *deliverCommand) read() (o outlets, err error) {
 		}
 		drop, err := f.drop()
 		if err != nil {
-			return o, fmt.Errorf("%s: files of %s: %w", c.File, f.Destination, err)
+			o.wrong = append(o.wrong, fmt.Errorf("%s: files of %s: %w", c.File, f.Destination, err))
+			continue
 		}
 		o.drops = append(o.drops, drop)
 	}
-	if len(o.hooks)+len(o.drops) == 0 {
+	if len(o.hooks)+len(o.drops)+len(o.wrong) == 0 {
 		return o, fmt.Errorf("%s: there is no webhook in it, and no files%s", c.File, strings.Join(append([]string{""}, c.Only...), " "))
 	}
 	return o, nil
+}
+
+// destinations are those that are told, each once.
+func (o outlets) destinations() []string {
+	var all []string
+	for _, hook := range o.hooks {
+		all = append(all, hook.Destination)
+	}
+	for _, drop := range o.drops {
+		all = append(all, drop.Destination)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (f files) drop() (drop delivery.Drop, err error) {
@@ -198,6 +226,42 @@ func (w webhook) hook() (hook delivery.Webhook, err error) {
 // runner is something that delivers until its context ends.
 type runner interface {
 	Run(ctx context.Context) error
+	Ready() string
+}
+
+// runners are all of a process.
+type runners []runner
+
+// Ready says who waits to be let in by Kafka; empty: nobody.
+func (all runners) Ready() string {
+	var waiting []string
+	for _, r := range all {
+		if why := r.Ready(); why != "" {
+			waiting = append(waiting, why)
+		}
+	}
+	return strings.Join(waiting, "; ")
+}
+
+// mayDeliver fails if our user may not tell these destinations.
+func (o outlets) mayDeliver(ctx context.Context, client *cluster.Client) error {
+	config := topologies.DefaultConfig()
+	config.Destinations = o.destinations()
+	t, err := topologies.New(config)
+	if err != nil {
+		return askedError{err}
+	}
+	acls := t.ACLs(topologies.DeliveryRole)
+	remember := func(group string) {
+		acls = append(acls, topologies.ACL{Resource: topologies.OnGroup, Name: group, Operation: topologies.Read, Why: "to remember what was told"})
+	}
+	for _, hook := range o.hooks {
+		remember(delivery.Group(hook.Destination))
+	}
+	for _, drop := range o.drops {
+		remember(delivery.FilesGroup(drop.Destination))
+	}
+	return client.Rights(ctx, t, acls)
 }
 
 func (c *deliverCommand) Run(p *process) error {
@@ -210,36 +274,39 @@ func (c *deliverCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
-	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
+	if err := to.mayDeliver(p, client); err != nil {
+		return err
+	}
+	registry, logger := prometheus.NewRegistry(), c.logger(p)
 	tracer, end, err := c.traces.open(p, "", logger)
 	if err != nil {
 		return err
 	}
 	defer end()
-	var runners []runner
+	var all runners
 	for _, hook := range to.hooks {
 		d, err := delivery.New(delivery.Config{Webhook: hook, Kafka: client.Reach(), Registry: registry, Logger: logger, Tracer: tracer})
 		if err != nil {
 			return askedError{fmt.Errorf("%s: %w", c.File, err)}
 		}
-		runners = append(runners, d)
+		all = append(all, d)
 	}
 	for _, drop := range to.drops {
 		d, err := delivery.NewDropper(delivery.DropConfig{Drop: drop, Kafka: client.Reach(), Registry: registry, Logger: logger})
 		if err != nil {
 			return askedError{fmt.Errorf("%s: %w", c.File, err)}
 		}
-		runners = append(runners, d)
+		all = append(all, d)
 	}
 	group, ctx := errgroup.WithContext(p)
 	if c.Metrics != "" {
-		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
+		if err := serveVitals(ctx, group, c.Metrics, registry, all.Ready); err != nil {
 			return err
 		}
 	}
-	for _, r := range runners {
+	for _, r := range all {
 		group.Go(func() error { return r.Run(ctx) })
 	}
-	logger.Info("delivering", "destinations", len(runners))
+	logger.Info("delivering", "destinations", len(all))
 	return group.Wait()
 }

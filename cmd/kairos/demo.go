@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -91,13 +90,5 @@ func (c *demoCommand) logger(p *process) *slog.Logger {
 	if !c.Verbose {
 		return slog.New(slog.DiscardHandler)
 	}
-	return newLogger(p.err, false)
-}
-
-func newLogger(out io.Writer, verbose bool) *slog.Logger {
-	level := slog.LevelInfo
-	if verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	return logging{}.logger(p)
 }

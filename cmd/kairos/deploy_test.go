@@ -4,19 +4,23 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
+	"kairos/cmd/internal/foreign"
 	"kairos/cmd/internal/profileapi"
 	"kairos/processors/definition"
+	"kairos/processors/delivery"
 )
 
 // kubernetes gives every object of a file in deploy/kubernetes/base.
@@ -83,7 +87,7 @@ func TestPodsAreStartedWithCommandsThatExist(t *testing.T) {
 			parses(t, c.Args)
 		}
 	})
-	if seen < 4 {
+	if seen < 7 {
 		t.Errorf("%d containers only", seen)
 	}
 }
@@ -94,7 +98,60 @@ func mountedFiles(t *testing.T) *strings.Replacer {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "tokens.yaml"), read(t, "deploy/compose/tokens.yaml"))
 	write(t, filepath.Join(folder, "peer"), "token")
-	return strings.NewReplacer("/etc/kairos/api/", folder+"/", "/etc/kairos/tokens.yaml", folder+"/tokens.yaml", "/definitions", "cmd/kairos/demo/definitions")
+	return strings.NewReplacer("/etc/kairos/api/", folder+"/", "/etc/kairos/tokens.yaml", folder+"/tokens.yaml", "/definitions", "cmd/kairos/demo/definitions",
+		"/etc/kairos/delivery/deliver.yaml", own("deliver.yaml"), "/etc/kairos/ingest/ingest.yaml", own("ingest.yaml"),
+		"/etc/kairos/deliver.yaml", laptop("deliver.yaml"), "/etc/kairos/ingest.yaml", laptop("ingest.yaml"))
+}
+
+func own(name string) string    { return filepath.Join(root, "deploy/kubernetes/own", name) }
+func laptop(name string) string { return filepath.Join(root, "deploy/compose", name) }
+
+// What an overlay of one's own, and the laptop, give deliver and ingest to read.
+func TestTheFilesOfDeliverAndIngestAreRead(t *testing.T) {
+	folder := t.TempDir()
+	for _, secret := range []string{"app", "mail", "registry"} {
+		write(t, filepath.Join(folder, secret), "0123456789abcdef")
+	}
+	here := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(folder, filepath.Base(file))
+		write(t, copied, strings.ReplaceAll(string(text), "/etc/kairos/secrets/", folder+"/"))
+		return copied
+	}
+	to, err := (&deliverCommand{File: here(own("deliver.yaml"))}).read()
+	if err != nil || len(to.hooks) != 2 {
+		t.Errorf("%d webhooks, %v", len(to.hooks), err)
+	}
+	for _, hook := range to.hooks {
+		if _, err := delivery.New(delivery.Config{Webhook: hook, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Error(err)
+		}
+	}
+	if to, err = (&deliverCommand{File: laptop("deliver.yaml")}).read(); err != nil || len(to.drops) != 1 {
+		t.Errorf("%d kinds of files, %v", len(to.drops), err)
+	}
+	for _, file := range []string{here(own("ingest.yaml")), laptop("ingest.yaml")} {
+		topics, known, err := readIngest(file, func(error) {})
+		if err != nil || len(topics) != 1 {
+			t.Errorf("%s: %d topics, %v", file, len(topics), err)
+			continue
+		}
+		if topics[0].Framing == foreign.Plain {
+			schema := known.Of(topics[0].Name)
+			if schema == nil {
+				t.Errorf("%s: there is no schema of %s", file, topics[0].Name)
+			} else if _, err := schema.Mapping(); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}
+
+func TestTheProbersAudienceIsPublishable(t *testing.T) {
+	expect(t, 0, "apply", "--check", "-f", filepath.Join(root, "deploy/definitions"))
 }
 
 // The secret that the guide makes is one that processes take.
@@ -123,6 +180,15 @@ func TestTheSecretOfTheGuideHoldsTokensAndThePeers(t *testing.T) {
 	request.Header.Set("Authorization", "Bearer "+string(peer))
 	if api.ServeHTTP(answer, request); answer.Code != http.StatusMisdirectedRequest {
 		t.Errorf("a peer is answered %d: %s", answer.Code, answer.Body)
+	}
+	probe, err := os.ReadFile(filepath.Join(folder, "probe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, answer = httptest.NewRequest(http.MethodGet, "/v1/profiles/email/a@example.org", nil), httptest.NewRecorder()
+	request.Header.Set("Authorization", "Bearer "+string(probe))
+	if api.ServeHTTP(answer, request); answer.Code != http.StatusServiceUnavailable { // no definitions yet
+		t.Errorf("the prober is answered %d: %s", answer.Code, answer.Body)
 	}
 }
 
@@ -194,7 +260,12 @@ func TestTheLaptopsComposeStartsCommandsThatExistAndMountsWhatIsThere(t *testing
 			}
 		}
 	}
-	if len(compose.Services) < 5 {
+	if len(compose.Services) < 8 {
 		t.Errorf("%d services only", len(compose.Services))
+	}
+	for _, m := range regexp.MustCompile(`"([a-z]+):9464"`).FindAllStringSubmatch(read(t, "deploy/prometheus/prometheus.yml"), -1) {
+		if !slices.Contains(compose.Services[m[1]].Command, "--metrics=0.0.0.0:9464") {
+			t.Errorf("Prometheus asks %s, who tells nothing", m[1])
+		}
 	}
 }

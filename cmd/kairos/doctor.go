@@ -1,43 +1,47 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
+	"slices"
+	"strings"
 	"time"
 
 	"kairos/cmd/internal/access"
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/machine"
+	"kairos/cmd/internal/screen"
 )
 
 type doctorCommand struct {
 	onCluster
-	State string   `placeholder:"DIR" help:"The folder for rows, as given to run: is there room?"`
-	Role  []string `placeholder:"ROLE" help:"May our user do what these roles need? door, identity, person, ingest, import, erase: kairos topology acls lists all. Without: is not asked."`
+	traces
+	State   string   `placeholder:"DIR" help:"The folder for rows, as given to run: is there room?"`
+	Deliver string   `placeholder:"FILE" help:"The file that deliver is given: are its destinations published, its secrets there, our rights enough?"`
+	Ingest  string   `placeholder:"FILE" help:"The file that ingest is given: does the registry of schemas answer, are the topics there, our rights enough?"`
+	Role    []string `placeholder:"ROLE" help:"May our user do what these roles need? door, identity, person, import, erase: kairos topology acls lists all. Without: is not asked."`
 }
 
 func (c *doctorCommand) Help() string {
-	return `Looks at settings, brokers, topics, rights, definitions, clock and disks, and says the next
-move for whatever is not as it should be. Give it what you give "kairos run":
+	return `Looks at settings, brokers, topics, rights, definitions, clock, disks, the collector of traces,
+the registry of schemas and the secrets of destinations, and says the next move for whatever is
+not as it should be; what is wrong comes last. Give it what you give "kairos run", "deliver" and
+"ingest", or their file of settings, whose sections it reads:
   kairos doctor --config kairos.yaml --role=door,identity,person
 Exit code 3 if something is wrong; 1 if Kafka cannot be asked.`
 }
 
 func (c *doctorCommand) Run(p *process) error {
-	findings := c.local()
-	client, t, err := c.open(p)
+	findings := append(c.local(), c.collector(p)...)
+	client, t, err := c.onCluster.open(p)
 	var refused *access.RefusedError
 	var silent *cluster.UnreachableError
 	switch {
-	case errors.As(err, &refused):
-		findings = append(findings, cluster.Finding{Level: cluster.Wrong, What: "kafka", Detail: refused.Error()})
-		return c.tell(p, findings)
-	case errors.As(err, &silent):
-		findings = append(findings, cluster.Finding{Level: cluster.Wrong, What: "kafka", Detail: silent.Error()})
-		return c.tell(p, findings)
+	case errors.As(err, &refused), errors.As(err, &silent):
+		return c.tell(p, append(findings, cluster.Finding{Level: cluster.Wrong, What: "kafka", Detail: err.Error()}))
 	case err != nil:
 		return err
 	}
@@ -47,10 +51,10 @@ func (c *doctorCommand) Run(p *process) error {
 		func() ([]cluster.Finding, error) { return client.Check(p, t) },
 		func() ([]cluster.Finding, error) { return client.Disks(p) },
 		func() ([]cluster.Finding, error) {
-			f, err := client.Clock(p, time.Now())
+			f, err := client.Clock(p, t, time.Now)
 			return []cluster.Finding{f}, err
 		},
-		func() ([]cluster.Finding, error) { return published(p, client) },
+		func() ([]cluster.Finding, error) { return c.published(p, client) },
 	} {
 		found, err := look()
 		if err != nil {
@@ -59,13 +63,16 @@ func (c *doctorCommand) Run(p *process) error {
 		findings = append(findings, found...)
 	}
 	if len(c.Role) > 0 {
-		f := cluster.Finding{Level: cluster.Fine, What: "rights", Detail: "our user may do what it needs"}
-		if err := client.Rights(p, t, t.ACLs(c.Role...)); err != nil {
-			f.Level, f.Detail = cluster.Wrong, err.Error()
-		}
-		findings = append(findings, f)
+		findings = append(findings, rights("rights", client.Rights(p, t, t.ACLs(c.Role...))))
 	}
 	return c.tell(p, findings)
+}
+
+func rights(what string, err error) cluster.Finding {
+	if err != nil {
+		return cluster.Finding{Level: cluster.Wrong, What: what, Detail: err.Error()}
+	}
+	return cluster.Finding{Level: cluster.Fine, What: what, Detail: "our user may do what it needs"}
 }
 
 // local is what can be seen without Kafka.
@@ -104,44 +111,66 @@ func writable(folder string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// published looks whether this release understands the definitions.
-func published(p *process, client *cluster.Client) ([]cluster.Finding, error) {
+// published looks whether this release understands the definitions, and whether
+// what runs at the rim goes with them.
+func (c *doctorCommand) published(p *process, client *cluster.Client) ([]cluster.Finding, error) {
 	all, err := catalog.Read(p, client)
 	if err != nil {
 		return nil, err
 	}
 	f := cluster.Finding{Level: cluster.Fine, What: "definitions", Detail: fmt.Sprintf("%d, all understood", all.Len())}
+	plan, err := all.Plan()
 	if all.Len() == 0 {
 		f.Level, f.Detail = cluster.Hint, "none are published yet, and nothing runs without: `kairos apply -f DIR`"
-	} else if _, err := all.Plan(); err != nil {
+	} else if err != nil {
 		f.Level, f.Detail = cluster.Wrong, fmt.Sprintf("this release does not understand them, so the last good ones stay: %v", err)
 	}
-	return []cluster.Finding{f}, nil
+	findings := []cluster.Finding{f}
+	if c.Deliver != "" {
+		findings = append(findings, c.delivering(p, client, all.Names("destination"))...)
+	}
+	if c.Ingest != "" {
+		findings = append(findings, c.ingesting(p, client, plan)...)
+	}
+	return findings, nil
 }
 
 func (c *doctorCommand) tell(p *process, findings []cluster.Finding) error {
+	slices.SortStableFunc(findings, func(a, b cluster.Finding) int { return cmp.Compare(weight(a.Level), weight(b.Level)) })
 	return tellFindings(p, findings, c.JSON, "something is wrong: the right-hand side says what to do")
+}
+
+// weight orders findings so that the worst are next to the prompt.
+func weight(l cluster.Level) int {
+	return slices.Index([]cluster.Level{cluster.Fine, cluster.Hint, cluster.Wrong}, l)
 }
 
 // tellFindings prints findings, and is an answer of no if any is wrong.
 func tellFindings(p *process, findings []cluster.Finding, asJSON bool, no string) error {
+	count := map[cluster.Level]int{}
+	var rows [][]string
+	paint := screen.Paint(p.screen)
+	style := map[cluster.Level]screen.Style{cluster.Fine: screen.Green, cluster.Hint: screen.Yellow, cluster.Wrong: screen.Red}
+	for _, f := range findings {
+		count[f.Level]++
+		for i, line := range strings.Split(strings.TrimRight(f.Detail, "\n"), "\n") {
+			if i == 0 {
+				rows = append(rows, []string{paint.In(style[f.Level], string(f.Level)), f.What, line})
+			} else {
+				rows = append(rows, []string{"", "", line})
+			}
+		}
+	}
 	if asJSON {
 		if err := printJSON(p, findings); err != nil {
 			return err
 		}
 	} else {
-		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		for _, f := range findings {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", f.Level, f.What, f.Detail)
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
+		p.printf("%s\n", strings.Join(screen.Columns(rows), "\n"))
+		p.printf("%d ok, %d to better, %d wrong\n", count[cluster.Fine], count[cluster.Hint], count[cluster.Wrong])
 	}
-	for _, f := range findings {
-		if f.Level == cluster.Wrong {
-			return &noError{no}
-		}
+	if count[cluster.Wrong] > 0 {
+		return &noError{no}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (c *topologyGrow) Run(p *process) error {
 	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Longest = client.Reach(), t, c.Partitions, c.Patience, c.Longest
 	show, over := c.progress(p)
 	defer over()
-	g.Logger, g.Progress = newLogger(p.err, false), show
+	g.Logger, g.Progress = logging{}.logger(p), show
 	switch {
 	case c.Abort:
 		if err := host.AbortGrowth(p, g); err != nil {

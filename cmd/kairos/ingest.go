@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
 	"kairos/cmd/internal/catalog"
@@ -30,11 +27,11 @@ import (
 type ingestCommand struct {
 	connection
 	size
+	logging
 	File      string `short:"f" required:"" type:"existingfile" placeholder:"FILE" help:"The topics."`
 	Instance  string `placeholder:"NAME" help:"Static member name: a restart under the same name goes on at once. One for each process."`
-	Metrics   string `default:"127.0.0.1:9466" help:"Where /metrics is (${default}); empty: nowhere."`
+	Metrics   string `default:"127.0.0.1:9466" help:"Where /metrics, /live, /ready and /startup are (${default}); empty: nowhere."`
 	PerSecond int    `name:"traces-per-second" default:"10" help:"How many records' events are followed in a second, at most, because a header traceparent asks for it (${default})."`
-	Verbose   bool   `short:"v" help:"Log more."`
 }
 
 func (c *ingestCommand) Help() string {
@@ -116,7 +113,7 @@ func (c *ingestCommand) Run(p *process) error {
 	}
 	var plan atomic.Pointer[definition.Plan]
 	var ring atomic.Pointer[keyring.Ring]
-	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
+	registry, logger := prometheus.NewRegistry(), c.logger(p)
 	config := ingest.Config{
 		Topics: topics, Schemas: known, Instance: c.Instance, Registry: registry, Logger: logger,
 		Plan: plan.Load, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) }, Ring: ring.Load, Traces: c.PerSecond,
@@ -145,7 +142,7 @@ func (c *ingestCommand) Run(p *process) error {
 		return client.FollowRing(ctx, ring.Store, func(err error) { logger.Warn("keys", "error", err) })
 	})
 	if c.Metrics != "" {
-		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
+		if err := serveVitals(ctx, group, c.Metrics, registry, ingester.Ready); err != nil {
 			return err
 		}
 	}
@@ -165,13 +162,18 @@ func (c *ingestCommand) Run(p *process) error {
 	return group.Wait()
 }
 
-// prepare makes our topics and finds the mappings that are named.
-func (c *ingestCommand) prepare(ctx context.Context, client *cluster.Client, topics []ingest.Topic) (*definition.Plan, error) {
+// may fails if our user may not ingest these topics.
+func (c *ingestCommand) may(ctx context.Context, client *cluster.Client, topics []ingest.Topic) error {
 	var theirs []topologies.ACL
 	for _, topic := range topics {
 		theirs = append(theirs, topologies.ACL{Resource: topologies.OnTopic, Name: topic.Name, Operation: topologies.Read, Why: "to ingest it"})
 	}
-	if err := c.mayBe(ctx, client, topologies.IngestRole, theirs...); err != nil {
+	return c.mayBe(ctx, client, topologies.IngestRole, theirs...)
+}
+
+// prepare makes our topics and finds the mappings that are named.
+func (c *ingestCommand) prepare(ctx context.Context, client *cluster.Client, topics []ingest.Topic) (*definition.Plan, error) {
+	if err := c.may(ctx, client, topics); err != nil {
 		return nil, err
 	}
 	t, err := c.on(ctx, client)
@@ -191,17 +193,6 @@ func (c *ingestCommand) prepare(ctx context.Context, client *cluster.Client, top
 		}
 	}
 	return plan, nil
-}
-
-func serveMetrics(ctx context.Context, group *errgroup.Group, address string, registry *prometheus.Registry) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%w: choose another with --metrics", err)
-	}
-	server := &http.Server{Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), ReadHeaderTimeout: 10 * time.Second}
-	group.Go(func() error { _ = server.Serve(listener); return nil })
-	group.Go(func() error { <-ctx.Done(); return server.Close() })
-	return nil
 }
 
 type mappingCommand struct {

@@ -81,6 +81,15 @@ type process struct {
 	screen    bool      // out is a terminal
 	errScreen bool      // err is one
 	width     func() int
+	height    func() int // nil: not known
+}
+
+// rows is how many lines the terminal has; 0: not known.
+func (p *process) rows() int {
+	if p.height == nil {
+		return 0
+	}
+	return p.height()
 }
 
 func (p *process) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
@@ -110,6 +119,10 @@ func main() {
 				}
 			}
 			return 80
+		},
+		height: func() int {
+			_, h, _ := term.GetSize(int(os.Stdout.Fd())) // 0 if it is none
+			return h
 		},
 	}
 	os.Exit(run(p, os.Args[1:]))

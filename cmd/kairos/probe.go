@@ -11,6 +11,7 @@ import (
 )
 
 type probeCommand struct {
+	logging
 	Door      string        `default:"http://127.0.0.1:8080" help:"Where the door is (${default})."`
 	API       string        `name:"api" default:"http://127.0.0.1:8081" help:"Where profiles are told (${default})."`
 	Token     string        `placeholder:"FROM" help:"Where the token for the API is kept, file:PATH or env:NAME; its scope is profiles."`
@@ -22,8 +23,7 @@ type probeCommand struct {
 	Every     time.Duration `default:"10s" help:"How often one is sent (${default})."`
 	Patience  time.Duration `default:"30s" help:"After which one is lost (${default})."`
 	Times     int           `default:"0" help:"How many to send; 0: without end (${default})."`
-	Metrics   string        `default:"127.0.0.1:9467" help:"Where /metrics is (${default}); empty: nowhere."`
-	Verbose   bool          `short:"v" help:"Log more."`
+	Metrics   string        `default:"127.0.0.1:9467" help:"Where /metrics, /live, /ready and /startup are (${default}); empty: nowhere."`
 }
 
 func (c *probeCommand) Help() string {
@@ -37,7 +37,7 @@ audience first. People must leave it before their next turn (people times every)
 }
 
 func (c *probeCommand) Run(p *process) error {
-	registry, logger := prometheus.NewRegistry(), newLogger(p.err, c.Verbose)
+	registry, logger := prometheus.NewRegistry(), c.logger(p)
 	config := prober.Config{
 		Door: c.Door, API: c.API, Event: c.Event, Audience: c.Audience, Namespace: c.Namespace, People: c.People,
 		Every: c.Every, Patience: c.Patience, Registry: registry, Logger: logger,
@@ -67,7 +67,8 @@ func (c *probeCommand) Run(p *process) error {
 	}
 	group, ctx := errgroup.WithContext(p)
 	if c.Metrics != "" {
-		if err := serveMetrics(ctx, group, c.Metrics, registry); err != nil {
+		ready := func() string { return "" } // whatever it finds: it is not it that is ill
+		if err := serveVitals(ctx, group, c.Metrics, registry, ready); err != nil {
 			return err
 		}
 	}

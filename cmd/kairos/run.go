@@ -21,20 +21,20 @@ type runCommand struct {
 	connection
 	size
 	traces
+	logging
 	Stages    []string `arg:"" optional:"" name:"stage" help:"door, identity, profile, segment, propensity, destination; person for all that are keyed by person. Without: all."`
 	Clock     string   `enum:"wall,log" default:"wall" help:"wall: time goes on by itself. log: only with the ticks of a replay."`
 	State     string   `placeholder:"DIR" help:"Keep rows in this folder, for a quick restart. Without: in memory, read from Kafka at each start."`
 	Instance  string   `placeholder:"NAME" help:"Static member name: a restart under the same name moves no partition. One for each process."`
 	Door      string   `default:"127.0.0.1:8080" help:"Where the door listens (${default})."`
-	Sources   string   `placeholder:"FILE" type:"existingfile" help:"Who may send: their names, hashed write keys and scopes (sdk: POST /v1/batch and its kin; events: POST /v1/events). Without: everybody."`
+	Sources   string   `placeholder:"FILE" type:"existingfile" help:"Who may send: their names, hashed write keys and scopes (sdk: POST /v1/batch and its kin; events: POST /v1/events); read anew when it changes. Without: everybody."`
 	API       string   `name:"api" default:"127.0.0.1:8081" help:"Where profiles are told, GET /v1/profiles/email/sarah@example.org (${default}); empty: nowhere."`
-	Tokens    string   `placeholder:"FILE" type:"existingfile" help:"Who may ask the API for what: hashed tokens and their scopes. Without: everybody, on loopback only."`
+	Tokens    string   `placeholder:"FILE" type:"existingfile" help:"Who may ask the API for what: hashed tokens and their scopes; read anew when it changes. Without: everybody, on loopback only."`
 	Peers     []string `placeholder:"URL" help:"The APIs of other processes, which have the other partitions."`
 	PeerToken string   `placeholder:"FILE" type:"existingfile" help:"The token for the peers, with the scope rows."`
 	Receipts  string   `placeholder:"FILE" help:"The key that signs receipts (see kairos erase); with it the API exports and erases people, for tokens with the scopes exports and erasures."`
 	Metrics   string   `default:"127.0.0.1:9464" help:"Where /metrics, /live, /ready, /startup, /status and /debug/pprof are (${default}); empty: nowhere."`
 	PerSecond int      `name:"traces-per-second" default:"10" help:"How many requests the door lets be followed in a second, at most (${default})."`
-	Verbose   bool     `short:"v" help:"Log more."`
 }
 
 func (c *runCommand) Help() string {
@@ -62,7 +62,7 @@ func (c *runCommand) Run(p *process) error {
 	if err != nil {
 		return askedError{err}
 	}
-	logger := newLogger(p.err, c.Verbose)
+	logger := c.logger(p)
 	tracer, end, err := c.traces.open(p, c.Instance, logger)
 	if err != nil {
 		return err

@@ -25,6 +25,12 @@ var settled = []string{"run", "deliver", "ingest", "probe", "status", "top", "do
 // secretly are the settings that say where a secret is kept.
 var secretly = []string{"sasl-password", "sasl-token", "token"}
 
+// lent are the settings of other commands that doctor looks at, by what it calls
+// them.
+var lent = map[string]struct{ section, key string }{
+	"state": {"run", "state"}, "traces": {"run", "traces"}, "deliver": {"deliver", "file"}, "ingest": {"ingest", "file"},
+}
+
 // section is a part of the file of settings.
 type section struct {
 	name  string
@@ -171,14 +177,20 @@ func (c *commands) BeforeResolve(ctx *kong.Context) error {
 		if inEnvironment(flag) {
 			return nil, nil
 		}
+		command := ""
+		if len(ctx.Path) > 1 && ctx.Path[1].Command != nil {
+			command = ctx.Path[1].Command.Name
+		}
 		for _, s := range known {
-			command := len(ctx.Path) > 1 && ctx.Path[1].Command != nil && ctx.Path[1].Command.Name == s.name
-			if !command && !shared(s.name, flag) {
+			if command != s.name && !shared(s.name, flag) {
 				continue
 			}
 			if node, said := read[s.name][flag.Name]; said {
 				return plainly(node)
 			}
+		}
+		if node, said := read[lent[flag.Name].section][lent[flag.Name].key]; said && command == "doctor" {
+			return plainly(node)
 		}
 		return nil, nil
 	}))

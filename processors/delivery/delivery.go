@@ -102,7 +102,11 @@ type Deliverer struct {
 	http    *http.Client
 	metrics *metrics
 	letters letters
+	member  member
 }
+
+// Ready says what it waits for before it can tell anybody; empty: nothing.
+func (d *Deliverer) Ready() string { return d.member.waits(Group(d.config.Destination)) }
 
 // New checks c and makes a deliverer. Nothing is connected before Run.
 func New(c Config) (*Deliverer, error) {

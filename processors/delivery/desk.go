@@ -71,16 +71,18 @@ func (d *Deliverer) newDesk() *desk {
 // open connects the reader. Partitions change hands while nothing that was read
 // is on its way to the desk.
 func (k *desk) open() (err error) {
-	group := "kairos." + Word + "." + k.config.Destination
+	group := Group(k.config.Destination)
 	k.reader, err = kgo.NewClient(append(slices.Clone(k.config.Kafka),
 		kgo.ClientID("kairos-delivery"), kgo.ConsumerGroup(group), kgo.ConsumeTopics(k.topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, client *kgo.Client, came map[string][]int32) {
 			k.change(change{came: k.notes(ctx, client, group, came[k.topic])})
+			k.member.in.Store(true)
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { k.change(change{gone: gone[k.topic]}) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+			k.member.in.Store(false)
 			k.change(change{gone: gone[k.topic], lost: true})
 		}),
 	)...)

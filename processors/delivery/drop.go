@@ -18,10 +18,6 @@ import (
 	"kairos/topologies"
 )
 
-// FilesGroup is the consumer group that writes a destination's files. No
-// destination can be called so that the two kinds of groups meet.
-func FilesGroup(destination string) string { return "kairos." + Word + "." + destination + "/files" }
-
 // Drop is files that a destination is told by.
 type Drop struct {
 	Destination string
@@ -52,6 +48,7 @@ type Dropper struct {
 	metrics *metrics
 	reader  *kgo.Client
 	topic   string
+	member  member
 
 	lock  sync.Mutex
 	files map[int32]*file // of the partitions that are ours
@@ -99,6 +96,9 @@ func NewDropper(c DropConfig) (*Dropper, error) {
 	}, nil
 }
 
+// Ready says what it waits for before it can write files; empty: nothing.
+func (d *Dropper) Ready() string { return d.member.waits(FilesGroup(d.config.Destination)) }
+
 // Run writes files until ctx ends, and returns nil then. What had not filled a
 // file is read again by whoever runs next; so is everything that was in hand when
 // something failed.
@@ -138,12 +138,14 @@ func (d *Dropper) session(ctx context.Context) (err error) {
 			for number, c := range notes {
 				d.files[number] = &file{first: c.at, end: readEnd(c.text)}
 			}
+			d.member.in.Store(true)
 		}),
-		kgo.OnPartitionsRevoked(d.leave), kgo.OnPartitionsLost(d.leave),
+		kgo.OnPartitionsRevoked(d.leave), kgo.OnPartitionsLost(d.lost),
 	)...)
 	if err != nil {
 		return err
 	}
+	defer d.member.in.Store(false)
 	defer d.reader.CloseAllowingRebalance()
 	for {
 		if err := d.step(ctx); err != nil || ctx.Err() != nil {
@@ -159,6 +161,11 @@ func (d *Dropper) leave(_ context.Context, _ *kgo.Client, gone map[string][]int3
 	for _, number := range gone[d.topic] {
 		delete(d.files, number)
 	}
+}
+
+func (d *Dropper) lost(ctx context.Context, client *kgo.Client, gone map[string][]int32) {
+	d.member.in.Store(false)
+	d.leave(ctx, client, gone)
 }
 
 // step closes the files whose time has come, reads once, and closes those that

@@ -43,6 +43,36 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	}
 }
 
+// Histograms are native ones too, for Prometheus that take them: their buckets
+// need nobody to have guessed how slow things would be.
+func TestHistogramsAreNativeToo(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	c := w.config("writer")
+	registry := prometheus.NewRegistry()
+	c.Registerer = registry
+	h := w.start(c)
+	w.write("a 1 pass=x")
+	w.drain(h)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	histograms := 0
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if found := m.GetHistogram(); found != nil {
+				histograms++
+				if found.Schema == nil || len(found.GetBucket()) == 0 {
+					t.Errorf("%s is not both", family.GetName())
+				}
+			}
+		}
+	}
+	if histograms < 5 {
+		t.Errorf("%d histograms only", histograms)
+	}
+}
+
 // sum adds the values of a metric over its labels.
 func sum(t testing.TB, registry *prometheus.Registry, name string) (total float64, ok bool) {
 	t.Helper()

@@ -110,23 +110,45 @@ func DiskFinding(what string, free, total uint64, move string) Finding {
 	return f
 }
 
-// Clock compares our clock with brokers': what they have written cannot be of
-// the future.
-func (c *Client) Clock(ctx context.Context, now time.Time) (Finding, error) {
-	const grace = time.Second
-	f := Finding{Fine, "clock", "no broker is ahead of this machine"}
+// Clock compares our clock with brokers'. What they have written cannot be of
+// the future; and where hosts work by the wall clock they write all the time, so
+// what they wrote last is of this moment.
+func (c *Client) Clock(ctx context.Context, t *topologies.Topology, now func() time.Time) (Finding, error) {
+	names := []string{topologies.Events.Name, topologies.Definitions.Name}
+	for _, g := range t.Groups {
+		for _, topic := range append(g.Outputs(), g.Stages[0].Table) {
+			names = append(names, topic.Name)
+		}
+	}
 	newest := time.Time{}
-	listed, err := c.admin.ListMaxTimestampOffsets(ctx, topologies.Events.Name, topologies.IdentityTable.Name, topologies.Definitions.Name)
+	listed, err := c.admin.ListMaxTimestampOffsets(ctx, names...)
 	if err != nil {
-		return f, fmt.Errorf("look at brokers' clocks: %w", err)
+		return Finding{}, fmt.Errorf("look at brokers' clocks: %w", err)
 	}
 	listed.Each(func(o kadm.ListedOffset) {
 		if written := time.UnixMilli(o.Timestamp); o.Err == nil && o.Offset >= 0 && written.After(newest) {
 			newest = written
 		}
 	})
-	if ahead := newest.Sub(now); !newest.IsZero() && ahead > grace {
-		f.Level, f.Detail = Wrong, fmt.Sprintf("a broker has written a record %v after now: set clocks by NTP, or what happens is judged at the wrong time", ahead.Round(time.Millisecond))
+	without, err := c.Working(ctx, t)
+	if err != nil && !passing(err) {
+		return Finding{}, err
 	}
-	return f, nil
+	return clockFinding(newest, now(), err == nil && len(without) == 0), nil
+}
+
+// clockFinding judges the time that a broker wrote last, if it ever did.
+func clockFinding(newest, now time.Time, working bool) Finding {
+	const grace, still = time.Second, 10 * time.Second
+	f := Finding{Fine, "clock", "no broker is ahead of this machine"}
+	switch ahead := newest.Sub(now); {
+	case newest.IsZero():
+	case ahead > grace:
+		f.Level, f.Detail = Wrong, fmt.Sprintf("a broker has written a record %v after now: set clocks by NTP, or what happens is judged at the wrong time", ahead.Round(time.Millisecond))
+	case working && ahead < -still:
+		f.Level, f.Detail = Hint, fmt.Sprintf("hosts work, and what a broker wrote last is of %v ago: either this machine's clock is ahead of the broker's by as much (set both by NTP), or time stands still (`kairos status`, the hosts' logs)", (-ahead).Round(time.Second))
+	case working:
+		f.Detail = fmt.Sprintf("within %v of the brokers'", max(grace, -ahead.Round(time.Second)))
+	}
+	return f
 }

@@ -11,29 +11,34 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kairos/cmd/internal/screen"
 	"kairos/topologies"
 )
 
 // Status is how a whole installation is doing, as Kafka sees it.
 type Status struct {
+	Brokers     []string      `json:"brokers"` // that were asked
+	At          time.Time     `json:"at"`
 	Partitions  int32         `json:"partitions"`
 	GrowingTo   int32         `json:"growing_to"` // 0: nowhere
 	Fenced      bool          `json:"fenced"`     // while it grows: hosts wait
 	Groups      []GroupStatus `json:"groups"`
-	DeadLetters []Count       `json:"dead_letters"` // by stage, as many as their topics hold
+	Rim         []GroupStatus `json:"rim"`    // who tells destinations, and takes in others' topics
+	Untold      []string      `json:"untold"` // destinations that nobody of ours tells: others read their topics
+	DeadLetters []Letters     `json:"dead_letters"`
 	Missing     []string      `json:"missing_topics"`
 }
 
-// GroupStatus is one group of stages.
+// GroupStatus is one consumer group.
 type GroupStatus struct {
 	Group      string   `json:"group"`
-	Stages     []string `json:"stages"`
-	State      string   `json:"state"` // of the consumer group: Stable, Empty, PreparingRebalance ...
+	Stages     []string `json:"stages"` // or what it does instead, at the rim
+	State      string   `json:"state"`  // of the consumer group: Stable, Empty, PreparingRebalance ...
 	Members    []Member `json:"members"`
 	Partitions int      `json:"partitions"`
 	Owned      int      `json:"owned"`
 	Lag        int64    `json:"lag"`         // records that are accepted and not processed
-	LagSeconds float64  `json:"lag_seconds"` // age of the oldest of them
+	LagSeconds float64  `json:"lag_seconds"` // age of the oldest of them; -1: we may not look
 	Rows       int64    `json:"changelog_records"`
 }
 
@@ -45,10 +50,13 @@ type Member struct {
 	Partitions int    `json:"partitions"`
 }
 
-// Count is how many of something there are.
-type Count struct {
-	Name  string `json:"name"`
-	Count int64  `json:"count"`
+// Letters are the dead letters of a stage, or of the rim.
+type Letters struct {
+	Name   string    `json:"name"`
+	Count  int64     `json:"count"`
+	AtMost bool      `json:"at_most"` // too many to count: no more than that
+	Newest time.Time `json:"newest"`
+	Reason string    `json:"reason"` // of the newest
 }
 
 // Healthy says what is wrong; empty if nothing is.
@@ -63,9 +71,14 @@ func (s Status) Healthy(mostSeconds float64) []string {
 	for _, g := range s.Groups {
 		switch {
 		case g.Owned < g.Partitions:
-			wrong = append(wrong, fmt.Sprintf("%s: %d of %d partitions are with nobody: `kairos run %s` is not running, or is starting", g.Group, g.Partitions-g.Owned, g.Partitions, g.Stages[0]))
+			wrong = append(wrong, fmt.Sprintf("%s: %d of %d partitions are with nobody: `kairos run %s` is not running, or is starting", g.Group, g.Partitions-g.Owned, g.Partitions, strings.TrimPrefix(g.Group, "kairos.")))
 		case g.LagSeconds > mostSeconds:
-			wrong = append(wrong, fmt.Sprintf("%s: what people did %.0f s ago is not yet dealt with: add processes, or look at their logs", g.Group, g.LagSeconds))
+			wrong = append(wrong, fmt.Sprintf("%s: what people did %s ago is not yet dealt with: add processes (up to %d), or look at their logs", g.Group, screen.Age(g.LagSeconds), g.Partitions))
+		}
+	}
+	for _, g := range s.Rim {
+		if why := g.unwell(mostSeconds); why != "" {
+			wrong = append(wrong, g.Group+": "+why)
 		}
 	}
 	return wrong
@@ -73,7 +86,10 @@ func (s Status) Healthy(mostSeconds float64) []string {
 
 // Status asks Kafka how the groups of t are doing at a moment.
 func (c *Client) Status(ctx context.Context, t *topologies.Topology, now time.Time) (Status, error) {
-	status := Status{Partitions: t.Config.Partitions, Groups: []GroupStatus{}, DeadLetters: []Count{}, Missing: []string{}}
+	status := Status{
+		Brokers: c.SeedBrokers(), At: now, Partitions: t.Config.Partitions,
+		Groups: []GroupStatus{}, Rim: []GroupStatus{}, Untold: []string{}, DeadLetters: []Letters{}, Missing: []string{},
+	}
 	grown, err := c.Growth(ctx)
 	if err != nil {
 		return status, err
@@ -100,25 +116,12 @@ func (c *Client) Status(ctx context.Context, t *topologies.Topology, now time.Ti
 			return status, err
 		}
 		status.Groups = append(status.Groups, one)
-		for _, s := range g.Stages {
-			n, topic := int64(0), topologies.DeadLetters(s.Word).Name
-			if total(ends, topic) <= 0 {
-				continue
-			}
-			if err := c.Scan(ctx, topic, EveryPartition, func(r *kgo.Record) error {
-				if r.Value != nil {
-					n++
-				}
-				return nil
-			}); err != nil {
-				return status, err
-			}
-			if n > 0 { // not only markers
-				status.DeadLetters = append(status.DeadLetters, Count{s.Word, n})
-			}
-		}
 	}
-	return status, nil
+	if status.Rim, status.Untold, err = c.rim(ctx, t, ends, now); err != nil {
+		return status, err
+	}
+	status.DeadLetters, err = c.allLetters(ctx, t, ends)
+	return status, err
 }
 
 // total is how many records a topic has ever had, markers included; -1 if it is
@@ -137,60 +140,79 @@ func total(ends kadm.ListedOffsets, topic string) int64 {
 }
 
 func (c *Client) groupStatus(ctx context.Context, t *topologies.Topology, g topologies.Group, ends kadm.ListedOffsets, now time.Time) (GroupStatus, error) {
-	s := GroupStatus{Group: g.Name, State: "Dead", Members: []Member{}, Partitions: int(t.PartitionsOf(g.Inputs()[0]))}
+	s := GroupStatus{Group: g.Name, Partitions: int(t.PartitionsOf(g.Inputs()[0]))}
 	for _, stage := range g.Stages {
 		s.Stages = append(s.Stages, stage.Word)
 		s.Rows += max(0, total(ends, stage.Table.Name))
 	}
-	described, err := c.admin.DescribeGroups(ctx, g.Name)
+	if err := c.members(ctx, &s, func(topics []int) int { return slices.Max(topics) }); err != nil { // they go together; the door's may be fewer
+		return s, err
+	}
+	var inputs []string
+	for _, topic := range g.Inputs() {
+		inputs = append(inputs, topic.Name)
+	}
+	committed, err := c.committed(ctx, g.Name)
+	if err != nil {
+		return s, err
+	}
+	return s, c.lag(ctx, &s, inputs, t.Config.Partitions, committed, ends, now)
+}
+
+// members says who is in a group. count adds up how many partitions of each
+// topic somebody has.
+func (c *Client) members(ctx context.Context, s *GroupStatus, count func(topics []int) int) error {
+	s.State, s.Members = "Dead", []Member{}
+	described, err := c.admin.DescribeGroups(ctx, s.Group)
 	if err == nil {
 		err = errors.Join(described.Error())
 	}
 	if err != nil && !passing(err) && !strings.Contains(err.Error(), "GROUP_ID_NOT_FOUND") {
-		return s, fmt.Errorf("group %s: %w", g.Name, err)
+		return fmt.Errorf("group %s: %w", s.Group, err)
 	}
-	if d, ok := described[g.Name]; ok {
-		s.State = d.State
-		for _, m := range d.Members {
-			one := Member{Client: m.ClientID, Host: strings.TrimPrefix(m.ClientHost, "/")}
-			if m.InstanceID != nil {
-				one.Instance = *m.InstanceID
-			}
-			if assigned, ok := m.Assigned.AsConsumer(); ok {
-				for _, topic := range assigned.Topics {
-					one.Partitions = max(one.Partitions, len(topic.Partitions)) // the door's may be fewer
-				}
-			}
-			s.Owned += one.Partitions
-			s.Members = append(s.Members, one)
+	d, ok := described[s.Group]
+	if !ok {
+		return nil
+	}
+	s.State = d.State
+	for _, m := range d.Members {
+		one := Member{Client: m.ClientID, Host: strings.TrimPrefix(m.ClientHost, "/")}
+		if m.InstanceID != nil {
+			one.Instance = *m.InstanceID
 		}
+		if assigned, ok := m.Assigned.AsConsumer(); ok && len(assigned.Topics) > 0 {
+			var topics []int
+			for _, topic := range assigned.Topics {
+				topics = append(topics, len(topic.Partitions))
+			}
+			one.Partitions = count(topics)
+		}
+		s.Owned += one.Partitions
+		s.Members = append(s.Members, one)
 	}
 	slices.SortFunc(s.Members, func(a, b Member) int { return strings.Compare(a.Instance+a.Host, b.Instance+b.Host) })
-	return s, c.lag(ctx, t, &s, g, ends, now)
+	return nil
 }
 
-// lag counts what is accepted and not processed, and finds how old the oldest is.
-func (c *Client) lag(ctx context.Context, t *topologies.Topology, s *GroupStatus, g topologies.Group, ends kadm.ListedOffsets, now time.Time) error {
-	committed, err := c.committed(ctx, g.Name)
-	if err != nil {
-		return err
-	}
+// lag counts what is accepted and not processed in the partitions that count,
+// and finds how old the oldest is.
+func (c *Client) lag(ctx context.Context, s *GroupStatus, topics []string, partitions int32, committed kadm.OffsetResponses, ends kadm.ListedOffsets, now time.Time) error {
 	late := map[string]map[int32]kgo.Offset{}
-	for _, topic := range g.Inputs() {
-		for number, end := range ends[topic.Name] {
-			if number >= t.Config.Partitions {
+	for _, topic := range topics {
+		for number, end := range ends[topic] {
+			if number >= partitions {
 				continue // does not count
 			}
-			at, known := committed.Lookup(topic.Name, number)
+			at, known := committed.Lookup(topic, number)
 			if !known || at.At < 0 {
 				at.At = 0
 			}
 			if behind := end.Offset - at.At; behind > 0 && end.Err == nil {
 				s.Lag += behind
-				if late[topic.Name] == nil {
-					late[topic.Name] = map[int32]kgo.Offset{}
+				if late[topic] == nil {
+					late[topic] = map[int32]kgo.Offset{}
 				}
-				late[topic.Name][number] = kgo.NewOffset().At(at.At)
+				late[topic][number] = kgo.NewOffset().At(at.At)
 			}
 		}
 	}
@@ -199,7 +221,7 @@ func (c *Client) lag(ctx context.Context, t *topologies.Topology, s *GroupStatus
 	}
 	oldest, records, err := c.oldest(ctx, late)
 	if err != nil {
-		return fmt.Errorf("oldest record that %s has not processed: %w", g.Name, err)
+		return fmt.Errorf("oldest record that %s has not processed: %w", s.Group, err)
 	}
 	if records == 0 { // nothing but the markers of transactions
 		s.Lag = 0

@@ -1,21 +1,26 @@
 package collector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"kairos/cmd/internal/credential"
 	"kairos/cmd/internal/door"
 	"kairos/schemas"
 )
 
-// Sources are who may send, by their write keys. nil lets everybody in.
+// Sources are who may send, by their write keys, as a file says. nil lets
+// everybody in.
 type Sources struct {
-	byKey map[credential.Hash]*source
+	path  string
+	byKey atomic.Pointer[map[credential.Hash]*source]
 }
 
 type source struct {
@@ -81,18 +86,30 @@ type file struct {
 // ReadSources reads a file of sources. Two keys of one source are how a key is
 // changed without a gap: add the new one, change the senders, take the old one out.
 func ReadSources(path string) (*Sources, error) {
+	s := &Sources{path: path}
+	return s, s.read()
+}
+
+// Follow lets the file say anew who may send whenever it changes, until ctx ends.
+// A file that is wrong changes nothing, and complain hears why.
+func (s *Sources) Follow(ctx context.Context, every time.Duration, complain func(error)) error {
+	return credential.Follow(ctx, s.path, every, s.read, complain)
+}
+
+func (s *Sources) read() error {
+	path := s.path
 	var f file
 	if err := credential.Read(path, &f); err != nil {
-		return nil, err
+		return err
 	}
-	s := &Sources{map[credential.Hash]*source{}}
+	byKey := map[credential.Hash]*source{}
 	for i, entry := range f.Sources {
 		if entry.Name == "" || len(entry.WriteKeys) == 0 || entry.PerSecond < 0 {
-			return nil, fmt.Errorf("%s: source %d needs a name, write_keys, and events_per_second of 0 (no limit) or more", path, i+1)
+			return fmt.Errorf("%s: source %d needs a name, write_keys, and events_per_second of 0 (no limit) or more", path, i+1)
 		}
 		for _, scope := range entry.Scopes {
 			if !slices.Contains(scopes, scope) {
-				return nil, fmt.Errorf("%s: source %s has the scope %q: there are %s", path, entry.Name, scope, strings.Join(scopes, " and "))
+				return fmt.Errorf("%s: source %s has the scope %q: there are %s", path, entry.Name, scope, strings.Join(scopes, " and "))
 			}
 		}
 		if len(entry.Scopes) == 0 {
@@ -102,18 +119,19 @@ func ReadSources(path string) (*Sources, error) {
 		for _, text := range entry.WriteKeys {
 			key, err := credential.Parse(text)
 			if err != nil {
-				return nil, fmt.Errorf("%s: a write key of source %s %w", path, entry.Name, err)
+				return fmt.Errorf("%s: a write key of source %s %w", path, entry.Name, err)
 			}
-			if other := s.byKey[key]; other != nil {
-				return nil, fmt.Errorf("%s: sources %s and %s have the same write key: each needs its own", path, other.name, entry.Name)
+			if other := byKey[key]; other != nil {
+				return fmt.Errorf("%s: sources %s and %s have the same write key: each needs its own", path, other.name, entry.Name)
 			}
-			s.byKey[key] = one
+			byKey[key] = one
 		}
 	}
-	if len(s.byKey) == 0 {
-		return nil, fmt.Errorf("%s: there is no source in it", path)
+	if len(byKey) == 0 {
+		return fmt.Errorf("%s: there is no source in it", path)
 	}
-	return s, nil
+	s.byKey.Store(&byKey)
+	return nil
 }
 
 // admit finds the source of a write key and lets n calls of it in, if the key is
@@ -122,7 +140,7 @@ func (s *Sources) admit(key, scope string, n int, now schemas.Instant) (string, 
 	if s == nil {
 		return "sdk", nil
 	}
-	one := s.byKey[credential.Of(key)]
+	one := (*s.byKey.Load())[credential.Of(key)]
 	switch {
 	case one == nil:
 		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or, with an SDK, as writeKey"}

@@ -88,6 +88,16 @@ func (k *Known) add(folder fs.FS) fs.WalkDirFunc {
 	}
 }
 
+// Try asks the registry, if there is one, for what it has. The error says the
+// next move.
+func (k *Known) Try(ctx context.Context) (subjects int, there bool, err error) {
+	if k.registry == nil {
+		return 0, false, nil
+	}
+	all, err := k.registry.Subjects(ctx)
+	return len(all), true, explain(err)
+}
+
 // Of is the schema that a file of the folder holds for a topic; nil if none.
 func (k *Known) Of(topic string) *Schema { return k.folder[topic] }
 

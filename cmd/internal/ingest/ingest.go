@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,6 +77,7 @@ type Ingester struct {
 	gate    *door.Gate
 	session *kgo.GroupTransactSession
 	held    map[place][]*kgo.Record // from the first whose schema is not known yet, in order; fetching of these is paused
+	member  atomic.Bool             // of the group; with more processes than partitions, some are and have none
 }
 
 // New checks c. Nothing is connected before Run.
@@ -95,6 +97,14 @@ func New(c Config) (*Ingester, error) {
 		return nil, errors.New("there is no topic to read")
 	}
 	return i, nil
+}
+
+// Ready says what it waits for before it can read; empty: nothing.
+func (i *Ingester) Ready() string {
+	if i.member.Load() {
+		return ""
+	}
+	return "Kafka has not let us into the group kairos." + Word + " yet"
 }
 
 // RegistryFailed is told whenever the registry of schemas does not answer.
@@ -179,6 +189,8 @@ func (i *Ingester) attend(ctx context.Context, id string) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(time.Second),
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed waits for it
+		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { i.member.Store(true) }),
+		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) { i.member.Store(false) }),
 		kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), door.Partitioner(),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
@@ -196,6 +208,7 @@ func (i *Ingester) attend(ctx context.Context, id string) error {
 		return err
 	}
 	defer session.Close()
+	defer i.member.Store(false)
 	// The broker's features must be known before the first transaction, or it
 	// would run under the older protocol.
 	if _, _, err := session.Client().ProducerID(ctx); err != nil {
@@ -261,6 +274,7 @@ func (i *Ingester) queues(fetched []*kgo.Record) []queue {
 // rest.
 func (i *Ingester) transact(ctx context.Context, queues []queue) error {
 	outcomes, advanced := []outcome{}, false
+	i.showLag(queues)
 	for _, q := range queues {
 		done := i.advance(ctx, q, &outcomes)
 		advanced = advanced || done > 0
@@ -293,7 +307,23 @@ func (i *Ingester) transact(ctx context.Context, queues []queue) error {
 	for _, o := range outcomes {
 		i.metrics.records.WithLabelValues(o.topic, o.result).Inc()
 	}
+	if len(outcomes) < mostAtOnce { // there is no more than what is held
+		var held []queue
+		for at, records := range i.held {
+			held = append(held, queue{at, records})
+		}
+		i.showLag(held)
+	}
 	return nil
+}
+
+// showLag says how old the first record is of what is to be done.
+func (i *Ingester) showLag(queues []queue) {
+	behind, now := 0.0, i.config.Clock().Time()
+	for _, q := range queues {
+		behind = max(behind, now.Sub(q.records[0].Timestamp).Seconds())
+	}
+	i.metrics.behind.Set(behind)
 }
 
 // advance deals with the records of q, up to one whose schema is not known yet,

@@ -153,6 +153,7 @@ type metrics struct {
 	records  *prometheus.CounterVec
 	failures prometheus.Counter
 	held     prometheus.Gauge
+	behind   prometheus.Gauge
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -166,9 +167,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		held: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "kairos_ingest_held_partitions", Help: "Foreign partitions that wait for a schema.",
 		}),
+		behind: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "kairos_ingest_lag_seconds", Help: "How old the first record is that was read and is not taken in, by its timestamp, which is its producer's where the topic says so; 0: nothing waits.",
+		}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.records, m.failures, m.held)
+		registry.MustRegister(m.records, m.failures, m.held, m.behind)
 	}
 	return m
 }

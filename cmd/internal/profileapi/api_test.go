@@ -171,3 +171,36 @@ func TestAPersonWhoseProfileIsOnItsWayIsPending(t *testing.T) {
 		t.Errorf("%d %s", got.Code, body)
 	}
 }
+
+func TestATokenIsTakenAwayWithoutARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens.yaml")
+	put := func(token string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte("tokens: [{name: app, token: "+hashed(token)+", scopes: [audiences]}]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("old")
+	tokens, err := profileapi.ReadTokens(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := open(tokens)
+	status := func(token string) int { return ask(api, http.MethodGet, "/v1/audiences", token, "").Code }
+	if old, next := status("old"), status("new"); old != http.StatusOK || next != http.StatusUnauthorized {
+		t.Fatalf("at first the old token is answered %d, the new one %d", old, next)
+	}
+	put("new")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- tokens.Follow(ctx, time.Millisecond, func(err error) { t.Error(err) }) }()
+	for deadline := time.Now().Add(10 * time.Second); status("old") != http.StatusUnauthorized || status("new") != http.StatusOK; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the old token is answered %d, the new one %d", status("old"), status("new"))
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

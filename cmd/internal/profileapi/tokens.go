@@ -1,10 +1,13 @@
 package profileapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"kairos/cmd/internal/credential"
 )
@@ -21,9 +24,11 @@ const (
 
 var scopes = []string{scopeProfiles, scopeTransitions, scopeAudiences, scopeRows, scopeExports, scopeErasures}
 
-// Tokens are who may ask for what. nil lets everybody ask for everything.
+// Tokens are who may ask for what, as a file says. nil lets everybody ask for
+// everything.
 type Tokens struct {
-	scopes map[credential.Hash][]string
+	path   string
+	scopes atomic.Pointer[map[credential.Hash][]string]
 }
 
 // ReadTokens reads a file of tokens:
@@ -33,6 +38,18 @@ type Tokens struct {
 //	    token: SHA-256 of the token in hexadecimal
 //	    scopes: [profiles, transitions, audiences, rows, exports, erasures]
 func ReadTokens(path string) (*Tokens, error) {
+	t := &Tokens{path: path}
+	return t, t.read()
+}
+
+// Follow lets the file say anew who may ask for what whenever it changes, until
+// ctx ends. A file that is wrong changes nothing, and complain hears why.
+func (t *Tokens) Follow(ctx context.Context, every time.Duration, complain func(error)) error {
+	return credential.Follow(ctx, t.path, every, t.read, complain)
+}
+
+func (t *Tokens) read() error {
+	path := t.path
 	var file struct {
 		Tokens []struct {
 			Name   string   `yaml:"name"`
@@ -41,28 +58,29 @@ func ReadTokens(path string) (*Tokens, error) {
 		} `yaml:"tokens"`
 	}
 	if err := credential.Read(path, &file); err != nil {
-		return nil, err
+		return err
 	}
-	t := &Tokens{map[credential.Hash][]string{}}
+	all := map[credential.Hash][]string{}
 	for _, entry := range file.Tokens {
 		hash, err := credential.Parse(entry.Token)
 		if err != nil {
-			return nil, fmt.Errorf("%s: the token of %q %w", path, entry.Name, err)
+			return fmt.Errorf("%s: the token of %q %w", path, entry.Name, err)
 		}
 		for _, scope := range entry.Scopes {
 			if !slices.Contains(scopes, scope) {
-				return nil, fmt.Errorf("%s: token %q has the scope %q: there are %s", path, entry.Name, scope, strings.Join(scopes, ", "))
+				return fmt.Errorf("%s: token %q has the scope %q: there are %s", path, entry.Name, scope, strings.Join(scopes, ", "))
 			}
 		}
-		if _, twice := t.scopes[hash]; twice {
-			return nil, fmt.Errorf("%s: the token of %q is there twice: each needs its own", path, entry.Name)
+		if _, twice := all[hash]; twice {
+			return fmt.Errorf("%s: the token of %q is there twice: each needs its own", path, entry.Name)
 		}
-		t.scopes[hash] = entry.Scopes
+		all[hash] = entry.Scopes
 	}
-	if len(t.scopes) == 0 {
-		return nil, fmt.Errorf("%s: there is no token in it", path)
+	if len(all) == 0 {
+		return fmt.Errorf("%s: there is no token in it", path)
 	}
-	return t, nil
+	t.scopes.Store(&all)
+	return nil
 }
 
 // guard lets requests through whose token has the scope.
@@ -73,7 +91,7 @@ func (t *Tokens) guard(scope string, serve http.HandlerFunc) http.Handler {
 			return
 		}
 		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		allowed, known := t.scopes[credential.Of(token)]
+		allowed, known := (*t.scopes.Load())[credential.Of(token)]
 		switch {
 		case !bearer || !known:
 			w.Header().Set("WWW-Authenticate", "Bearer")

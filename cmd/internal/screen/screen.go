@@ -171,6 +171,36 @@ func Bar(part float64, width int) string {
 	return bar
 }
 
+// Age writes seconds as people say them, in two units at most: 4.2s, 2m 5s,
+// 3h 12m, 2d 4h.
+func Age(seconds float64) string {
+	whole := int64(seconds)
+	switch minutes, hours := whole/60, whole/3600; {
+	case seconds < 10:
+		return fmt.Sprintf("%.1fs", seconds)
+	case minutes == 0:
+		return fmt.Sprintf("%ds", whole)
+	case hours == 0:
+		return fmt.Sprintf("%dm %ds", minutes, whole%60)
+	case hours < 24:
+		return fmt.Sprintf("%dh %dm", hours, minutes%60)
+	default:
+		return fmt.Sprintf("%dd %dh", hours/24, hours%24)
+	}
+}
+
+// Bytes writes n with a unit in steps of a thousand.
+func Bytes(n int64) string {
+	units, part := []string{"B", "KB", "MB", "GB", "TB"}, float64(n)
+	for part >= 1000 && len(units) > 1 {
+		part, units = part/1000, units[1:]
+	}
+	if units[0] == "B" || part >= 100 {
+		return fmt.Sprintf("%.0f %s", part, units[0])
+	}
+	return fmt.Sprintf("%.1f %s", part, units[0])
+}
+
 // Number writes n with commas between thousands.
 func Number[N int | int64](n N) string {
 	digits := fmt.Sprint(n)

@@ -17,6 +17,19 @@ func TestNumbersAreGroupedInThousands(t *testing.T) {
 	}
 }
 
+func TestAgesAndBytesAreSaidAsPeopleSayThem(t *testing.T) {
+	for seconds, want := range map[float64]string{0: "0.0s", 4.24: "4.2s", 12: "12s", 59.9: "59s", 125: "2m 5s", 3*3600 + 720: "3h 12m", 52 * 3600: "2d 4h"} {
+		if got := screen.Age(seconds); got != want {
+			t.Errorf("%v s are %s, want %s", seconds, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1500: "1.5 KB", 310_000_000: "310 MB", 2_340_000_000: "2.3 GB", 7e15: "7000 TB"} {
+		if got := screen.Bytes(n); got != want {
+			t.Errorf("%d bytes are %s, want %s", n, got, want)
+		}
+	}
+}
+
 func TestABarNeverLeavesItsColumns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		part := rapid.Float64Range(-1, 2).Draw(t, "part")

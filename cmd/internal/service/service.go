@@ -29,6 +29,7 @@ import (
 	"kairos/cmd/internal/catalog"
 	"kairos/cmd/internal/cluster"
 	"kairos/cmd/internal/collector"
+	"kairos/cmd/internal/credential"
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/pipeline"
 	"kairos/cmd/internal/profileapi"
@@ -335,6 +336,11 @@ func (s *service) openDoor(ctx context.Context, group *errgroup.Group) error {
 		Tracer:   s.Tracer,
 		Guard:    s.Sources.Guard(clock),
 	})
+	if s.Sources != nil {
+		group.Go(func() error {
+			return s.Sources.Follow(ctx, credential.Look, func(err error) { s.Logger.Error("the file of sources is not followed", "error", err) })
+		})
+	}
 	sdks := collector.New(collector.Config{Door: opened, Sources: s.Sources, Clock: clock})
 	if err := serve(ctx, group, "door", s.Door, door.Followed(doorHandler(opened, sdks), s.Traces, s.registry), client.Close); err != nil {
 		client.Close()
@@ -385,6 +391,11 @@ func (s *service) serveProfiles(ctx context.Context, group *errgroup.Group) erro
 	})
 	if err := serve(ctx, group, "api", s.API.Address, api, closeRights); err != nil {
 		return err
+	}
+	if s.API.Tokens != nil {
+		group.Go(func() error {
+			return s.API.Tokens.Follow(ctx, credential.Look, func(err error) { s.Logger.Error("the file of tokens is not followed", "error", err) })
+		})
 	}
 	group.Go(func() error { return api.Run(ctx) })
 	return nil

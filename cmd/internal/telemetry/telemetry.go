@@ -38,11 +38,54 @@ type Config struct {
 
 // Open makes a tracer, and a function that sends what is left and ends it.
 func Open(ctx context.Context, c Config) (trace.Tracer, func(), error) {
-	if c.URL == "" && os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" ||
-		os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
+	if c.nowhere() {
 		return noop.Tracer{}, func() {}, nil
 	}
-	var options []otlptracehttp.Option
+	exporter, from, err := c.exporter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the library's only way to say so
+		c.Logger.Warn("spans could not be sent and are lost", "error", err)
+	}))
+	provider := sdk.NewTracerProvider(
+		sdk.WithBatcher(exporter), sdk.WithResource(from), sdk.WithIDGenerator(ids{}),
+		sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())),
+	)
+	return provider.Tracer("kairos"), func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := provider.Shutdown(last); err != nil {
+			c.Logger.Warn("the last spans could not be sent", "error", err)
+		}
+	}, nil
+}
+
+// Try sends one span, called doctor, so that whoever looks knows whether spans
+// arrive. It says whether they go anywhere at all.
+func Try(ctx context.Context, c Config) (somewhere bool, err error) {
+	if c.nowhere() {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	exporter, from, err := c.exporter(ctx, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
+	if err != nil {
+		return true, err
+	}
+	_, span := sdk.NewTracerProvider(sdk.WithResource(from)).Tracer("kairos").Start(ctx, "doctor")
+	span.End()
+	return true, errors.Join(exporter.ExportSpans(ctx, []sdk.ReadOnlySpan{span.(sdk.ReadOnlySpan)}), exporter.Shutdown(ctx))
+}
+
+// nowhere reports whether nobody wants spans.
+func (c Config) nowhere() bool {
+	return c.URL == "" && os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" ||
+		os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
+}
+
+// exporter sends spans, which say that they are from us.
+func (c Config) exporter(ctx context.Context, options ...otlptracehttp.Option) (sdk.SpanExporter, *resource.Resource, error) {
 	if c.URL != "" {
 		if err := check(c.URL); err != nil {
 			return nil, nil, err
@@ -61,20 +104,7 @@ func Open(ctx context.Context, c Config) (trace.Tracer, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("traces: OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the library's only way to say so
-		c.Logger.Warn("spans could not be sent and are lost", "error", err)
-	}))
-	provider := sdk.NewTracerProvider(
-		sdk.WithBatcher(exporter), sdk.WithResource(from), sdk.WithIDGenerator(ids{}),
-		sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())),
-	)
-	return provider.Tracer("kairos"), func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := provider.Shutdown(last); err != nil {
-			c.Logger.Warn("the last spans could not be sent", "error", err)
-		}
-	}, nil
+	return exporter, from, nil
 }
 
 func check(text string) error {
