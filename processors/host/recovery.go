@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -138,7 +139,7 @@ func (r *run) read(ctx context.Context, ps []*partition, from map[string]map[int
 			return err
 		}
 		if err := fetches.Err0(); err != nil {
-			return fmt.Errorf("read the tables: %w", err)
+			return fmt.Errorf("read %s: %w", strings.Join(slices.Sorted(maps.Keys(from)), ", "), err) // Kafka does not say of which
 		}
 		fetches.EachError(func(topic string, number int32, err error) {
 			r.config.Logger.Warn("reading a table failed, will be tried again", "table", topic, "partition", number, "error", err)
