@@ -68,7 +68,7 @@ func TestLogsAndMetricsTellNothingOfPeople(t *testing.T) {
 	for _, body := range []string{
 		`{"name":"cancel","identifiers":{"device_id":"` + uttered + `","email":"` + uttered + `@example.org"},"properties":{"why":"` + uttered + `"}}`,
 		`{"name":"login","identifiers":{"email":"` + uttered + `@example.org"},"properties":{"channel":5,"` + uttered + `":1}}`, // channel is a text: a dead letter
-		`{"name":"` + uttered + `","identifiers":{"` + uttered + `":"` + uttered + `"}`,                                          // broken
+		`{"name":"` + uttered + `","identifiers":{"` + uttered + `":"` + uttered + `"}`,                                         // broken
 		`{"name":"cancel","identifiers":{"No Namespace":"` + uttered + `"}}`,
 	} {
 		response, err := http.Post("http://"+r.door+"/v1/events?"+uttered, "application/json", strings.NewReader(body))

@@ -23,7 +23,7 @@ import (
 var settled = []string{"run", "deliver", "ingest", "probe", "status", "top", "doctor"}
 
 // secretly are the settings that say where a secret is kept.
-var secretly = []string{"sasl-password", "sasl-token", "token"}
+var secretly = []string{"sasl-password", "sasl-token", "token", "key"}
 
 // lent are the settings of other commands that doctor looks at, by what it calls
 // them.
