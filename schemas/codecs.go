@@ -362,6 +362,8 @@ func appendGrowth(dst []byte, v *Growth) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Next))
 	dst = appendBoolean(dst, v.Fenced)
 	dst = binary.AppendVarint(dst, int64(v.Cause))
+	dst = binary.AppendVarint(dst, int64(v.From))
+	dst = appendListOfSeam(dst, v.Seams)
 	return dst
 }
 
@@ -370,6 +372,8 @@ func (in *avroReader) readGrowth(v *Growth) {
 	v.Next = int32(in.within(math.MinInt32, math.MaxInt32))
 	v.Fenced = in.boolean()
 	v.Cause = Instant(in.long())
+	v.From = int32(in.within(math.MinInt32, math.MaxInt32))
+	v.Seams = in.readListOfSeam()
 }
 
 func appendHostState(dst []byte, v *HostState) []byte {
@@ -377,6 +381,7 @@ func appendHostState(dst []byte, v *HostState) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Told))
 	dst = appendLoopState(dst, &v.Loop)
 	dst = appendListOfSweepDone(dst, v.Sweeps)
+	dst = appendListOfPosition(dst, v.Behind)
 	return dst
 }
 
@@ -385,6 +390,7 @@ func (in *avroReader) readHostState(v *HostState) {
 	v.Told = Instant(in.long())
 	in.readLoopState(&v.Loop)
 	v.Sweeps = in.readListOfSweepDone()
+	v.Behind = in.readListOfPosition()
 }
 
 func appendIdentityMessage(dst []byte, v *IdentityMessage) []byte {
@@ -773,6 +779,7 @@ func appendTick(dst []byte, v *Tick) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Round))
 	dst = binary.AppendVarint(dst, int64(v.Done))
 	dst = binary.AppendVarint(dst, int64(v.Least))
+	dst = appendStrings(dst, v.Others)
 	return dst
 }
 
@@ -782,6 +789,7 @@ func (in *avroReader) readTick(v *Tick) {
 	v.Round = in.long()
 	v.Done = Instant(in.long())
 	v.Least = Instant(in.long())
+	v.Others = in.strings()
 }
 
 func appendTransition(dst []byte, v *Transition) []byte {
@@ -994,6 +1002,28 @@ func (in *avroReader) readListOfSaid() []Said {
 	return items
 }
 
+func appendListOfSeam(dst []byte, items []Seam) []byte {
+	if len(items) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(items)))
+	}
+	for i := range items {
+		dst = appendSeam(dst, &items[i])
+	}
+	return append(dst, 0)
+}
+
+func (in *avroReader) readListOfSeam() []Seam {
+	items := []Seam{}
+	for n := in.block(4); n > 0; n = in.block(4) {
+		from := len(items)
+		items = append(slices.Grow(items, n+1), make([]Seam, n)...)
+		for i := from; i < len(items); i++ {
+			in.readSeam(&items[i])
+		}
+	}
+	return items
+}
+
 func appendListOfWatermark(dst []byte, items []Watermark) []byte {
 	if len(items) > 0 {
 		dst = binary.AppendVarint(dst, int64(len(items)))
@@ -1006,7 +1036,7 @@ func appendListOfWatermark(dst []byte, items []Watermark) []byte {
 
 func (in *avroReader) readListOfWatermark() []Watermark {
 	items := []Watermark{}
-	for n := in.block(6); n > 0; n = in.block(6) {
+	for n := in.block(7); n > 0; n = in.block(7) {
 		from := len(items)
 		items = append(slices.Grow(items, n+1), make([]Watermark, n)...)
 		for i := from; i < len(items); i++ {
@@ -1054,6 +1084,28 @@ func (in *avroReader) readListOfSweepDone() []SweepDone {
 		items = append(slices.Grow(items, n+1), make([]SweepDone, n)...)
 		for i := from; i < len(items); i++ {
 			in.readSweepDone(&items[i])
+		}
+	}
+	return items
+}
+
+func appendListOfPosition(dst []byte, items []Position) []byte {
+	if len(items) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(items)))
+	}
+	for i := range items {
+		dst = appendPosition(dst, &items[i])
+	}
+	return append(dst, 0)
+}
+
+func (in *avroReader) readListOfPosition() []Position {
+	items := []Position{}
+	for n := in.block(2); n > 0; n = in.block(2) {
+		from := len(items)
+		items = append(slices.Grow(items, n+1), make([]Position, n)...)
+		for i := from; i < len(items); i++ {
+			in.readPosition(&items[i])
 		}
 	}
 	return items
@@ -1428,6 +1480,21 @@ func (in *avroReader) readSaid(v *Said) {
 	v.Told = in.ints()
 }
 
+func appendSeam(dst []byte, v *Seam) []byte {
+	dst = appendString(dst, v.Table)
+	dst = binary.AppendVarint(dst, int64(v.Partition))
+	dst = binary.AppendVarint(dst, int64(v.End))
+	dst = binary.AppendVarint(dst, int64(v.Begin))
+	return dst
+}
+
+func (in *avroReader) readSeam(v *Seam) {
+	v.Table = in.string()
+	v.Partition = int32(in.within(math.MinInt32, math.MaxInt32))
+	v.End = in.long()
+	v.Begin = in.long()
+}
+
 func appendWatermark(dst []byte, v *Watermark) []byte {
 	dst = appendString(dst, v.Topic)
 	dst = appendTick(dst, &v.Tick)
@@ -1460,6 +1527,17 @@ func (in *avroReader) readSweepDone(v *SweepDone) {
 	v.Done = in.long()
 	v.Total = in.long()
 	v.Ended = in.boolean()
+}
+
+func appendPosition(dst []byte, v *Position) []byte {
+	dst = appendString(dst, v.Topic)
+	dst = binary.AppendVarint(dst, int64(v.Offset))
+	return dst
+}
+
+func (in *avroReader) readPosition(v *Position) {
+	v.Topic = in.string()
+	v.Offset = in.long()
 }
 
 func appendKeyNode(dst []byte, v *KeyNode) []byte {

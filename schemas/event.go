@@ -132,6 +132,8 @@ type Tick struct {
 	Round  int64   `avro:"round"`    // 0: not of a loop
 	Done   Instant `avro:"done_ms"`  // wakes until then have run too
 	Least  Instant `avro:"least_ms"` // the earliest cause of what was sent since the last round; 0: nothing
+
+	Others []string `avro:"others,default=[]"` // sources that say the same, in the same transaction
 }
 
 // At is the tick's time.

@@ -17,6 +17,18 @@ type Growth struct {
 	Next       int32   `avro:"next"`   // what they are growing to; 0: they are not
 	Fenced     bool    `avro:"fenced"` // while they are growing: nobody may work
 	Cause      Instant `avro:"cause_ms"`
+	From       int32   `avro:"from,default=0"`   // what they have grown from; 0: they have not, or it was undone
+	Seams      []Seam  `avro:"seams,default=[]"` // of that growth; none: rows must be read from the tables
+}
+
+// Seam joins what a partition of a table was before a growth and what it is
+// since: all rows before End, parted or joined by where their keys are at home,
+// are all rows before Begin.
+type Seam struct {
+	Table     string `avro:"table"`
+	Partition int32  `avro:"partition"`
+	End       int64  `avro:"end"`   // offset; 0: it did not count before
+	Begin     int64  `avro:"begin"` // offset; 0: it does not count since
 }
 
 // Lets reports whether hosts may work on so many partitions.
@@ -38,7 +50,14 @@ type HostState struct {
 	Watermarks []Watermark `avro:"watermarks"` // sorted by topic, then source
 	Told       Instant     `avro:"told_ms"`    // the partition time that the stages behind know
 	Loop       LoopState   `avro:"loop"`
-	Sweeps     []SweepDone `avro:"sweeps"` // the last one of each stage, in the order in which they began
+	Sweeps     []SweepDone `avro:"sweeps"`            // the last one of each stage, in the order in which they began
+	Behind     []Position  `avro:"behind,default=[]"` // of loops: until then they must be read before anything of the door is
+}
+
+// Position is a place in a partition of a topic.
+type Position struct {
+	Topic  string `avro:"topic"`
+	Offset int64  `avro:"offset"` // of the next record
 }
 
 // Watermark is the newest tick of one source in one topic.

@@ -12,8 +12,9 @@ import (
 
 type topologyGrow struct {
 	connection
-	Partitions int32         `required:"" placeholder:"N" help:"How many partitions the tables and the streams between stages are to have: a multiple of what they have."`
+	Partitions int32         `required:"" placeholder:"N" help:"How many partitions the tables and the streams between stages are to have: a multiple of what they have, or a whole part of it."`
 	Patience   time.Duration `default:"15s" help:"How long running hosts may take to end by themselves; who has not is put out of its group (${default})."`
+	Await      time.Duration `default:"1m" help:"How long to look on, after the switch, until hosts work again (${default}); 0: do not."`
 	Longest    time.Duration `default:"15m" help:"After which brokers take a growth for dead and undo it (${default}); at most their transaction.max.timeout.ms."`
 	DryRun     bool          `help:"Say what it would do, and do nothing."`
 	Abort      bool          `help:"Undo a growth that is under way or has died: hosts go on with the partitions that they had."`
@@ -25,7 +26,10 @@ func (c *topologyGrow) Help() string {
 and what is not yet read in one transaction, and lets them go on. Until it commits, nothing
 has happened: run the command again after whatever ended it, or with --abort. Public topics keep their
 partitions, the door's too: producers and readers notice nothing, and the events of a key
-stay in their order. Doors stay open; their events wait. Examples:
+stay in their order. Doors stay open; their events wait. It says how long each step took;
+hosts stand still from the fence on. Fewer partitions are possible too, but not fewer than
+public topics have; then all rows wait for the fence. Kafka takes no partitions away: those that do
+not count any more stay, empty. Examples:
   kairos topology grow --partitions 12 --dry-run
   kairos topology grow --partitions 12`
 }
@@ -44,7 +48,7 @@ func (c *topologyGrow) Run(p *process) error {
 		return err
 	}
 	g := host.DefaultGrowing()
-	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Longest = client.Reach(), t, c.Partitions, c.Patience, c.Longest
+	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Await, g.Longest = client.Reach(), t, c.Partitions, c.Patience, c.Await, c.Longest
 	show, over := c.progress(p)
 	defer over()
 	g.Logger, g.Progress = logging{}.logger(p), show
@@ -69,7 +73,7 @@ func (c *topologyGrow) Run(p *process) error {
 	if c.JSON {
 		return json.NewEncoder(p.out).Encode(grown)
 	}
-	p.printf("%d partitions: %d rows and %d unread records moved; hosts stood still for %.1f s\n", grown.Partitions, grown.Rows, grown.Records, grown.Paused.Seconds())
+	p.printf("%d partitions: %d rows and %d unread records moved; fence to switch %.1f s\n", grown.Partitions, grown.Rows, grown.Records, grown.Paused.Seconds())
 	return nil
 }
 
@@ -131,11 +135,18 @@ func printGrowth(p *process, plan growthPlan) {
 	for _, name := range plan.Keep {
 		p.printf("keep  %s: its producers or readers are others\n", name)
 	}
-	p.printf("hosts would stand still while about %d records of tables are read and %d %% of the rows are moved\n", plan.Records, 100-100*plan.From/plan.To)
+	if plan.To < plan.From {
+		p.printf("join  %d partitions of tables and of streams between stages to %d; Kafka keeps the others, empty\n", plan.From, plan.To)
+		p.printf("hosts would stand still while about %d records of tables are read and %d %% of the rows are moved\n", plan.Records, 100-100*plan.To/plan.From)
+		return
+	}
+	p.printf("copy  %d %% of the rows, while hosts work; about %d records of tables are read\n", 100-100*plan.From/plan.To, plan.Records)
+	p.printf("hosts would stand still while they end, the copies are brought up to date, and they begin anew\n")
 }
 
 // progress shows how far a growth is, and what to do when it is over: for
-// people a word for each step and a bar, for machines a line now and then.
+// people a word for each step, its seconds and a bar, for machines a line now and
+// then.
 func (c *topologyGrow) progress(p *process) (show func(host.GrowthProgress), over func()) {
 	var step string
 	var shown time.Time
@@ -150,25 +161,25 @@ func (c *topologyGrow) progress(p *process) (show func(host.GrowthProgress), ove
 		first := now.Step != step
 		step = now.Step
 		switch {
-		case c.JSON && (first || time.Since(shown) > time.Second):
+		case c.JSON && (first || now.Took > 0 || time.Since(shown) > time.Second):
 			shown = time.Now()
 			_ = json.NewEncoder(p.err).Encode(now) // progress that cannot be shown stops nothing
 		case c.JSON:
-		case now.Step == "rows":
-			if moving == nil {
-				moving = p.bar("moving rows")
-			}
-			if now.Total > 0 {
-				moving.show(float64(now.Done) / float64(now.Total))
-			}
-		case first:
+		case now.Took > 0:
 			over()
-			p.notef("%s\n", growthSteps[now.Step])
+			p.notef("%-36s %6.1f s\n", growthSteps[now.Step], now.Took)
+		case (now.Step == host.StepRows || now.Step == host.StepRest) && now.Total > 0:
+			if moving == nil {
+				moving = p.bar(growthSteps[now.Step])
+			}
+			moving.show(float64(now.Done) / float64(now.Total))
 		}
 	}
 	return show, over
 }
 
 var growthSteps = map[string]string{
-	"fence": "waiting for hosts to end", "partitions": "adding partitions", "switch": "switching",
+	host.StepPartitions: "Kafka adds partitions", host.StepRows: "rows are copied while hosts work",
+	host.StepFence: "hosts end, and stand still", host.StepRest: "the rest of the rows, and what is unread",
+	host.StepCommit: "the switch is committed", host.StepHosts: "hosts begin to work again",
 }

@@ -43,13 +43,21 @@ func TestALiveTopologyGrowsWhileItsProcessGoesOn(t *testing.T) {
 	if said := expect(t, exitAsked, "topology", "grow", brokers, "--partitions=4", "--abort"); !strings.Contains(said, "nothing to abort") {
 		t.Errorf("to abort nothing: %s", said)
 	}
-	if said := expect(t, 0, "topology", "grow", brokers, "--partitions=4", "--json"); !strings.Contains(said, `"partitions":4`) || !strings.Contains(said, `"put_out":0`) || strings.Contains(said, `"rows":0`) {
+	if said := expect(t, exitAsked, "topology", "grow", brokers, "--partitions=1"); !strings.Contains(said, "kairos.door.events is public and keeps its 2 partitions") {
+		t.Errorf("to fewer than the door has: %s", said)
+	}
+	if said := expect(t, 0, "topology", "grow", brokers, "--partitions=4", "--json"); !strings.Contains(said, `"partitions":4`) || !strings.Contains(said, `"put_out":0`) ||
+		strings.Contains(said, `"rows":0`) || !strings.Contains(said, `"working":true`) || !strings.Contains(said, `{"step":"hosts","seconds":`) {
 		t.Errorf("it says %s", said)
 	}
-	await(t, "all four partitions are with somebody", func() bool {
-		code, s, _ := statusOf(t, brokers)
-		return code == 0 && s.Partitions == 4 && s.Groups[0].Owned == 4 && s.Groups[1].Owned == 4
-	})
+	owned := func(partitions int32) {
+		t.Helper()
+		await(t, fmt.Sprintf("all %d partitions are with somebody", partitions), func() bool {
+			code, s, _ := statusOf(t, brokers)
+			return code == 0 && s.Partitions == partitions && s.Groups[0].Owned == int(partitions) && s.Groups[1].Owned == int(partitions)
+		})
+	}
+	owned(4)
 	send(25) // and those of before are still there
 	known("25")
 	known("17")
@@ -60,4 +68,15 @@ func TestALiveTopologyGrowsWhileItsProcessGoesOn(t *testing.T) {
 	if said := expect(t, exitNo, "topology", "diff", brokers, "--partitions=8"); !strings.Contains(said, "kairos topology grow") {
 		t.Errorf("what is to differ: %s", said)
 	}
+
+	planned = expect(t, 0, "topology", "grow", brokers, "--partitions=2", "--dry-run")
+	if !strings.Contains(planned, "4 partitions of tables and of streams between stages to 2") {
+		t.Errorf("the plan to have fewer:\n%s", planned)
+	}
+	expect(t, 0, "topology", "grow", brokers, "--partitions=2")
+	owned(2)
+	send(39)
+	known("39")
+	known("17")
+	expect(t, 0, "topology", "diff", brokers)
 }

@@ -23,7 +23,8 @@ func (p *pipeline) grow(partitions int32) {
 }
 
 // A growth that dies, is undone, and is done again while kairos runs and
-// purchases come in; with KAIROS_LONG a second one, from 12 to 48.
+// purchases come in, and then one back to fewer; with KAIROS_LONG to 48 between
+// them.
 func TestATopologyThatGrowsUnderLoadIsWhatTheJudgeExpects(t *testing.T) {
 	skipShort(t)
 	p := newPipeline(t, kafka.Start(t).Address, 4)
@@ -42,9 +43,13 @@ func TestATopologyThatGrowsUnderLoadIsWhatTheJudgeExpects(t *testing.T) {
 	}
 	p.grow(12)
 	if os.Getenv("KAIROS_LONG") != "" {
-		p.awaitShare(p.topology.Groups[1], 0.7)
+		p.awaitShare(p.topology.Groups[1], 0.5)
 		p.grow(48)
+		p.awaitShare(p.topology.Groups[1], 0.65)
+		p.grow(12)
 	}
+	p.awaitShare(p.topology.Groups[1], 0.8)
+	p.grow(4)
 	p.fed(replay)
 	p.judged()
 }

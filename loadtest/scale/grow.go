@@ -19,17 +19,22 @@ type growth struct {
 	Rows       int64         `json:"rows"`
 	Records    int64         `json:"records"`
 	Paused     time.Duration `json:"paused_ns"`
-	meanwhile  rig.Rate
-	took       time.Duration // the command
+	Steps      []struct {
+		Step    string  `json:"step"`
+		Seconds float64 `json:"seconds"`
+	} `json:"steps"`
+	meanwhile rig.Rate
+	took      time.Duration // the command
 }
 
 // grow gives a topology with many rows more partitions under a live load.
 func grow(ctx context.Context, args []string) error {
-	c, visitors, to, rate := defaults("grow"), 1_000_000, 12, 200
+	c, visitors, to, rate, back := defaults("grow"), 1_000_000, 12, 200, false
 	flags := flag.NewFlagSet("scale grow", flag.ContinueOnError)
 	c.Flags(flags)
 	flags.IntVar(&visitors, "visitors", visitors, "people with a row in every table, besides those of the live load")
 	flags.IntVar(&to, "to", to, "partitions")
+	flags.BoolVar(&back, "back", back, "then grow back to as many as there were")
 	flags.IntVar(&rate, "rate", rate, "live events a second")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -49,15 +54,28 @@ func grow(ctx context.Context, args []string) error {
 	if err := w.AwaitDone(ctx); err != nil {
 		return err
 	}
-	g, err := measureGrowth(ctx, w, to, rate)
-	if err != nil {
-		return err
+	sizes := []int{c.Partitions, to}
+	if back {
+		sizes = append(sizes, c.Partitions)
 	}
-	fmt.Printf("%d -> %d partitions, %d visitors: %d rows and %d unread records moved, hosts stood still for %.1f s, the command took %.1f s\n"+
-		"live load of %d events/s: from event to transition p50 %.0f ms, longest %.1f s; at work besides %.1f CPUs; commit %s\n",
-		c.Partitions, g.Partitions, visitors, g.Rows, g.Records, g.Paused.Seconds(), g.took.Seconds(),
-		rate, g.meanwhile.P50, g.meanwhile.Max/1000, g.meanwhile.OthersCPUs, rig.Commit())
+	for i, from := range sizes[:len(sizes)-1] {
+		g, err := measureGrowth(ctx, w, sizes[i+1], rate)
+		if err != nil {
+			return err
+		}
+		g.print(from, visitors, rate)
+	}
 	return nil
+}
+
+func (g growth) print(from, visitors, rate int) {
+	fmt.Printf("%d -> %d partitions, %d visitors: %d rows and %d unread records moved, from fence to switch %.1f s, the command took %.1f s:",
+		from, g.Partitions, visitors, g.Rows, g.Records, g.Paused.Seconds(), g.took.Seconds())
+	for _, s := range g.Steps {
+		fmt.Printf(" %s %.1f", s.Step, s.Seconds)
+	}
+	fmt.Printf("\nlive load of %d events/s: from event to transition p50 %.0f ms, longest %.1f s; at work besides %.1f CPUs; commit %s\n",
+		rate, g.meanwhile.P50, g.meanwhile.Max/1000, g.meanwhile.OthersCPUs, rig.Commit())
 }
 
 func measureGrowth(ctx context.Context, w *rig.World, to, rate int) (g growth, err error) {

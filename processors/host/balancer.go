@@ -79,7 +79,9 @@ type holder struct {
 
 // assign gives each of count partitions to one of the members, which come in a
 // fixed order. Who owned a partition in the newest generation keeps it, as
-// long as that gives nobody more than a fair part.
+// long as that gives nobody more than a fair part. The others go round, so that
+// after a growth, when all are new, the parts of a partition mostly come to where
+// it was: static members have the same places as before.
 func assign(members []holder, count int32) []int {
 	owner := make([]int, count)
 	load := make([]int, len(members))
@@ -123,9 +125,12 @@ func assign(members []holder, count int32) []int {
 		if m >= 0 {
 			continue
 		}
-		free := slices.IndexFunc(order, func(m int) bool { return load[m] < quota[m] })
-		owner[number] = order[free]
-		load[order[free]]++
+		place := number % len(order)
+		for load[order[place]] == quota[order[place]] {
+			place = (place + 1) % len(order)
+		}
+		owner[number] = order[place]
+		load[order[place]]++
 	}
 	return owner
 }

@@ -92,3 +92,16 @@ func TestAJoinerTakesNoMoreThanItsPart(t *testing.T) {
 		}
 	})
 }
+
+func TestAfterAGrowthThePartsOfAPartitionAreWhereItWas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		members := make([]holder, rapid.IntRange(1, 7).Draw(t, "members"))
+		from := int32(len(members)) * rapid.Int32Range(1, 6).Draw(t, "of each")
+		before, after := assign(members, from), assign(members, from*rapid.Int32Range(2, 5).Draw(t, "parts"))
+		for number, m := range after {
+			if m != before[number%int(from)] {
+				t.Fatalf("before %v, after %v", before, after)
+			}
+		}
+	})
+}

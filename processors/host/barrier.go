@@ -58,16 +58,11 @@ func (r *run) mustSpeak(p *partition) bool {
 	if r.inputTime(p) > l.Sent.Time || r.doneOf(p) > l.Sent.Done || l.Quiet < l.Time || l.Still < l.Done {
 		return true
 	}
-	for _, s := range r.loopSources {
-		if p.watermark(s).Round > l.Round {
-			return true
-		}
-	}
-	return false
+	return p.heard.round > l.Round
 }
 
 // speak says p's word, behind all that the batch sends through the loop.
-func (r *run) speak(s *share) {
+func (r *run) speak(s *share, w *words) {
 	p, l := s.partition, &s.partition.state.Loop
 	if s.least != 0 && (l.Least == 0 || s.least < l.Least) {
 		l.Least, s.stateful = s.least, true
@@ -78,6 +73,6 @@ func (r *run) speak(s *share) {
 	l.Sent = schemas.Tick{Time: r.inputTime(p), Round: l.Sent.Round + 1, Done: max(l.Sent.Done, r.doneOf(p)), Least: l.Least}
 	l.Least, s.stateful = 0, true
 	for _, topic := range r.loops {
-		r.tick(s, topic, l.Sent)
+		w.add(topic, p.number, l.Sent)
 	}
 }

@@ -53,7 +53,9 @@ func TestNothingCausedBeforeATickComesBehindIt(t *testing.T) {
 				ticks = map[string]schemas.Instant{}
 				told[record.Partition] = ticks
 			}
-			ticks[tick.Source] = tick.Time
+			for _, name := range append(tick.Others, tick.Source) {
+				ticks[name] = tick.Time
+			}
 			continue
 		}
 		n, err := noteCodec.Decode(record.Value)

@@ -37,6 +37,8 @@ type Config struct {
 	StateDir   string // where rows are kept over restarts; default "": in memory only
 	InstanceID string // static member of the group, so that a restart moves no partition; default "": a new member each time
 
+	Kept *Kept // rows that hosts leave in memory for those that follow them; default nil: none
+
 	// Open reads what doors have sealed: it gives back the record as it was, or
 	// why it is dropped. It may wait. Default nil: nothing is sealed.
 	Open func(key, value []byte) (k, v []byte, drop string, err error)

@@ -16,10 +16,41 @@ import (
 // few is how many records may be left for behind the fence.
 const few = 20_000
 
+// part is a partition of a stage's table.
+type part struct {
+	group  topologies.Group
+	place  int
+	number int32
+}
+
+func (p part) table() string { return p.group.Stages[p.place].Table.Name }
+
+// parts are the partitions of all tables that rows leave, and those that hold
+// the hosts' own rows.
+func (m *mover) parts() []part {
+	var all []part
+	for _, g := range m.Topology.Groups {
+		for place := range g.Stages {
+			for p := range m.from {
+				if m.leaves(p) || place == 0 {
+					all = append(all, part{g, place, p})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// leaves reports whether rows leave a partition.
+func (m *mover) leaves(p int32) bool { return m.Partitions > m.from || p >= m.Partitions }
+
 // copyAhead copies rows that will move while hosts work: what is committed,
 // then what has been committed meanwhile, until that is little. Nobody looks at
-// the new partitions yet.
+// the new partitions yet. With fewer partitions there are no new ones, and rows
+// wait for the fence; only the hosts' own rows, which the others hide, are
+// looked for.
 func (m *mover) copyAhead(ctx context.Context) error {
+	m.begin(StepRows)
 	var err error
 	if m.total, err = m.extent(ctx); err != nil {
 		return err
@@ -47,22 +78,21 @@ func (m *mover) copyAhead(ctx context.Context) error {
 }
 
 func (m *mover) copyRound(ctx context.Context) (records int64, err error) {
-	for _, g := range m.Topology.Groups {
-		for place, s := range g.Stages {
-			ends, err := m.decided(ctx, s.Table.Name)
-			if err != nil {
-				return 0, err
-			}
-			for p := range m.from {
-				err := m.transaction(ctx, func(w *writing) error {
-					n, err := m.copyRows(ctx, w, g, place, p, ends[p])
-					records += n
-					return errors.Join(err, w.flush())
-				})
-				if err != nil {
-					return 0, err
-				}
-			}
+	for _, p := range m.parts() {
+		if m.Partitions < m.from && m.leaves(p.number) {
+			continue
+		}
+		ends, err := m.decided(ctx, p.table())
+		if err != nil {
+			return 0, err
+		}
+		err = m.transaction(ctx, func(w *writing) error {
+			n, err := m.copyRows(ctx, w, []part{p}, func(part) bounds { return ends[p.number] })
+			records += n
+			return errors.Join(err, w.flush())
+		})
+		if err != nil {
+			return 0, err
 		}
 	}
 	return records, nil
@@ -86,58 +116,75 @@ func (m *mover) decided(ctx context.Context, topic string) (map[int32]bounds, er
 	return all, nil
 }
 
-// homeOf is where a key of an old partition lives. What does not belong there
-// either stays.
+// homeOf is where a key of an old partition lives.
 func (m *mover) homeOf(key []byte, p int32) int32 {
-	if home := m.home(key, m.Partitions); home%m.from == p {
-		return home
-	}
-	return p
+	return homeAmong(m.home, key, p, m.from, m.Partitions)
 }
 
-// copyRows brings the copies of the rows of an old partition that are at home
-// elsewhere up to a bound, and keeps the host's own row. It holds the newest of
-// what it reads, and says how much that was.
-func (m *mover) copyRows(ctx context.Context, w *writing, g topologies.Group, place int, p int32, b bounds) (int64, error) {
-	table := g.Stages[place].Table.Name
-	if m.copied[table] == nil {
-		m.copied[table] = map[int32]int64{}
-	}
-	b.first = max(b.first, m.copied[table][p])
-	rows, keys, n := map[string][]byte{}, []string{}, int64(0)
-	err := readCommitted(ctx, m.Kafka, table, p, b, func(record *kgo.Record) error {
-		if n++; n%10_000 == 0 {
-			m.Progress(GrowthProgress{Step: "rows", Done: min(m.read+n, m.total), Total: m.total})
+// newest is what is read of one part: the newest row of each key, in the order
+// in which the keys came.
+type newest struct {
+	rows map[string][]byte
+	keys []string
+}
+
+// copyRows brings the copies of the rows of parts that are at home elsewhere up
+// to bounds, and keeps the hosts' own rows. It holds the newest of what it reads,
+// and says how much that was.
+func (m *mover) copyRows(ctx context.Context, w *writing, parts []part, boundsOf func(part) bounds) (n int64, err error) {
+	stretch, byTable, found := stretches{}, map[string]part{}, map[string]map[int32]*newest{}
+	for _, p := range parts {
+		table, b := p.table(), boundsOf(p)
+		if m.copied[table] == nil {
+			m.copied[table] = map[int32]int64{}
 		}
+		if found[table] == nil {
+			found[table] = map[int32]*newest{}
+		}
+		b.first = max(b.first, m.copied[table][p.number])
+		m.copied[table][p.number] = max(b.first, b.end)
+		stretch.add(table, p.number, b)
+		byTable[table], found[table][p.number] = p, &newest{rows: map[string][]byte{}}
+	}
+	err = readCommitted(ctx, m.Kafka, stretch, func(record *kgo.Record) error {
+		if n++; n%10_000 == 0 {
+			m.show(min(m.read+n, m.total), m.total)
+		}
+		of, it := byTable[record.Topic], found[record.Topic][record.Partition]
 		switch key := string(record.Key); {
-		case key == schemas.HostKey && place == 0:
-			return m.keepState(g, p, record.Value)
-		case strings.HasPrefix(key, "\x00") || m.homeOf(record.Key, p) == p:
+		case key == schemas.HostKey && of.place == 0:
+			return m.keepState(of.group, record.Partition, record.Value)
+		case strings.HasPrefix(key, "\x00") || m.homeOf(record.Key, record.Partition) == record.Partition:
 		default:
-			if _, known := rows[key]; !known {
-				keys = append(keys, key)
+			if _, known := it.rows[key]; !known {
+				it.keys = append(it.keys, key)
 			}
-			rows[key] = slices.Clone(record.Value) // not the buffer around it
+			it.rows[key] = slices.Clone(record.Value) // not the buffer around it
 		}
 		return nil
 	})
 	if err != nil {
 		return n, err
 	}
-	live := m.movedOf(g, p)
-	for _, key := range keys {
-		if rows[key] != nil {
-			live[key] |= 1 << place
-		} else if live[key]&(1<<place) == 0 {
-			continue // came and went
-		} else if live[key] &^= 1 << place; live[key] == 0 {
-			delete(live, key)
-		}
-		w.write(&kgo.Record{Topic: table, Partition: m.homeOf([]byte(key), p), Key: []byte(key), Value: rows[key]})
+	for _, p := range parts {
+		m.writeCopies(w, p, found[p.table()][p.number])
 	}
-	m.copied[table][p] = max(b.first, b.end)
 	m.read += n
 	return n, w.err()
+}
+
+func (m *mover) writeCopies(w *writing, p part, found *newest) {
+	live := m.movedOf(p.group, p.number)
+	for _, key := range found.keys {
+		if found.rows[key] != nil {
+			live[key] |= 1 << p.place
+		} else if live[key]&(1<<p.place) == 0 {
+			continue // came and went
+		} else if live[key] &^= 1 << p.place; live[key] == 0 {
+			delete(live, key)
+		}
+		w.write(&kgo.Record{Topic: p.table(), Partition: m.homeOf([]byte(key), p.number), Key: []byte(key), Value: found.rows[key]})
+	}
 }
 
 func (m *mover) movedOf(g topologies.Group, p int32) map[string]uint16 {
@@ -166,10 +213,8 @@ func (m *mover) bury(w *writing, g topologies.Group) {
 
 // leftover is a row in a new partition, of a growth that was undone or died.
 type leftover struct {
-	group topologies.Group
-	place int
-	q     int32
-	key   string
+	part
+	key string
 }
 
 func (m *mover) leftovers(ctx context.Context) ([]leftover, error) {
@@ -181,8 +226,9 @@ func (m *mover) leftovers(ctx context.Context) ([]leftover, error) {
 				return nil, err
 			}
 			for q := m.from; q < min(m.Partitions, int32(len(ends))); q++ { // they may not be there yet
-				there := map[string]bool{}
-				if err := readCommitted(ctx, m.Kafka, s.Table.Name, q, ends[q], func(record *kgo.Record) error {
+				there, stretch := map[string]bool{}, stretches{}
+				stretch.add(s.Table.Name, q, ends[q])
+				if err := readCommitted(ctx, m.Kafka, stretch, func(record *kgo.Record) error {
 					there[string(record.Key)] = record.Value != nil
 					return nil
 				}); err != nil {
@@ -190,7 +236,7 @@ func (m *mover) leftovers(ctx context.Context) ([]leftover, error) {
 				}
 				for key, row := range there {
 					if row {
-						all = append(all, leftover{g, place, q, key})
+						all = append(all, leftover{part{g, place, q}, key})
 					}
 				}
 			}
@@ -204,11 +250,11 @@ func (m *mover) leftovers(ctx context.Context) ([]leftover, error) {
 func (m *mover) clear(ctx context.Context, left []leftover) error {
 	return m.transaction(ctx, func(w *writing) error {
 		for _, l := range left {
-			p := l.q % m.from
-			if m.homeOf([]byte(l.key), p) == l.q && m.movedOf(l.group, p)[l.key]&(1<<l.place) != 0 {
+			p := l.number % m.from
+			if m.homeOf([]byte(l.key), p) == l.number && m.movedOf(l.group, p)[l.key]&(1<<l.place) != 0 {
 				continue
 			}
-			w.write(&kgo.Record{Topic: l.group.Stages[l.place].Table.Name, Partition: l.q, Key: []byte(l.key)})
+			w.write(&kgo.Record{Topic: l.table(), Partition: l.number, Key: []byte(l.key)})
 		}
 		return w.flush()
 	})

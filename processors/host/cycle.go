@@ -25,10 +25,27 @@ type batch struct {
 func (r *run) take(fetches kgo.Fetches) {
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if p := r.owned[f.Partition]; p != nil {
-			p.inbox = append(p.inbox, f.Records...)
+			p.letIn() // nobody else may come to say so
+			if len(p.state.Behind) > 0 && slices.Contains(r.doors, f.Topic) {
+				p.held = append(p.held, f.Records...)
+			} else {
+				p.inbox = append(p.inbox, f.Records...)
+			}
 			p.ends[f.Topic] = max(p.ends[f.Topic], f.HighWatermark)
 		}
 	})
+}
+
+// letIn lets the door's records in once loops are read as far as they must be.
+// What was on its way to a partition through its loop when a growth made it come
+// home was said before them.
+func (p *partition) letIn() (opened bool) {
+	if len(p.state.Behind) == 0 || slices.ContainsFunc(p.state.Behind, func(b schemas.Position) bool { return p.next[b.Topic] < b.Offset }) {
+		return false
+	}
+	p.state.Behind = nil
+	p.inbox, p.held = append(p.inbox, p.held...), nil
+	return true
 }
 
 func (r *run) anyInbox() bool {
@@ -86,6 +103,7 @@ func (r *run) idle(p *partition) bool {
 	for len(p.inbox) > 0 && p.inbox[0].Attrs.IsControl() {
 		p.next[p.inbox[0].Topic] = p.inbox[0].Offset + 1
 		p.inbox = p.inbox[1:]
+		p.letIn()
 	}
 	now := r.timeOf(p)
 	return len(p.inbox) == 0 && !p.timers.anyDue(now) &&
@@ -101,6 +119,7 @@ func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.Consum
 		p.inbox = p.inbox[1:]
 		p.next[record.Topic] = record.Offset + 1
 		s.in[record.Topic] = record.Offset + 1
+		s.stateful = p.letIn() || s.stateful
 		*records--
 		*bytes -= len(record.Key) + len(record.Value)
 		switch {
@@ -195,10 +214,11 @@ func (r *run) process(b *batch) error {
 // commit offsets.
 func (r *run) complete(b *batch) []output {
 	var outputs []output
+	var w words
 	for _, s := range b.shares {
 		s.partition.retime()
-		r.speak(s)
-		r.tell(s)
+		r.speak(s, &w)
+		r.tell(s, &w)
 	}
 	if !slices.ContainsFunc(b.shares, func(s *share) bool { return s.stateful || len(s.records) > 0 }) {
 		b.shares[0].stateful = true
@@ -209,11 +229,11 @@ func (r *run) complete(b *batch) []output {
 		}
 		outputs = append(outputs, s.records...)
 	}
-	return outputs
+	return append(outputs, r.outputs(&w)...) // behind all records
 }
 
 func (r *run) hostRowOf(s *share) output {
-	value, err := schemas.HostStateCodec.Append(nil, &s.partition.state)
+	value, err := encodeState(s.partition.state)
 	if err != nil {
 		panic(fmt.Sprintf("the host's own row cannot be encoded: %v", err)) // a record of plain fields
 	}

@@ -38,11 +38,15 @@ type disk struct {
 	purges chan struct{} // holds one if older rows are to go from the files
 	purged chan struct{} // closed when nothing is purged any more
 	breaks sync.Once
+
+	fills  map[int32]*filling // under way; of the goroutine that writes
+	fillAt time.Time          // when they go on
 }
 
 type diskWrite struct {
 	number int32
-	layer  *layer // nil: forget the partition
+	layer  *layer   // nil: forget the partition
+	fill   *filling // and then write it down anew
 	synced chan<- struct{}
 }
 
@@ -75,7 +79,7 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 	d := &disk{
 		tables: tables, say: c.Logger.Warn,
 		queue: make(chan diskWrite, 64), done: make(chan struct{}), broken: make(chan struct{}),
-		purges: make(chan struct{}, 1), purged: make(chan struct{}),
+		purges: make(chan struct{}, 1), purged: make(chan struct{}), fills: map[int32]*filling{},
 	}
 	for _, table := range tables {
 		d.ids = append(d.ids, ids[table])
@@ -179,7 +183,11 @@ func (d *disk) hand(w diskWrite) {
 
 func (d *disk) write() {
 	defer close(d.done)
-	for w := range d.queue {
+	for {
+		w, open := d.nextWrite()
+		if !open {
+			return
+		}
 		if w.synced != nil {
 			close(w.synced)
 			continue
@@ -197,24 +205,30 @@ func (d *disk) writeOne(w diskWrite) error {
 	batch := d.db.NewBatch()
 	defer batch.Close()
 	if w.layer == nil {
+		delete(d.fills, w.number)
 		if err := batch.DeleteRange(partitionKey(w.number), partitionKey(w.number+1), nil); err != nil {
 			return err
 		}
-		return batch.Commit(pebble.NoSync)
-	}
-	if err := d.addRows(batch, w); err != nil {
+		if w.fill != nil {
+			d.fills[w.number], d.fillAt = w.fill, w.fill.from
+		}
+	} else if err := d.addRows(batch, w); err != nil {
 		return err
 	}
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return err
 	}
-	if w.layer.purge {
-		select {
-		case d.purges <- struct{}{}:
-		default: // the one that waits will do it too
-		}
+	if w.layer != nil && w.layer.purge {
+		d.wantPurge()
 	}
 	return nil
+}
+
+func (d *disk) wantPurge() {
+	select {
+	case d.purges <- struct{}{}:
+	default: // the one that waits will do it too
+	}
 }
 
 func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
@@ -234,17 +248,25 @@ func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
 			}
 		}
 	}
-	// Only tables that this batch wrote to move on: each has a mark of its own.
-	for table, next := range w.layer.next {
+	if f := d.fills[w.number]; f != nil {
+		f.note(w.layer)
+		return nil
+	}
+	return d.addMarks(batch, w.number, w.layer)
+}
+
+// addMarks moves on the tables that a layer wrote to: each has a mark of its own.
+func (d *disk) addMarks(batch *pebble.Batch, number int32, l *layer) error {
+	for table, next := range l.next {
 		if next == 0 {
 			continue
 		}
-		if err := batch.Set(markKey(w.number, table), encodeMark(mark{next, time.Now(), d.ids[table]}), nil); err != nil {
+		if err := batch.Set(markKey(number, table), encodeMark(mark{next, time.Now(), d.ids[table]}), nil); err != nil {
 			return err
 		}
 	}
-	if w.layer.host != nil {
-		return batch.Set(hostKey(w.number), w.layer.host, nil)
+	if l.host != nil {
+		return batch.Set(hostKey(number), l.host, nil)
 	}
 	return nil
 }
@@ -301,8 +323,12 @@ func (d *disk) load(p *partition) error {
 	}
 	d.sync() // what a former ownership of the partition left in the queue
 	marks, newest, err := d.marks(p.number)
-	if err != nil || !slices.ContainsFunc(marks, func(next int64) bool { return next != 0 }) {
+	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(marks, func(next int64) bool { return next != 0 }) {
+		d.forget(p.number) // and keep it from now on
+		return nil
 	}
 	if time.Since(newest) > staleAfter || slices.Min(marks) < 0 {
 		d.say("local rows are too old to be sure of deletions, or of another topic; reading all of the table",

@@ -38,9 +38,9 @@ func (m *mover) fence(ctx context.Context) error {
 				return err
 			}
 		}
-		m.Progress(GrowthProgress{Step: "fence", Done: int64(time.Since(began) / time.Second), Total: int64(m.Patience / time.Second)})
+		m.show(int64(time.Since(began)/time.Second), int64(m.Patience/time.Second))
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -101,41 +101,92 @@ func (m *mover) putOut(ctx context.Context, members []member) error {
 	return nil
 }
 
+// awaitHosts looks on until the hosts, if there were any, have committed
+// something in all partitions. What it cannot see takes nothing back.
+func (m *mover) awaitHosts(ctx context.Context) {
+	if m.hosts == 0 || m.Await == 0 {
+		return
+	}
+	m.begin(StepHosts)
+	ctx, cancel := context.WithTimeout(ctx, m.Await)
+	defer cancel()
+	for !m.grown.Working {
+		waiting, err := m.waiting(ctx)
+		m.grown.Working = err == nil && waiting == 0
+		m.show(int64(m.Partitions)-waiting, int64(m.Partitions))
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			m.Logger.Warn("hosts are not at work again yet: see `kairos status`", "partitions", waiting, "error", err)
+			return
+		}
+	}
+}
+
+// waiting counts the partitions in which some group has committed nothing since
+// the switch.
+func (m *mover) waiting(ctx context.Context) (int64, error) {
+	waiting := map[int32]bool{}
+	for _, g := range m.Topology.Groups {
+		for _, in := range g.Inputs() {
+			if !m.Topology.Grows(in.Name) {
+				continue
+			}
+			offsets, err := m.committed(ctx, g, in.Name, m.Partitions, false)
+			if err != nil {
+				return int64(m.Partitions), err
+			}
+			for p := range m.Partitions {
+				if at, ok := offsets[p]; !ok || at <= m.bounds[in.Name][p].end {
+					waiting[p] = true
+				}
+			}
+		}
+	}
+	return int64(len(waiting)), nil
+}
+
 // stable gives the offsets that a group has committed in an input, once all
 // transactions that hold some are decided; -1 where there is none.
-func (m *mover) stable(ctx context.Context, g topologies.Group, topic string, id kadm.TopicID) (map[int32]int64, error) {
+func (m *mover) stable(ctx context.Context, g topologies.Group, topic string) (offsets map[int32]int64, err error) {
+	err = retry(ctx, 2*time.Minute, func() error {
+		offsets, err = m.committed(ctx, g, topic, m.from, true)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("how far %s has read %s: %w", g.Name, topic, err)
+	}
+	return offsets, nil
+}
+
+// committed asks once. What is not stable may be older than what will count.
+func (m *mover) committed(ctx context.Context, g topologies.Group, topic string, partitions int32, stable bool) (map[int32]int64, error) {
 	wanted := kmsg.NewOffsetFetchRequestGroupTopic()
-	wanted.Topic, wanted.TopicID = topic, id
-	for p := range m.from {
+	wanted.Topic, wanted.TopicID = topic, m.ids[topic]
+	for p := range partitions {
 		wanted.Partitions = append(wanted.Partitions, p)
 	}
 	group := kmsg.NewOffsetFetchRequestGroup()
 	group.Group, group.Topics = g.Name, append(group.Topics, wanted)
 	request := kmsg.NewPtrOffsetFetchRequest()
-	request.RequireStable, request.Groups = true, append(request.Groups, group)
-	offsets := map[int32]int64{}
-	err := retry(ctx, 2*time.Minute, func() error {
-		response, err := request.RequestWith(ctx, m.client)
-		if err != nil {
-			return err
-		}
-		for _, of := range response.Groups {
-			if err := kerr.ErrorForCode(of.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-				return err
-			}
-			for _, t := range of.Topics {
-				for _, p := range t.Partitions {
-					if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-						return err
-					}
-					offsets[p.Partition] = p.Offset
-				}
-			}
-		}
-		return nil
-	})
+	request.RequireStable, request.Groups = stable, append(request.Groups, group)
+	response, err := request.RequestWith(ctx, m.client)
 	if err != nil {
-		return nil, fmt.Errorf("how far %s has read %s: %w", g.Name, topic, err)
+		return nil, err
+	}
+	offsets := map[int32]int64{}
+	for _, of := range response.Groups {
+		if err := kerr.ErrorForCode(of.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			return nil, err
+		}
+		for _, t := range of.Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					return nil, err
+				}
+				offsets[p.Partition] = p.Offset
+			}
+		}
 	}
 	return offsets, nil
 }

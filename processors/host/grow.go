@@ -20,9 +20,10 @@ import (
 type Growing struct {
 	Kafka      []kgo.Opt            // how to reach the brokers
 	Topology   *topologies.Topology // as it is
-	Partitions int32                // as it is to be: a multiple of what it is
+	Partitions int32                // as it is to be: a multiple of what it is, or a whole part of it
 
 	Patience time.Duration // that hosts have to end by themselves
+	Await    time.Duration // that they have to work again, in which Grow looks on; 0: it does not
 	Longest  time.Duration // after which the broker aborts a growth that has died; at most its transaction.max.timeout.ms
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -37,11 +38,28 @@ func DefaultGrowing() Growing {
 	}
 }
 
+// The steps of a growth, in their order. From StepFence on hosts stand still.
+const (
+	StepPartitions = "partitions" // Kafka makes them
+	StepRows       = "rows"       // are copied while hosts work
+	StepFence      = "fence"      // hosts end
+	StepRest       = "rest"       // of the rows, and what is not yet read
+	StepCommit     = "commit"     // brokers take it, and offsets with it
+	StepHosts      = "hosts"      // begin anew, until all of them have committed something
+)
+
 // GrowthProgress says how far a growth is.
 type GrowthProgress struct {
-	Step  string `json:"step"`  // partitions, rows, fence, switch
-	Done  int64  `json:"done"`  // of rows: records of tables that are read
-	Total int64  `json:"total"` // about
+	Step  string  `json:"step"`
+	Done  int64   `json:"done"` // of StepRows and StepRest: records of tables that are read
+	Total int64   `json:"total"`
+	Took  float64 `json:"took_seconds,omitempty"` // of a step that is over
+}
+
+// GrowthStep is a step that is over.
+type GrowthStep struct {
+	Step    string  `json:"step"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Grown is what a growth did.
@@ -53,6 +71,8 @@ type Grown struct {
 	Records    int64         `json:"records"`   // of loops and streams, not yet read, put where they are read now
 	PutOut     int           `json:"put_out"`   // hosts that did not end by themselves
 	Paused     time.Duration `json:"paused_ns"` // from the fence to the switch
+	Working    bool          `json:"working"`   // hosts, of whom there were some before, were seen to work again
+	Steps      []GrowthStep  `json:"steps"`
 }
 
 // GrowthError says why a growth cannot be, and the next move.
@@ -66,11 +86,11 @@ func refuseGrowth(format string, args ...any) error {
 
 const growthID = "kairos.operator-grow" // transactional: only the newest who grows can commit
 
-// Grow gives the tables, and the streams between stages, more partitions. It
-// copies rows there while hosts work, then ends them, and takes the rest, records
-// not yet read, times and offsets there in one transaction, with which the new
-// partitions count; see topologies/decisions/0012. It may be run again after
-// whatever ended it: it does what is left to do.
+// Grow gives the tables, and the streams between stages, more partitions, or
+// fewer. For more it copies rows there while hosts work; then it ends them, and
+// takes the rest, records not yet read, times and offsets there in one
+// transaction, with which the new number counts; see topologies/decisions/0012.
+// It may be run again after whatever ended it: it does what is left to do.
 func Grow(ctx context.Context, g Growing) (Grown, error) {
 	m, err := newMover(ctx, g)
 	if err != nil {
@@ -89,6 +109,12 @@ func Grow(ctx context.Context, g Growing) (Grown, error) {
 	if err := m.copyAhead(ctx); err != nil {
 		return m.grown, err
 	}
+	members, err := m.members(ctx)
+	if err != nil {
+		return m.grown, err
+	}
+	m.hosts = len(members)
+	m.begin(StepFence)
 	began := g.Now()
 	if err := m.say(ctx, schemas.Growth{Partitions: m.from, Next: g.Partitions, Fenced: true}); err != nil {
 		return m.grown, fmt.Errorf("tell hosts to end: %w", err)
@@ -100,7 +126,26 @@ func Grow(ctx context.Context, g Growing) (Grown, error) {
 		return m.grown, err
 	}
 	m.grown.Paused = g.Now().Sub(began)
+	m.awaitHosts(ctx)
+	m.begin("")
 	return m.grown, nil
+}
+
+// begin ends the step at work, and begins another one.
+func (m *mover) begin(step string) {
+	now := m.Now()
+	if m.step != "" {
+		took := now.Sub(m.since).Seconds()
+		m.grown.Steps = append(m.grown.Steps, GrowthStep{m.step, took})
+		m.Progress(GrowthProgress{Step: m.step, Took: took})
+	}
+	if m.step, m.since = step, now; step != "" {
+		m.show(0, 0)
+	}
+}
+
+func (m *mover) show(done, total int64) {
+	m.Progress(GrowthProgress{Step: m.step, Done: done, Total: total})
 }
 
 // AbortGrowth lets hosts go on with the partitions that they had, and deletes
@@ -156,6 +201,7 @@ type mover struct {
 	home   func(key []byte, partitions int32) int32
 	from   int32                                   // partitions so far
 	doors  map[string]int32                        // partitions of the door's topics
+	ids    map[string]kadm.TopicID                 // of streams
 	bounds map[string]map[int32]bounds             // of tables and streams, once nobody works
 	copied map[string]map[int32]int64              // of tables: the offset after the last record that is copied
 	moved  map[string]map[int32]map[string]uint16  // by group and old partition: the keys that move, with a bit for each table that has a row
@@ -163,6 +209,9 @@ type mover struct {
 	grown  Grown
 	total  int64 // of records to be read ahead
 	read   int64
+	step   string // at work, and since when
+	since  time.Time
+	hosts  int // that were members before the fence
 }
 
 func newMover(ctx context.Context, g Growing) (*mover, error) {
@@ -207,14 +256,23 @@ func (m *mover) check(ctx context.Context) error {
 		return refuseGrowth("a growth from %d to %d partitions is under way: finish it, or abort it, before another one", grown.Partitions, grown.Next)
 	case to == m.from:
 		return refuseGrowth("%d partitions is what the topology has", to)
-	case to < m.from:
-		return refuseGrowth("the topology has %d partitions: Kafka takes none away, and one process can own many", m.from)
-	case to%m.from != 0:
+	case to < 1 || to < m.from && m.from%to != 0:
+		return refuseGrowth("%d is no whole part of the %d partitions that the topology has: choose one of %v", to, m.from, wholeParts(m.from))
+	case to > m.from && to%m.from != 0:
 		return refuseGrowth("%d is no multiple of the %d partitions that the topology has: choose %d, or %d", to, m.from, to/m.from*m.from+m.from, 2*m.from)
 	case len(m.Topology.Groups) > 1 && !m.Topology.Config.Chained:
 		return refuseGrowth("stages in groups of their own cannot grow yet: unread scores would be seen twice")
 	}
 	return m.checkTopics(ctx, grown != nil)
+}
+
+func wholeParts(n int32) (parts []int32) {
+	for part := int32(1); part < n; part++ {
+		if n%part == 0 {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 func (m *mover) checkTopics(ctx context.Context, before bool) error {
@@ -227,6 +285,9 @@ func (m *mover) checkTopics(ctx context.Context, before bool) error {
 		have := int32(len(d.Partitions))
 		if !m.Topology.Grows(d.Topic) {
 			m.doors[d.Topic] = have
+		}
+		if !m.Topology.Grows(d.Topic) && have > m.Partitions {
+			return refuseGrowth("topic %s is public and keeps its %d partitions, and each of them needs a host's: the topology cannot have fewer; one process can own many", d.Topic, have)
 		}
 		if !before && have != m.from || have > m.from && !m.Topology.Grows(d.Topic) || have < m.from && m.Topology.Grows(d.Topic) {
 			return refuseGrowth("topic %s has %d partitions, the topology has %d: somebody has changed that; it cannot grow", d.Topic, have, m.from)
@@ -308,7 +369,7 @@ func (m *mover) narrow(ctx context.Context) ([]string, error) {
 // widen adds the partitions and waits until all can be written to. Nobody looks
 // at them yet.
 func (m *mover) widen(ctx context.Context) error {
-	m.Progress(GrowthProgress{Step: "partitions"})
+	m.begin(StepPartitions)
 	names, err := m.narrow(ctx)
 	if err != nil {
 		return err

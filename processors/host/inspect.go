@@ -65,7 +65,7 @@ func (r *run) publish() {
 		}
 		v.status.Partitions = append(v.status.Partitions, PartitionStatus{
 			Number: number, Rows: p.rows.count, Bytes: p.rows.bytes, Oldest: p.oldest(), Time: now, Lag: lag, Due: p.timers.countDue(now, r.config.WakeChunk),
-			Waiting: len(p.inbox), Open: len(p.layers), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
+			Waiting: len(p.inbox) + len(p.held), Open: len(p.layers), Telling: r.mustTell(p) || r.mustSpeak(p), Sweeps: slices.Clone(p.state.Sweeps),
 			Left: r.sweepLeft(p),
 		})
 	}

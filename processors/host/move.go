@@ -5,11 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -19,6 +18,7 @@ import (
 
 // move is the transaction of a growth.
 func (m *mover) move(ctx context.Context) error {
+	m.begin(StepRest)
 	// Offsets first, what the topics hold second, as where a host gains partitions.
 	commits, unread, err := m.positions(ctx)
 	if err != nil {
@@ -29,7 +29,6 @@ func (m *mover) move(ctx context.Context) error {
 			return err
 		}
 	}
-	m.Progress(GrowthProgress{Step: "switch"})
 	return m.transaction(ctx, func(w *writing) error { return m.fill(ctx, w, commits, unread) })
 }
 
@@ -38,7 +37,7 @@ func (m *mover) transaction(ctx context.Context, f func(*writing) error) error {
 	if err := m.client.BeginTransaction(); err != nil {
 		return err
 	}
-	w := &writing{ctx: ctx, client: m.client}
+	w := &writing{ctx: ctx, client: m.client, ends: map[string]map[int32]int64{}}
 	if err := f(w); err != nil {
 		after := context.WithoutCancel(ctx)
 		if aborted := m.client.AbortBufferedRecords(after); aborted == nil {
@@ -60,6 +59,7 @@ func (m *mover) positions(ctx context.Context) (map[string]*kmsg.TxnOffsetCommit
 	if err != nil {
 		return nil, nil, err
 	}
+	m.ids = map[string]kadm.TopicID{}
 	for _, g := range m.Topology.Groups {
 		request := kmsg.NewPtrTxnOffsetCommitRequest()
 		request.Group, request.Generation = g.Name, -1 // of a group without members
@@ -67,11 +67,12 @@ func (m *mover) positions(ctx context.Context) (map[string]*kmsg.TxnOffsetCommit
 			if !m.Topology.Grows(in.Name) {
 				continue
 			}
-			if unread[in.Name], err = m.stable(ctx, g, in.Name, details[in.Name].ID); err != nil {
+			m.ids[in.Name] = details[in.Name].ID
+			if unread[in.Name], err = m.stable(ctx, g, in.Name); err != nil {
 				return nil, nil, err
 			}
 			t := kmsg.NewTxnOffsetCommitRequestTopic()
-			t.Topic, t.TopicID = in.Name, details[in.Name].ID
+			t.Topic, t.TopicID = in.Name, m.ids[in.Name]
 			request.Topics = append(request.Topics, t)
 		}
 		commits[g.Name] = request
@@ -81,33 +82,29 @@ func (m *mover) positions(ctx context.Context) (map[string]*kmsg.TxnOffsetCommit
 
 // fill writes everything that belongs to the switch.
 func (m *mover) fill(ctx context.Context, w *writing, commits map[string]*kmsg.TxnOffsetCommitRequest, unread map[string]map[int32]int64) error {
-	for _, g := range m.Topology.Groups {
-		for place, s := range g.Stages {
-			for p := range m.from {
-				n, err := m.copyRows(ctx, w, g, place, p, m.bounds[s.Table.Name][p])
-				if err != nil {
-					return err
-				}
-				m.grown.Late += n
-			}
-		}
-		m.bury(w, g)
-		for _, in := range g.Inputs() {
-			for p := range m.from {
-				if err := m.moveUnread(ctx, w, in.Name, p, unread[in.Name]); err != nil {
-					return err
-				}
-			}
-		}
-		if err := m.moveStates(w, g); err != nil {
-			return err
-		}
+	if err := m.copyRest(ctx, w); err != nil {
+		return err
 	}
-	record, err := m.recordOf(schemas.Growth{Partitions: m.Partitions})
+	for _, g := range m.Topology.Groups {
+		m.bury(w, g)
+	}
+	if err := m.moveUnread(ctx, w, unread); err != nil {
+		return err
+	}
+	m.begin(StepCommit)
+	if err := w.flush(); err != nil {
+		return err
+	}
+	record, err := m.recordOf(schemas.Growth{Partitions: m.Partitions, From: m.from, Seams: m.seams(w)})
 	if err != nil {
 		return err
 	}
 	w.write(record)
+	for _, g := range m.Topology.Groups {
+		if err := m.moveStates(w, g); err != nil { // behind the seams
+			return err
+		}
+	}
 	if err := w.flush(); err != nil {
 		return err
 	}
@@ -119,8 +116,51 @@ func (m *mover) fill(ctx context.Context, w *writing, commits map[string]*kmsg.T
 	return nil
 }
 
+// copyRest copies what is left of the rows: with more partitions a little of all
+// at once, with fewer all, one part after the other, which fits into memory.
+func (m *mover) copyRest(ctx context.Context, w *writing) error {
+	parts := m.parts()
+	most := len(parts)
+	if m.Partitions < m.from {
+		most = 1
+	}
+	for some := range slices.Chunk(parts, most) {
+		n, err := m.copyRows(ctx, w, some, func(p part) bounds { return m.bounds[p.table()][p.number] })
+		m.grown.Late += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seams are where tables go on, once all rows are acknowledged.
+func (m *mover) seams(w *writing) []schemas.Seam {
+	var all []schemas.Seam
+	for _, g := range m.Topology.Groups {
+		for _, s := range g.Stages {
+			for p := range max(m.from, m.Partitions) {
+				seam := schemas.Seam{Table: s.Table.Name, Partition: p}
+				end := m.bounds[seam.Table][p].end
+				if p < m.from {
+					seam.End = end
+				}
+				if p < m.Partitions {
+					seam.Begin = max(end, w.end(seam.Table, p))
+				}
+				all = append(all, seam)
+			}
+		}
+	}
+	return all
+}
+
 func (m *mover) keepState(g topologies.Group, p int32, value []byte) error {
-	state, err := schemas.HostStateCodec.Decode(value)
+	if value == nil { // from when the partition did not count
+		delete(m.states[g.Name], p)
+		return nil
+	}
+	state, err := decodeState(value)
 	if err != nil {
 		return fmt.Errorf("the host's own row of partition %d of %s: %w", p, g.Name, err)
 	}
@@ -131,25 +171,27 @@ func (m *mover) keepState(g topologies.Group, p int32, value []byte) error {
 	return nil
 }
 
-// moveUnread appends what a group has not read of an old partition of its input
-// to the partitions where it will, in the same order; what stays too, since an
-// offset cannot pass over only some. Ticks stay behind: rounds begin anew, and
-// every stage tells its time again.
-func (m *mover) moveUnread(ctx context.Context, w *writing, topic string, p int32, offsets map[int32]int64) error {
-	if !m.Topology.Grows(topic) {
-		return nil
+// moveUnread appends what groups have not read of the old partitions of their
+// inputs to the partitions where they will, in the same order; what stays too,
+// since an offset cannot pass over only some. Ticks stay behind: rounds begin
+// anew, and every stage tells its time again.
+func (m *mover) moveUnread(ctx context.Context, w *writing, offsets map[string]map[int32]int64) error {
+	stretch := stretches{}
+	for topic, at := range offsets {
+		for p := range m.from {
+			b := m.bounds[topic][p]
+			b.first = max(b.first, at[p])
+			stretch.add(topic, p, b)
+		}
 	}
-	b := m.bounds[topic][p]
-	if at, ok := offsets[p]; ok && at >= 0 {
-		b.first = max(b.first, at)
-	}
-	err := readCommitted(ctx, m.Kafka, topic, p, b, func(record *kgo.Record) error {
+	err := readCommitted(ctx, m.Kafka, stretch, func(record *kgo.Record) error {
 		if string(record.Key) == schemas.TickKey {
 			return nil
 		}
 		m.grown.Records++
 		w.write(&kgo.Record{
-			Topic: topic, Partition: m.homeOf(record.Key, p), Key: slices.Clone(record.Key), Value: slices.Clone(record.Value), Headers: record.Headers,
+			Topic: record.Topic, Partition: m.homeOf(record.Key, record.Partition),
+			Key: slices.Clone(record.Key), Value: slices.Clone(record.Value), Headers: record.Headers,
 		})
 		return w.err()
 	})
@@ -157,59 +199,6 @@ func (m *mover) moveUnread(ctx context.Context, w *writing, topic string, p int3
 		return err
 	}
 	return w.err()
-}
-
-// moveStates writes the hosts' own rows of all partitions.
-func (m *mover) moveStates(w *writing, g topologies.Group) error {
-	loops := map[string]bool{}
-	for _, in := range g.Inputs() {
-		loops[in.Name] = isLoop(g, in.Name)
-	}
-	for q := range m.Partitions {
-		state := m.states[g.Name][q%m.from]
-		if state == nil {
-			continue // nobody has worked there
-		}
-		value, err := schemas.HostStateCodec.Append(nil, m.inherit(state, q, loops))
-		if err != nil {
-			return err
-		}
-		w.write(&kgo.Record{Topic: g.Stages[0].Table.Name, Partition: q, Key: []byte(schemas.HostKey), Value: value})
-	}
-	return w.err()
-}
-
-// inherit is what the host of partition q begins with, as a part of the one
-// that was. What it knows of time stays true: it has fewer keys than the whole
-// had, and whoever tells it time is a part of who has told it before. What was
-// agreed in rounds stays true too, but those begin anew among more; and it
-// tells its own time again, in its own name.
-func (m *mover) inherit(parent *schemas.HostState, q int32, loops map[string]bool) *schemas.HostState {
-	child := &schemas.HostState{Loop: schemas.LoopState{Quiet: parent.Loop.Quiet, Still: parent.Loop.Still}}
-	for _, w := range parent.Watermarks {
-		if most, door := m.doors[w.Topic]; loops[w.Topic] || door && q >= most {
-			continue
-		}
-		child.Watermarks = append(child.Watermarks, w)
-		word, number, parted := strings.Cut(w.Tick.Source, "/")
-		n, err := strconv.ParseInt(number, 10, 32)
-		if !parted || err != nil {
-			continue // the door
-		}
-		for part := int32(n) + m.from; part < m.Partitions; part += m.from {
-			w.Tick.Source = word + "/" + strconv.Itoa(int(part))
-			child.Watermarks = append(child.Watermarks, w)
-		}
-	}
-	slices.SortFunc(child.Watermarks, func(a, b schemas.Watermark) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Tick.Source, b.Tick.Source))
-	})
-	for _, sweep := range parent.Sweeps {
-		parts := int64(m.Partitions / m.from)
-		sweep.Done, sweep.Total = sweep.Done/parts, sweep.Total/parts
-		child.Sweeps = append(child.Sweeps, sweep)
-	}
-	return child
 }
 
 // commitOffsets makes the ends of the old partitions part of the transaction.
@@ -231,27 +220,43 @@ func (m *mover) commitOffsets(ctx context.Context, request *kmsg.TxnOffsetCommit
 	})
 }
 
-// writing is a stream of records whose first failure is kept.
+// writing is a stream of records whose first failure is kept, and where they end.
 type writing struct {
 	ctx    context.Context
 	client *kgo.Client
-	first  atomic.Pointer[error]
+	mu     sync.Mutex
+	first  error
+	ends   map[string]map[int32]int64
 }
 
 func (w *writing) write(record *kgo.Record) {
 	w.client.Produce(w.ctx, record, func(record *kgo.Record, err error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if err != nil {
-			err = fmt.Errorf("write to %s/%d: %w", record.Topic, record.Partition, err)
-			w.first.CompareAndSwap(nil, &err)
+			w.first = cmp.Or(w.first, fmt.Errorf("write to %s/%d: %w", record.Topic, record.Partition, err))
+			return
 		}
+		ends := w.ends[record.Topic]
+		if ends == nil {
+			ends = map[int32]int64{}
+			w.ends[record.Topic] = ends
+		}
+		ends[record.Partition] = max(ends[record.Partition], record.Offset+1)
 	})
 }
 
+// end is the offset behind the last acknowledged record; 0: there is none.
+func (w *writing) end(topic string, number int32) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ends[topic][number]
+}
+
 func (w *writing) err() error {
-	if err := w.first.Load(); err != nil {
-		return *err
-	}
-	return nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.first
 }
 
 func (w *writing) flush() error {

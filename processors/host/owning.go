@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -47,7 +48,7 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 	}
 	began := time.Now()
 	err := retry(ctx, 0, func() error {
-		err := r.checkSizes(ctx)
+		grown, err := r.checkSizes(ctx)
 		if errors.Is(err, ErrResized) {
 			r.refused.Store(&err)
 			r.wakeUp()
@@ -55,6 +56,9 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 		}
 		if err == nil {
 			err = r.resolveStarts(ctx, ps)
+		}
+		if err == nil {
+			err = r.inherit(ctx, grown)
 		}
 		if err == nil {
 			err = r.recover(ctx, ps)
@@ -69,7 +73,9 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 	}
 	r.metrics.recovery.Observe(time.Since(began).Seconds())
 	r.showRecovered(ps)
-	return r.own(ps), nil
+	starts := r.own(ps)
+	r.config.Logger.Info("partitions gained", "partitions", len(ps), "seconds", time.Since(began).Seconds())
+	return starts, nil
 }
 
 // showRecovered lets the watcher begin with rows that nothing changes yet.
@@ -77,16 +83,20 @@ func (r *run) showRecovered(ps []*partition) {
 	if r.config.Watcher == nil {
 		return
 	}
+	var working sync.WaitGroup
 	for _, p := range ps {
-		r.config.Watcher.Recovered(p.number, func(table string, f func(string, []byte)) {
-			if place, ok := p.tables[table]; ok {
-				p.rows.scan(place, "", func(key string, row []byte) bool {
-					f(key, row)
-					return true
-				})
-			}
+		working.Go(func() {
+			r.config.Watcher.Recovered(p.number, func(table string, f func(string, []byte)) {
+				if place, ok := p.tables[table]; ok {
+					p.rows.scan(place, "", func(key string, row []byte) bool {
+						f(key, row)
+						return true
+					})
+				}
+			})
 		})
 	}
+	working.Wait()
 }
 
 // own makes recovered partitions ready, and says where to read on.
@@ -149,17 +159,20 @@ func newPartition(number int32, tables []string) *partition {
 
 // ready prepares a partition whose rows are complete.
 func (p *partition) ready() error {
-	p.layers, p.inbox, p.share = nil, nil, nil
+	p.layers, p.inbox, p.held, p.share = nil, nil, nil, nil
 	p.timers = timersOf(p.rows)
-	p.state = schemas.HostState{}
+	p.state, p.heard = schemas.HostState{}, heard{}
 	if p.rows.host == nil {
 		return nil
 	}
-	state, err := schemas.HostStateCodec.Decode(p.rows.host)
+	state, err := decodeState(p.rows.host)
 	if err != nil {
 		return fmt.Errorf("the host's own row of partition %d in %s: %w", p.number, p.rows.tables[0], err)
 	}
 	p.state = *state
+	for _, w := range state.Watermarks {
+		p.heard.round = max(p.heard.round, w.Tick.Round)
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ type partition struct {
 	number int32
 	tables map[string]int // name -> place
 	rows   *rows
+	ending bool     // it does not count any more; what lies behind its seam is of a growth
 	layers []*layer // of open batches, oldest first
 	timers *timers
 
@@ -21,7 +22,9 @@ type partition struct {
 	settled map[string]int64  // the same, of the newest batch that is committed
 	ends    map[string]int64  // per input: where it ended when it was last read
 	inbox   []*kgo.Record     // polled, not yet in a batch
+	held    []*kgo.Record     // of the door, behind what a growth has put into loops
 	state   schemas.HostState // as of the newest batch
+	heard   heard             // what follows from it
 	pace    pace
 	share   *share // of the batch at work
 }

@@ -146,9 +146,11 @@ func (r *run) show(p *pending) {
 	p.batch.unfollow(false)
 	r.metrics.count(p, r.config.Now())
 	if w := r.config.Watcher; w != nil {
-		for _, out := range p.outputs {
-			if out.table < 0 {
-				w.Committed(out.record.Partition, out.record.Topic, out.record.Value)
+		for _, s := range p.batch.shares {
+			for _, out := range s.records {
+				if out.table < 0 { // public topics may have other partitions
+					w.Committed(s.partition.number, out.record.Topic, out.record.Value)
+				}
 			}
 		}
 	}

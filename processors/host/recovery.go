@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 )
 
 // resolveStarts replaces "from the start" by an offset where a partition has no
@@ -49,10 +50,13 @@ func (r *run) resolveStarts(ctx context.Context, ps []*partition) error {
 // aborted.
 func (r *run) recover(ctx context.Context, ps []*partition) error {
 	for _, p := range ps {
-		if p.rows.blank() {
-			if err := r.disk.load(p); err != nil {
-				return err
-			}
+		if !p.rows.blank() {
+			continue
+		}
+		if r.takeRows(p) {
+			r.disk.goOn(p)
+		} else if err := r.disk.load(p); err != nil {
+			return err
 		}
 	}
 	ends, err := r.admin.ListEndOffsets(ctx, r.tables...)
@@ -85,12 +89,11 @@ func (r *run) recover(ctx context.Context, ps []*partition) error {
 	}); err != nil {
 		return err
 	}
+	var working errgroup.Group
 	for _, p := range ps {
-		if err := p.ready(); err != nil {
-			return err
-		}
+		working.Go(p.ready)
 	}
-	return nil
+	return working.Wait()
 }
 
 // rewindIfStrange forgets all rows if the local ones cannot be a part of the
@@ -185,7 +188,7 @@ func (r *run) restore(fetches kgo.Fetches, byNumber map[int32]*partition, end fu
 
 // restore applies committed records of one table and reports whether it has
 // reached the end with them. What lies behind the end is applied too: it is
-// committed, and next says so.
+// committed, and next says so; but not in a partition that ends there.
 func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool {
 	if len(f.Records) == 0 {
 		return false
@@ -194,6 +197,10 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 	before := p.rows.next[place]
 	l := newLayer(len(p.rows.tables))
 	for _, record := range f.Records {
+		if p.ending && record.Offset >= end {
+			l.next[place] = end
+			break
+		}
 		l.next[place] = record.Offset + 1
 		if record.Attrs.IsControl() {
 			continue
@@ -208,6 +215,8 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 		}
 	}
 	p.rows.apply(l)
-	d.put(p.number, l)
+	if !p.ending {
+		d.put(p.number, l)
+	}
 	return before < end && p.rows.next[place] >= end
 }

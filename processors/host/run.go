@@ -52,6 +52,9 @@ type run struct {
 	failed    []*pending // that came to nothing, not yet dealt with
 	disk      *disk
 
+	inheriting sync.Mutex // may be taken under mu
+	estate     *estate    // rows of the host before this one, not yet owned
+
 	refused atomic.Pointer[error] // why partitions were not taken
 
 	polling  sync.Mutex
@@ -340,6 +343,7 @@ func (r *run) turn(fetches kgo.Fetches) error {
 			return err
 		}
 	}
+	r.dropEstate()
 	r.urgent = r.anyUrgent()
 	r.busy = r.urgent || r.anySweep()
 	return r.settle(r.most())
@@ -389,6 +393,7 @@ func (r *run) checkFetches(fetches kgo.Fetches) error {
 }
 
 func (r *run) close() {
+	r.leave()
 	r.mu.Lock()
 	r.producers.close()
 	r.mu.Unlock()

@@ -47,7 +47,9 @@ func readGrowth(ctx context.Context, admin *kadm.Client, kafka []kgo.Opt) (*sche
 		return nil, err
 	}
 	var newest *schemas.Growth
-	err = readCommitted(ctx, kafka, topic, 0, all[0], func(record *kgo.Record) error {
+	growths := stretches{}
+	growths.add(topic, 0, all[0])
+	err = readCommitted(ctx, kafka, growths, func(record *kgo.Record) error {
 		var err error
 		newest, err = schemas.GrowthCodec.Decode(record.Value)
 		return err
@@ -90,12 +92,12 @@ func (r *run) useSizes(grown *schemas.Growth) error {
 
 // checkSizes is asked after the group has given partitions: whoever changes
 // their number has said so before it put all members out.
-func (r *run) checkSizes(ctx context.Context) error {
+func (r *run) checkSizes(ctx context.Context) (*schemas.Growth, error) {
 	grown, err := readGrowth(ctx, r.admin, r.config.Kafka)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.differs(grown)
+	return grown, r.differs(grown)
 }
 
 // has reports whether a partition of the group has a part of an input. The

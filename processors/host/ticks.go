@@ -11,11 +11,32 @@ import (
 	"kairos/topologies"
 )
 
-// observe keeps a tick and reports whether it was news.
+// heard is what follows from a partition's watermarks. With many partitions
+// they are many, and are asked for all the time.
+type heard struct {
+	known bool
+	time  schemas.Instant // see inputTime
+	round int64           // the newest one of the loops in which a word was heard
+}
+
+// observe keeps a tick, of its source and of the others that say the same, and
+// reports whether it was news.
 func (p *partition) observe(topic string, tick schemas.Tick) bool {
-	i, ok := slices.BinarySearchFunc(p.state.Watermarks, source{topic, tick.Source}, func(w schemas.Watermark, s source) int {
-		return cmp.Or(cmp.Compare(w.Topic, s.topic), cmp.Compare(w.Tick.Source, s.name))
-	})
+	sources := append([]string{tick.Source}, tick.Others...)
+	tick.Others = nil
+	news := false
+	for _, tick.Source = range sources {
+		news = p.observeOne(topic, tick) || news
+	}
+	if news {
+		p.heard.known = false
+		p.heard.round = max(p.heard.round, tick.Round)
+	}
+	return news
+}
+
+func (p *partition) observeOne(topic string, tick schemas.Tick) bool {
+	i, ok := p.find(source{topic, tick.Source})
 	if !ok {
 		p.state.Watermarks = slices.Insert(p.state.Watermarks, i, schemas.Watermark{Topic: topic, Tick: tick})
 		return true
@@ -28,12 +49,16 @@ func (p *partition) observe(topic string, tick schemas.Tick) bool {
 	return true
 }
 
+func (p *partition) find(s source) (int, bool) {
+	return slices.BinarySearchFunc(p.state.Watermarks, s, func(w schemas.Watermark, s source) int {
+		return cmp.Or(cmp.Compare(w.Topic, s.topic), cmp.Compare(w.Tick.Source, s.name))
+	})
+}
+
 // watermark is the newest tick of a source; its zero value if there was none.
 func (p *partition) watermark(s source) schemas.Tick {
-	for _, w := range p.state.Watermarks {
-		if w.Topic == s.topic && w.Tick.Source == s.name {
-			return w.Tick
-		}
+	if i, ok := p.find(s); ok {
+		return p.state.Watermarks[i].Tick
 	}
 	return schemas.Tick{}
 }
@@ -57,6 +82,13 @@ func (r *run) observeTick(p *partition, record *kgo.Record) bool {
 // inputTime is the time until which all records of all inputs have been read,
 // loops aside; 0 while a source has not ticked yet.
 func (r *run) inputTime(p *partition) schemas.Instant {
+	if !p.heard.known {
+		p.heard.known, p.heard.time = true, r.earliest(p)
+	}
+	return p.heard.time
+}
+
+func (r *run) earliest(p *partition) schemas.Instant {
 	if len(r.sources) == 0 {
 		return 0
 	}
@@ -106,7 +138,7 @@ func (r *run) mustTell(p *partition) bool {
 
 // tell ticks for the stages behind: after the last record that the partition's
 // time has caused, to all partitions, since a record may go to any of them.
-func (r *run) tell(s *share) {
+func (r *run) tell(s *share, w *words) {
 	p := s.partition
 	if !r.mustTell(p) {
 		return
@@ -114,19 +146,51 @@ func (r *run) tell(s *share) {
 	p.state.Told = r.tellable(p)
 	s.stateful = true
 	for _, topic := range r.tellTopics {
-		r.tick(s, topic, schemas.Tick{Time: p.state.Told})
+		w.add(topic, p.number, schemas.Tick{Time: p.state.Told})
 	}
 }
 
-// tick writes one tick of the share's partition to all partitions of a topic.
-func (r *run) tick(s *share, topic topologies.Topic, tick schemas.Tick) {
-	tick.Source = tickSource(topic, s.partition.number)
-	value, err := schemas.TickCodec.Append(nil, &tick)
-	if err != nil {
-		panic(err) // a record of plain fields
+// words are the ticks of a batch. Of partitions that say the same a topic's
+// partition gets one record: a record for each of them would make as many as
+// the square of the partitions.
+type words struct {
+	said   []word
+	places map[saying]int
+}
+
+type word struct {
+	topic topologies.Topic
+	tick  schemas.Tick
+}
+
+// add lets a partition tick in all partitions of a topic, behind all that the
+// batch has to say.
+func (w *words) add(topic topologies.Topic, number int32, tick schemas.Tick) {
+	name, what := tickSource(topic, number), sayingOf(topic.Name, tick)
+	if place, ok := w.places[what]; ok {
+		w.said[place].tick.Others = append(w.said[place].tick.Others, name)
+		return
 	}
-	for number := range r.partitionsOf[topic.Name] {
-		record := &kgo.Record{Topic: topic.Name, Partition: number, Key: []byte(schemas.TickKey), Value: value}
-		s.records = append(s.records, output{record, -1})
+	if w.places == nil {
+		w.places = map[saying]int{}
 	}
+	w.places[what] = len(w.said)
+	tick.Source = name
+	w.said = append(w.said, word{topic, tick})
+}
+
+// outputs are the records of the ticks.
+func (r *run) outputs(w *words) []output {
+	var all []output
+	for _, said := range w.said {
+		value, err := schemas.TickCodec.Append(nil, &said.tick)
+		if err != nil {
+			panic(err) // a record of plain fields
+		}
+		for number := range r.partitionsOf[said.topic.Name] {
+			record := &kgo.Record{Topic: said.topic.Name, Partition: number, Key: []byte(schemas.TickKey), Value: value}
+			all = append(all, output{record, -1})
+		}
+	}
+	return all
 }

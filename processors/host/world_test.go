@@ -235,7 +235,12 @@ func (w *world) tick(t schemas.Instant) {
 // read lists the committed records of a topic, partition by partition.
 func (w *world) read(topic string) []*kgo.Record {
 	w.t.Helper()
-	ends, err := w.admin.ListEndOffsets(w.ctx(), topic)
+	fresh, err := kgo.NewClient(w.kafka...) // w's own may not know of new partitions yet
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer fresh.Close()
+	ends, err := kadm.NewClient(fresh).ListEndOffsets(w.ctx(), topic)
 	if err = errors.Join(err, ends.Error()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // grown plays a history on a broker, which gets more partitions twice in the
-// middle of it, with everything under way: once hosts are stopped before, once
-// they are put out.
+// middle of it, and then fewer, with everything under way: hosts are stopped
+// before, or are put out.
 func grown(t *testing.T, plan *definition.Plan, history []schemas.Event, seed int) (*scenario.Embedded, schemas.Instant) {
 	t.Helper()
 	if testing.Short() {
@@ -24,7 +24,8 @@ func grown(t *testing.T, plan *definition.Plan, history []schemas.Event, seed in
 	w := embedded(t, scenario.Shape{Partitions: 2, Chained: true})
 	do(t, w.Follow(plan))
 	random := rand.New(rand.NewPCG(uint64(seed), 12))
-	growths := map[int]int32{len(history)/4 + random.IntN(len(history)/4): 4, len(history)/2 + random.IntN(len(history)/4): 12}
+	fifth := len(history) / 5
+	growths := map[int]int32{fifth + random.IntN(fifth): 4, 2*fifth + random.IntN(fifth): 12, 3*fifth + random.IntN(fifth): 4}
 	ticks := prompt(history)
 	for i, e := range history {
 		do(t, w.Put(input(t, e)))
@@ -32,7 +33,7 @@ func grown(t *testing.T, plan *definition.Plan, history []schemas.Event, seed in
 			do(t, w.PutTick(at))
 		}
 		if partitions, grows := growths[i]; grows {
-			do(t, w.Grow(partitions, partitions == 12))
+			do(t, w.Grow(partitions, random.IntN(2) == 0))
 		}
 	}
 	end := history[len(history)-1].Received.Add(5 * 24 * time.Hour)

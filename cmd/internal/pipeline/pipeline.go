@@ -42,6 +42,7 @@ type Config struct {
 	Published catalog.Published
 	Clock     host.Clock
 	StateDir  string // "": rows in memory only
+	Kept      *host.Kept
 	Instance  string // static member id, one for each process that runs the same groups; "": none
 	Logger    *slog.Logger
 	Registry  prometheus.Registerer
@@ -130,7 +131,7 @@ func New(c Config) (*Pipeline, error) {
 		if c.StateDir != "" {
 			config.StateDir = filepath.Join(c.StateDir, shortName(g))
 		}
-		config.InstanceID = c.instance(g)
+		config.InstanceID, config.Kept = c.instance(g), c.Kept
 		h, err := host.New(config)
 		if err != nil {
 			return nil, err

@@ -77,6 +77,7 @@ type service struct {
 	ring     atomic.Pointer[keyring.Ring]    // by which events are sealed; nil: they are not
 	changes  chan catalog.Published          // for the hosts
 	held     atomic.Bool                     // sweeps stand still
+	kept     host.Kept                       // rows, from one generation to the next
 	began    atomic.Bool                     // it has heard which definitions are published, if any
 }
 
@@ -283,7 +284,7 @@ func (s *service) prepare(ctx context.Context, published catalog.Published) (*ge
 	g := &generation{registry: prometheus.NewRegistry(), destinations: published.Names("destination"), partitions: t.Config.Partitions}
 	g.pipeline, err = pipeline.New(pipeline.Config{
 		Kafka: s.Kafka, Topology: t, Groups: groups, Published: published,
-		Clock: s.Clock, StateDir: s.StateDir, Instance: s.Instance, Logger: s.Logger, Registry: g.registry, Tracer: s.Tracer,
+		Clock: s.Clock, StateDir: s.StateDir, Kept: &s.kept, Instance: s.Instance, Logger: s.Logger, Registry: g.registry, Tracer: s.Tracer,
 		Open: func(key, value []byte) ([]byte, []byte, string, error) { return s.unseal(ctx, key, value) },
 	})
 	return g, err

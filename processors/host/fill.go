@@ -1,0 +1,114 @@
+package host
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// filling is a partition whose rows have come from memory (see Kept) and are to
+// be written down, beside the work. A shard is written as its rows are at that
+// moment, which may be newer than what the layers behind it say; in the end all
+// of them are there. Until then the partition has no marks, so who starts anew
+// takes nothing of it. What follows is put over it as ever, and its marks wait.
+type filling struct {
+	rows  *rows
+	shard int    // the next one
+	last  *layer // marks and the host's own row, for the end
+	from  time.Time
+}
+
+// note keeps what a layer says of the end.
+func (f *filling) note(l *layer) {
+	for table, next := range l.next {
+		f.last.next[table] = max(f.last.next[table], next)
+	}
+	if l.host != nil {
+		f.last.host = l.host
+	}
+}
+
+// Filling waits until hosts that begin anew are through with what has waited for
+// them, then takes about a fourth of a core.
+const (
+	fillAfter = 5 * time.Second
+	fillRest  = 3
+)
+
+// goOn lets a partition whose rows were kept in memory go on with what is on
+// disk, if that is the same; otherwise all of it is written down anew.
+func (d *disk) goOn(p *partition) {
+	if d == nil || d.isBroken() {
+		return
+	}
+	d.sync()
+	if marks, _, err := d.marks(p.number); err == nil && slices.Equal(marks, p.rows.next) {
+		return
+	}
+	last := newLayer(len(d.tables))
+	copy(last.next, p.rows.next)
+	last.host = p.rows.host
+	d.hand(diskWrite{number: p.number, fill: &filling{rows: p.rows, last: last, from: time.Now().Add(fillAfter)}})
+}
+
+// nextWrite is the next one of the queue; meanwhile it fills.
+func (d *disk) nextWrite() (diskWrite, bool) {
+	for len(d.fills) > 0 && !d.isBroken() {
+		pause := time.NewTimer(max(0, time.Until(d.fillAt)))
+		select {
+		case w, open := <-d.queue:
+			pause.Stop()
+			return w, open
+		case <-pause.C:
+		}
+		began := time.Now()
+		if err := d.fillSome(); err != nil {
+			d.giveUp(err)
+		}
+		d.fillAt = time.Now().Add(fillRest * time.Since(began))
+	}
+	w, open := <-d.queue
+	return w, open
+}
+
+// fillSome writes the next shard of some partition.
+func (d *disk) fillSome() error {
+	numbers := slices.Collect(maps.Keys(d.fills))
+	number, batch := numbers[0], d.db.NewBatch()
+	defer batch.Close()
+	f := d.fills[number]
+	if err := d.addShard(batch, number, f); err != nil {
+		return err
+	}
+	if f.shard++; f.shard == shardCount {
+		delete(d.fills, number)
+		if err := d.addMarks(batch, number, f.last); err != nil {
+			return err
+		}
+	}
+	if err := batch.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if len(d.fills) == 0 {
+		d.wantPurge() // of what was there before
+	}
+	return nil
+}
+
+func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {
+	f.rows.mu.RLock()
+	defer f.rows.mu.RUnlock()
+	for key, set := range f.rows.shards[f.shard] {
+		for table, row := range *set {
+			if row == nil {
+				continue
+			}
+			if err := batch.Set(rowKey(number, table, key), keyed(key, row), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
