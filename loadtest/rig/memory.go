@@ -3,6 +3,7 @@ package rig
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,21 +15,25 @@ import (
 // Memory is what kairos' processes hold, at one moment.
 type Memory struct {
 	HeapBytes     int64 `json:"heap_bytes"`     // alive after a collection
+	StateBytes    int64 `json:"state_bytes"`    // of rows and their keys, as kairos says; 0: from before it was asked
 	ResidentBytes int64 `json:"resident_bytes"` // as the system counts it: garbage and pages not returned included
 }
 
 // Memory lets kairos collect its garbage and asks what is left.
 func (w *World) Memory(ctx context.Context) (sum Memory, err error) {
 	for _, r := range w.running {
-		if _, err := ask(ctx, r.rim, "/debug/pprof/heap?gc=1"); err != nil {
-			return sum, err
+		for range 3 { // a pool gives up what it holds by the second collection, and what that held by the third
+			if _, err := ask(ctx, r.rim, "/debug/pprof/heap?gc=1"); err != nil {
+				return sum, err
+			}
 		}
 		metrics, err := ask(ctx, r.rim, "/metrics")
 		if err != nil {
 			return sum, err
 		}
 		heap, err := metric(metrics, "go_memstats_heap_alloc_bytes")
-		if err != nil {
+		state, err2 := metric(metrics, "kairos_host_state_bytes")
+		if err := errors.Join(err, err2); err != nil {
 			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
 		}
 		resident, err := residentBytes(r.PID)
@@ -36,6 +41,7 @@ func (w *World) Memory(ctx context.Context) (sum Memory, err error) {
 			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
 		}
 		sum.HeapBytes += heap
+		sum.StateBytes += state
 		sum.ResidentBytes += resident
 	}
 	return sum, nil
@@ -58,16 +64,25 @@ func ask(ctx context.Context, rim, path string) (string, error) {
 	return string(text), err
 }
 
-// metric finds a figure without labels in a text of metrics.
+// metric is the sum of a figure, whatever its labels, in a text of metrics.
 func metric(text, name string) (int64, error) {
+	sum, found := 0.0, false
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
-		if value, found := strings.CutPrefix(lines.Text(), name+" "); found {
-			f, err := strconv.ParseFloat(value, 64)
-			return int64(f), err
+		rest, ok := strings.CutPrefix(lines.Text(), name)
+		if !ok || !strings.HasPrefix(rest, " ") && !strings.HasPrefix(rest, "{") {
+			continue
 		}
+		f, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", lines.Text(), err)
+		}
+		sum, found = sum+f, true
 	}
-	return 0, fmt.Errorf("there is no metric %s", name)
+	if !found {
+		return 0, fmt.Errorf("there is no metric %s", name)
+	}
+	return int64(sum), nil
 }
 
 // residentBytes is what /proc says, in pages.

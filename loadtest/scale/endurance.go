@@ -16,11 +16,11 @@ type Stretch struct {
 	Memory rig.Memory `json:"memory"`
 }
 
-// endurance lets a load go on over the same people, who have more behind them
-// than their rows keep one by one: what grows then grows for ever.
+// endurance lets a load go on over the same people. Their rows grow while what
+// they do is to be kept; what grows beside them would grow for ever.
 func endurance(ctx context.Context, args []string) error {
 	c, rate, stretches, length := defaults("endurance"), 2_000, 12, time.Minute
-	c.People, c.History = 2_000, 200
+	c.People, c.History = 5_000, 50
 	flags := flag.NewFlagSet("scale endurance", flag.ContinueOnError)
 	c.Flags(flags)
 	flags.StringVar(&c.Name, "name", c.Name, "of the result")

@@ -68,13 +68,13 @@ func (r *Result) table() string {
 		fmt.Fprintf(t, "%d\t%d\t%d\t%.1f\t%.0f / %.0f\t%.0f / %.0f\t%.2f\t%.1f\t\n", m.People, m.Events, m.Members, m.Seconds,
 			m.Before.P50, m.Before.P99, m.Meanwhile.P50, m.Meanwhile.P99, m.Meanwhile.P99/m.Before.P99, m.Meanwhile.OthersCPUs)
 	case r.Endurance != nil:
-		fmt.Fprintf(t, "after s\tevents\theap MB\tresident MB\tp50/p99 ms\tclient us/event\tothers, CPUs\t\n")
+		fmt.Fprintf(t, "after s\tevents\theap MB\trows MB\theap/rows\tresident MB\tp50/p99 ms\tclient us/event\tothers, CPUs\t\n")
 		seconds, events := 0.0, 0.0
 		for i := range r.Endurance {
 			m := &r.Endurance[i]
 			seconds, events = seconds+m.Rate.Seconds, events+m.Rate.Sent*m.Rate.Seconds
-			fmt.Fprintf(t, "%.0f\t%.0f\t%.1f\t%.0f\t%.0f / %.0f\t%.0f\t%.1f\t\n", seconds, events, float64(m.Memory.HeapBytes)/1e6,
-				float64(m.Memory.ResidentBytes)/1e6, m.Rate.P50, m.Rate.P99, m.Rate.ClientMicrosPerEvent, m.Rate.OthersCPUs)
+			fmt.Fprintf(t, "%.0f\t%.0f\t%.1f\t%.1f\t%.2f\t%.0f\t%.0f / %.0f\t%.0f\t%.1f\t\n", seconds, events, float64(m.Memory.HeapBytes)/1e6,
+				float64(m.Memory.StateBytes)/1e6, float64(m.Memory.HeapBytes)/float64(m.Memory.StateBytes), float64(m.Memory.ResidentBytes)/1e6, m.Rate.P50, m.Rate.P99, m.Rate.ClientMicrosPerEvent, m.Rate.OthersCPUs)
 		}
 	default:
 		fmt.Fprintf(t, "audiences\ttouched/event\tevents/s\tclient us/event\tbroker us/event\ttransitions/event\tbytes/event\theap/audience\theap/person\tapply s\tstart s\tothers, CPUs\t\n")
@@ -116,6 +116,7 @@ meanwhile, feeder and reader included: where that is much, trust CPU per event a
 
 - **touched/event**: audiences whose counted events an event is one of, on average.
 - **heap**: alive after a garbage collection; per audience before there are people, per person after the history.
+- **rows**: their bytes and those of their keys, in memory; they grow while people do what is to be kept.
 - **gone after, found in**: until a read-committed reader had the last transition in hand. Each was checked: the time of
   its cause to the millisecond, nobody missing, nobody twice.
 `

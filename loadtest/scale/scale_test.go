@@ -46,7 +46,7 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 	s := newResult(rig.Config{Name: "seeding"}, "seeding")
 	s.Seeding = &Seeding{Events: 4712, Before: rig.Rate{P99: 100}, Meanwhile: rig.Rate{P99: 123}}
 	e := newResult(rig.Config{Name: "endurance"}, "endurance")
-	e.Endurance = []Stretch{{Rate: rig.Rate{Sent: 100, Seconds: 40}}, {Rate: rig.Rate{Sent: 100, Seconds: 7.13}, Memory: rig.Memory{HeapBytes: 4_714_000}}}
+	e.Endurance = []Stretch{{Rate: rig.Rate{Sent: 100, Seconds: 40}}, {Rate: rig.Rate{Sent: 100, Seconds: 7.13}, Memory: rig.Memory{HeapBytes: 4_714_000, StateBytes: 2_357_000}}}
 	for _, r := range []*Result{c, b, s, e} {
 		if err := r.write(folder); err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7"} {
+	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7", "2.00"} {
 		if !strings.Contains(string(table), want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}
