@@ -1,6 +1,8 @@
 package host
 
 import (
+	"fmt"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/processors/stage"
@@ -26,7 +28,8 @@ type partition struct {
 	state   schemas.HostState // as of the newest batch
 	heard   heard             // what follows from it
 	pace    pace
-	share   *share // of the batch at work
+	share   *share  // of the batch at work
+	current keyRows // of the key at work
 }
 
 // share is a partition's part of a batch.
@@ -51,11 +54,7 @@ type output struct {
 	table  int // place of the table that it is for; -1: a stream
 }
 
-// Row gives the row of a key as the newest batch left it.
-func (p *partition) Row(table, key string) ([]byte, error) {
-	return p.row(p.tables[table], key), nil
-}
-
+// row is the row of a key as the newest batch left it.
 func (p *partition) row(table int, key string) []byte {
 	for i := len(p.layers) - 1; i >= 0; i-- {
 		if row, ok := p.layers[i].get(table, key); ok {
@@ -65,16 +64,44 @@ func (p *partition) row(table int, key string) []byte {
 	return p.rows.get(table, key)
 }
 
-// wakeOf is when the first of the rows of key wants to be woken, as of the
-// newest batch.
-func (p *partition) wakeOf(key string) schemas.Instant {
-	var first schemas.Instant
-	for table := range p.rows.tables {
-		if wake := schemas.WakeOf(p.row(table, key)); wake != 0 && (first == 0 || wake < first) {
-			first = wake
+// fill puts the rows of a key into set, as layers leave them.
+func (p *partition) fill(set rowSet, key string, layers []*layer) {
+	p.rows.fill(set, key)
+	for _, l := range layers {
+		if c := l.changes[key]; c != nil {
+			for table := range set {
+				if c.set&(1<<table) != 0 {
+					set[table] = c.rows[table]
+				}
+			}
 		}
 	}
-	return first
+}
+
+// at gives steps the rows of one key. They are looked up once, not once for each
+// stage, and hold until the next call.
+func (p *partition) at(key string) *keyRows {
+	if p.current.rows == nil {
+		p.current = keyRows{tables: p.tables, rows: make(rowSet, len(p.rows.tables))}
+	}
+	p.current.key = key
+	p.fill(p.current.rows, key, p.layers)
+	return &p.current
+}
+
+// keyRows is the rows of one key, as the newest batch left them.
+type keyRows struct {
+	tables map[string]int
+	key    string
+	rows   rowSet
+}
+
+// Row implements stage.Rows.
+func (k *keyRows) Row(table, key string) ([]byte, error) {
+	if key != k.key {
+		return nil, fmt.Errorf("a step on key %q asks for the row of another", k.key)
+	}
+	return k.rows[k.tables[table]], nil
 }
 
 // open begins a share: what steps write from now on goes into a new layer.
@@ -87,14 +114,12 @@ func (p *partition) open() *share {
 
 // retime moves the timers of all keys that the newest layer changed.
 func (p *partition) retime() {
-	newest := p.layers[len(p.layers)-1]
-	older := p.layers[:len(p.layers)-1]
-	all := p.layers
-	for key := range newest.changes {
-		p.layers = older
-		before := p.wakeOf(key)
-		p.layers = all
-		p.timers.move(key, before, p.wakeOf(key))
+	newest := len(p.layers) - 1
+	before, now := make(rowSet, len(p.rows.tables)), make(rowSet, len(p.rows.tables))
+	for key := range p.layers[newest].changes {
+		p.fill(before, key, p.layers[:newest])
+		p.fill(now, key, p.layers)
+		p.timers.move(key, before.wake(), now.wake())
 	}
 }
 

@@ -50,6 +50,15 @@ func (r *rows) get(table int, key string) []byte {
 	return nil
 }
 
+// fill puts the rows of a key into set.
+func (r *rows) fill(set rowSet, key string) {
+	if found := r.shards[shardOf(key)][key]; found != nil {
+		copy(set, *found)
+	} else {
+		clear(set)
+	}
+}
+
 // put changes one row; the caller holds the lock. Value nil deletes.
 func (r *rows) put(table int, key string, value []byte) {
 	if key == schemas.HostKey {

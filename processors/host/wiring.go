@@ -93,12 +93,13 @@ func (r *run) step(ctx goka.Context, message any) {
 }
 
 func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed) (stage.Effects, error) {
+	rows := p.at(ctx.Key())
 	if ctx.Offset() < 0 {
 		e := parseErrand(value)
 		if e.word == "" {
-			return r.runner.Wake(p, ctx.Key(), e.time)
+			return r.runner.Wake(rows, ctx.Key(), e.time)
 		}
-		return r.runner.Sweep(p, e.word, ctx.Key(), e.time)
+		return r.runner.Sweep(rows, e.word, ctx.Key(), e.time)
 	}
 	m := stage.Message{
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
@@ -107,7 +108,7 @@ func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed)
 	if f != nil {
 		m.Follow = f
 	}
-	e, err := r.runner.Message(p, m)
+	e, err := r.runner.Message(rows, m)
 	if err == nil && strings.HasPrefix(ctx.Key(), schemas.AwayKey) {
 		err = r.ownKeys(e)
 	}
