@@ -248,15 +248,15 @@ func (r *run) rowFor(number int32, table int, key string, value []byte) output {
 }
 
 // recordFor makes a record of a stream.
-func (r *run) recordFor(topic, key string, partitionBy, value []byte) (*kgo.Record, error) {
+func (r *run) recordFor(topic, key, partitionBy string, value []byte) (*kgo.Record, error) {
 	n, ok := r.partitionsOf[topic]
 	if !ok {
 		return nil, fmt.Errorf("topic %s is not an output of group %s", topic, r.config.Group.Name)
 	}
 	if len(value) == 0 {
-		value = nil // what erases a key; a frame cannot tell the two apart, and no record has no bytes
+		value = nil // what erases a key: no record has no bytes
 	}
-	return &kgo.Record{Topic: topic, Partition: r.partitionFor(partitionBy, n), Key: []byte(key), Value: value}, nil
+	return &kgo.Record{Topic: topic, Partition: r.partitionFor([]byte(partitionBy), n), Key: []byte(key), Value: value}, nil
 }
 
 func (r *run) offsetsOf(b *batch) *kmsg.TxnOffsetCommitRequest {

@@ -2,16 +2,15 @@ package host
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
-	"kairos/processors/stage"
 	"kairos/schemas"
 )
 
-// Goka hands a value to its codec, the bytes to its storage and its producer,
-// and tells neither which partition they belong to. So the bytes carry it:
-// frames. They never leave the process.
+// Goka hands a value to its codec, the bytes to its storage and its producer, all
+// within the step's call, and tells neither which partition they belong to. So the
+// bytes are tickets: the partition, and which of the step's effects is meant. The
+// effects themselves are not copied, and a row keeps no other bytes alive.
 
 // rawCodec takes values as they are.
 type rawCodec struct{}
@@ -26,101 +25,31 @@ func (rawCodec) Encode(value any) ([]byte, error) {
 
 func (rawCodec) Decode(b []byte) (any, error) { return b, nil }
 
-// emission is a record on its way from a step to the outbox.
-type emission struct {
-	from   int32 // partition at work
-	record stage.Record
+// ticket stands for one of the records, or for all rows, among the effects of the
+// step at work on a partition.
+type ticket struct {
+	from   int32
+	record int
 }
 
-// recordCodec frames emissions: from, time of the cause, length of PartitionBy,
-// PartitionBy, value.
-type recordCodec struct{}
+// ticketCodec encodes tickets.
+type ticketCodec struct{}
 
-func (recordCodec) Encode(value any) ([]byte, error) {
-	e, ok := value.(emission)
+func (ticketCodec) Encode(value any) ([]byte, error) {
+	t, ok := value.(ticket)
 	if !ok {
-		return nil, fmt.Errorf("want an emission, not %T", value)
+		return nil, fmt.Errorf("want a ticket, not %T", value)
 	}
-	b := make([]byte, 0, 3*binary.MaxVarintLen64+len(e.record.PartitionBy)+len(e.record.Value))
-	b = binary.AppendUvarint(b, uint64(e.from))
-	b = binary.AppendVarint(b, int64(e.record.At))
-	b = binary.AppendUvarint(b, uint64(len(e.record.PartitionBy)))
-	b = append(b, e.record.PartitionBy...)
-	return append(b, e.record.Value...), nil
+	b := binary.AppendUvarint(make([]byte, 0, 8), uint64(t.from))
+	return binary.AppendUvarint(b, uint64(t.record)), nil
 }
 
-func (recordCodec) Decode(b []byte) (any, error) { return b, nil }
+func (ticketCodec) Decode(b []byte) (any, error) { return b, nil }
 
-// parseEmission takes a frame apart. What it returns shares memory with b.
-func parseEmission(b []byte) (from int32, at schemas.Instant, partitionBy, value []byte) {
-	number, n := binary.Uvarint(b)
-	time, m := binary.Varint(b[n:])
-	length, l := binary.Uvarint(b[n+m:])
-	b = b[n+m+l:]
-	return int32(number), schemas.Instant(time), b[:length:length], b[length:]
-}
-
-// rowsFrame is a group's composite row as Goka sees it: one section per stage
-// table. What a step writes holds the sections that it changed only.
-type rowsFrame struct {
-	from     int32
-	sections []section
-}
-
-type section struct {
-	table int
-	value []byte // nil: deleted
-}
-
-type rowsCodec struct{}
-
-func (rowsCodec) Encode(value any) ([]byte, error) {
-	f, ok := value.(rowsFrame)
-	if !ok {
-		return nil, fmt.Errorf("want a frame of rows, not %T", value)
-	}
-	size := binary.MaxVarintLen32
-	for _, s := range f.sections {
-		size += 1 + binary.MaxVarintLen64 + len(s.value)
-	}
-	b := binary.AppendUvarint(make([]byte, 0, size), uint64(f.from))
-	for _, s := range f.sections {
-		b = append(b, byte(s.table))
-		if s.value == nil {
-			b = binary.AppendUvarint(b, 0)
-			continue
-		}
-		b = binary.AppendUvarint(b, uint64(len(s.value))+1)
-		b = append(b, s.value...)
-	}
-	return b, nil
-}
-
-func (rowsCodec) Decode(b []byte) (any, error) {
-	f, err := parseRows(b)
-	return f, err
-}
-
-// parseRows takes a frame apart. The values share memory with b.
-func parseRows(b []byte) (rowsFrame, error) {
+func parseTicket(b []byte) ticket {
 	from, n := binary.Uvarint(b)
-	if n <= 0 {
-		return rowsFrame{}, errors.New("a frame of rows without a partition")
-	}
-	f := rowsFrame{from: int32(from)}
-	for b = b[n:]; len(b) > 0; {
-		s := section{table: int(b[0])}
-		length, n := binary.Uvarint(b[1:])
-		if n <= 0 || length > uint64(len(b)-1-n)+1 {
-			return rowsFrame{}, errors.New("a frame of rows with a torn section")
-		}
-		b = b[1+n:]
-		if length > 0 {
-			s.value, b = b[:length-1:length-1], b[length-1:]
-		}
-		f.sections = append(f.sections, s)
-	}
-	return f, nil
+	record, _ := binary.Uvarint(b[n:])
+	return ticket{int32(from), int(record)}
 }
 
 // errand is a message that the host makes for itself: a wake or a chunk's part

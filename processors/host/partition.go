@@ -28,8 +28,9 @@ type partition struct {
 	state   schemas.HostState // as of the newest batch
 	heard   heard             // what follows from it
 	pace    pace
-	share   *share  // of the batch at work
-	current keyRows // of the key at work
+	share   *share        // of the batch at work
+	handed  stage.Effects // of the step at work, while Goka carries them
+	current keyRows       // of the key at work
 }
 
 // share is a partition's part of a batch.

@@ -32,10 +32,10 @@ func (r *run) processor() (*goka.Processor, error) {
 	}
 	for _, topic := range r.config.Group.Outputs() {
 		if topic.Name != loop {
-			edges = append(edges, goka.Output(goka.Stream(topic.Name), recordCodec{}))
+			edges = append(edges, goka.Output(goka.Stream(topic.Name), ticketCodec{}))
 		}
 	}
-	edges = append(edges, goka.Loop(loopCodec{}, r.step), goka.Persist(rowsCodec{}))
+	edges = append(edges, goka.Loop(loopCodec{}, r.step), goka.Persist(ticketCodec{}))
 	graph := goka.DefineGroup(goka.Group(r.config.Group.Name), edges...)
 	return goka.NewProcessor(nil, graph,
 		goka.WithLogger(gokaLogger{r.config.Logger}),
@@ -79,17 +79,18 @@ func (r *run) step(ctx goka.Context, message any) {
 	f.dropped(effects.Drops)
 	p.share.drops = append(p.share.drops, effects.Drops...)
 	p.share.layer.purge = p.share.layer.purge || effects.Purge
-	for _, record := range effects.Records {
-		e := emission{p.number, record}
+	p.handed = effects
+	for i, record := range effects.Records {
 		if record.Topic == r.loopName() {
-			ctx.Loopback(record.Key, e, f.onward(record.Topic)...)
+			ctx.Loopback(record.Key, ticket{p.number, i}, f.onward(record.Topic)...)
 		} else {
-			ctx.Emit(goka.Stream(record.Topic), record.Key, e, f.onward(record.Topic)...)
+			ctx.Emit(goka.Stream(record.Topic), record.Key, ticket{p.number, i}, f.onward(record.Topic)...)
 		}
 	}
 	if len(effects.Rows) > 0 {
-		ctx.SetValue(frameOf(p, effects.Rows))
+		ctx.SetValue(ticket{from: p.number})
 	}
+	p.handed = stage.Effects{}
 }
 
 func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed) (stage.Effects, error) {
@@ -148,17 +149,9 @@ func (r *run) latestOf(ctx goka.Context) schemas.Instant {
 	return schemas.InstantOf(ctx.Timestamp()).Add(aheadAtMost)
 }
 
-func frameOf(p *partition, changes []stage.RowChange) rowsFrame {
-	f := rowsFrame{from: p.number, sections: make([]section, len(changes))}
-	for i, c := range changes {
-		f.sections[i] = section{p.tables[c.Table], c.Value}
-	}
-	return f
-}
-
 // loopCodec encodes emissions to the loop as to any topic; what comes from it
 // is raw.
-type loopCodec struct{ recordCodec }
+type loopCodec struct{ ticketCodec }
 
 // outbox is Goka's producer: it keeps what steps emit until the batch is
 // through. Its promises are kept at once: that the batch is committed as a
@@ -177,12 +170,17 @@ func (o outbox) EmitWithHeaders(topic, key string, value []byte, headers goka.He
 }
 
 func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error {
+	t := parseTicket(value)
+	p := o.run.session.partitions[t.from]
+	s := p.share
 	if topic == o.run.tableName() {
-		return o.putRows(key, value)
+		for _, c := range p.handed.Rows {
+			s.records = append(s.records, o.run.rowFor(p.number, p.tables[c.Table], key, c.Value))
+		}
+		return nil
 	}
-	from, at, partitionBy, payload := parseEmission(value)
-	s := o.run.session.partitions[from].share
-	record, err := o.run.recordFor(topic, key, partitionBy, payload)
+	handed := &p.handed.Records[t.record]
+	record, err := o.run.recordFor(topic, key, handed.PartitionBy, handed.Value)
 	if err != nil {
 		return err
 	}
@@ -191,22 +189,10 @@ func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error
 	}
 	s.records = append(s.records, output{record, -1})
 	if o.run.looping[topic] {
-		at = max(at, 1)
+		at := max(handed.At, 1)
 		if s.least == 0 || at < s.least {
 			s.least = at
 		}
-	}
-	return nil
-}
-
-func (o outbox) putRows(key string, value []byte) error {
-	f, err := parseRows(value)
-	if err != nil {
-		return err
-	}
-	p := o.run.session.partitions[f.from]
-	for _, section := range f.sections {
-		p.share.records = append(p.share.records, o.run.rowFor(p.number, section.table, key, section.value))
 	}
 	return nil
 }
@@ -230,34 +216,19 @@ func (s *gokaStorage) Open() error {
 func (*gokaStorage) Close() error { return nil }
 
 // Has implements storage.Storage.
-func (s *gokaStorage) Has(key string) (bool, error) {
-	value, err := s.Get(key)
-	return value != nil, err
-}
+func (s *gokaStorage) Has(string) (bool, error) { return false, errReadRows }
 
-// Get implements storage.Storage.
-func (s *gokaStorage) Get(key string) ([]byte, error) {
-	f := rowsFrame{from: s.partition.number}
-	for table := range s.partition.rows.tables {
-		if row := s.partition.row(table, key); row != nil {
-			f.sections = append(f.sections, section{table, row})
-		}
-	}
-	if len(f.sections) == 0 {
-		return nil, nil
-	}
-	return rowsCodec{}.Encode(f)
-}
+// Get implements storage.Storage: steps get the rows of all tables at once.
+func (s *gokaStorage) Get(string) ([]byte, error) { return nil, errReadRows }
 
-// Set implements storage.Storage: the sections in value go into the layer of
-// the batch at work, and nowhere else.
-func (s *gokaStorage) Set(key string, value []byte) error {
-	f, err := parseRows(value)
-	if err != nil {
-		return err
-	}
-	for _, section := range f.sections {
-		s.partition.share.layer.put(section.table, key, section.value)
+var errReadRows = errors.New("rows are read through the host")
+
+// Set implements storage.Storage: the rows that the ticket stands for go into the
+// layer of the batch at work, and nowhere else.
+func (s *gokaStorage) Set(key string, _ []byte) error {
+	p := s.partition
+	for _, c := range p.handed.Rows {
+		p.share.layer.put(p.tables[c.Table], key, c.Value)
 	}
 	return nil
 }
