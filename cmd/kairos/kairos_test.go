@@ -80,7 +80,8 @@ type running struct {
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	r := &running{door: free(t), metrics: free(t), api: free(t), log: &lines{more: make(chan struct{}, 1)}}
+	addresses := apart(t, 3)
+	r := &running{door: addresses[0], metrics: addresses[1], api: addresses[2], log: &lines{more: make(chan struct{}, 1)}}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go func() {
@@ -99,13 +100,16 @@ func start(t *testing.T, args ...string) *running {
 	return r
 }
 
-func free(t *testing.T) string {
+func free(t *testing.T) string { return apart(t, 1)[0] }
+
+// apart gives addresses that are free and not the same.
+func apart(t *testing.T, many int) []string {
 	t.Helper()
-	address, err := loopback.Free(1)
+	addresses, err := loopback.Apart(many)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address
+	return addresses
 }
 
 // await asks until the answer is yes.
@@ -200,7 +204,8 @@ func TestStagesThatHaveWorkedInAChainDoNotStartApart(t *testing.T) {
 			return code == 0 && strings.Contains(out, "told to app")
 		})
 	})
-	said := expect(t, exitFailed, "run", "--unchained", "--door="+free(t), "--metrics="+free(t), "--api=", brokers)
+	addresses := apart(t, 2)
+	said := expect(t, exitFailed, "run", "--unchained", "--door="+addresses[0], "--metrics="+addresses[1], "--api=", brokers)
 	if !strings.Contains(said, "count twice") || !strings.Contains(said, "--unchained always or never") {
 		t.Errorf("it says %q", said)
 	}

@@ -125,7 +125,8 @@ func (g guarded) refused(t *testing.T, words string) (code int, said string) {
 	defer stop()
 	log, ended := &lines{more: make(chan struct{}, 1)}, make(chan int, 1)
 	p := &process{Context: ctx, in: strings.NewReader(""), out: log, err: log, width: func() int { return 100 }}
-	args := append([]string{"run", "--door=" + free(t), "--metrics=" + free(t), "--api="}, g.user...)
+	addresses := apart(t, 2)
+	args := append([]string{"run", "--door=" + addresses[0], "--metrics=" + addresses[1], "--api="}, g.user...)
 	go func() { ended <- run(p, args) }()
 	await(t, "it is refused", func() bool { return len(ended) > 0 || strings.Contains(log.said(), words) })
 	stop()

@@ -44,11 +44,11 @@ func begin(ctx context.Context, c config, brokers, folder string) (*instance, er
 	if k.binary, err = binary.Build(ctx, folder); err != nil {
 		return nil, err
 	}
-	for _, address := range []*string{&k.door, &k.api, &k.rim} {
-		if *address, err = loopback.Free(1); err != nil {
-			return nil, err
-		}
+	addresses, err := loopback.Apart(3)
+	if err != nil {
+		return nil, err
 	}
+	k.door, k.api, k.rim = addresses[0], addresses[1], addresses[2]
 	definitions := filepath.Join(folder, "definitions")
 	for _, from := range []string{c.audiences, filepath.Join(filepath.Dir(c.audiences), "doors", "definitions")} {
 		if err := os.CopyFS(definitions, os.DirFS(from)); err != nil {

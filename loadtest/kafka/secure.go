@@ -35,12 +35,11 @@ func StartSecure(t testing.TB, users ...string) *Secure {
 	certificate, key := s.Authority.Issue(t, "broker", "127.0.0.1")
 	keystore := filepath.Join(t.TempDir(), "broker-keystore.pem")
 	join(t, keystore, key, certificate)
-	var err error
-	for _, address := range []*string{&s.SASL, &s.MTLS} {
-		if *address, err = loopback.Free(1); err != nil {
-			t.Fatal(err)
-		}
+	addresses, err := loopback.Apart(2)
+	if err != nil {
+		t.Fatal(err)
 	}
+	s.SASL, s.MTLS = addresses[0], addresses[1]
 	s.Broker, err = Open(filepath.Join(t.TempDir(), "kafka"), s.settings(keystore, users)...)
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,24 @@ func Free(many int) (address string, err error) {
 	return "", fmt.Errorf("no %d neighbouring ports are free between %d and %d", many, first, last)
 }
 
+// Apart gives so many addresses whose ports are free. Whoever asks for one after the
+// other may be given the same again.
+func Apart(many int) (addresses []string, err error) {
+	first, err := Free(many)
+	if err != nil {
+		return nil, err
+	}
+	host, text, err := net.SplitHostPort(first)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.Atoi(text)
+	for p := range many {
+		addresses = append(addresses, net.JoinHostPort(host, strconv.Itoa(port+p)))
+	}
+	return addresses, err
+}
+
 // AreFree reports whether nobody listens on a port and the next ones, many in all.
 func AreFree(port, many int) bool {
 	for p := range many {

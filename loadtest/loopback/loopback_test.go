@@ -30,3 +30,10 @@ func TestAFreeAddressCanBeListenedOnAndIsFreeNoMore(t *testing.T) {
 		t.Error("the second port is taken, the first is not")
 	}
 }
+
+func TestAddressesAreNotTheSame(t *testing.T) {
+	addresses, err := loopback.Apart(3)
+	if err != nil || len(addresses) != 3 || addresses[0] == addresses[1] || addresses[1] == addresses[2] {
+		t.Errorf("%v, %v", addresses, err)
+	}
+}

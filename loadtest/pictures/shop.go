@@ -75,15 +75,13 @@ func open(ctx context.Context, c config) (s *shop, err error) {
 	if err = s.publish(ctx, ""); err != nil {
 		return s, err
 	}
-	for _, address := range []*string{&s.door, &s.api, &s.watch} {
-		if *address, err = loopback.Free(1); err != nil {
-			return s, err
-		}
+	addresses, err := loopback.Apart(6)
+	if err != nil {
+		return s, err
 	}
-	for _, name := range []string{"run", "deliver", "probe"} {
-		if s.metrics[name], err = loopback.Free(1); err != nil {
-			return s, err
-		}
+	s.door, s.api, s.watch = addresses[0], addresses[1], addresses[2]
+	for i, name := range []string{"run", "deliver", "probe"} {
+		s.metrics[name] = addresses[3+i]
 	}
 	if err = s.startKairos(); err != nil {
 		return s, err
