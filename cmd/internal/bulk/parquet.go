@@ -36,6 +36,9 @@ func newParquet(file *os.File, size int64) (r *parquetReader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("is no Parquet file: %w", err)
 	}
+	if err := paged(file, opened.Metadata()); err != nil {
+		return nil, err
+	}
 	return &parquetReader{file: file, schema: opened.Schema(), groups: opened.RowGroups(), total: opened.NumRows()}, nil
 }
 
