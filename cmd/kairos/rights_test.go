@@ -57,11 +57,37 @@ func (g guarded) grant(t *testing.T, acls ...topologies.ACL) {
 	if err := g.admin.Grant(t.Context(), "User:kairos", acls); err != nil {
 		t.Fatal(err)
 	}
+	for _, a := range acls {
+		await(t, "the right counts: "+a.String(), func() bool { return g.has(t, a) })
+	}
+}
+
+// has asks whether a right counts: a broker hears of it a moment after the answer.
+func (g guarded) has(t *testing.T, a topologies.ACL) bool {
+	t.Helper()
+	f, request := filterOf(t, a), kmsg.NewPtrDescribeACLsRequest()
+	request.ResourceType, request.ResourceName, request.ResourcePatternType = f.ResourceType, f.ResourceName, f.ResourcePatternType
+	request.Principal, request.Operation, request.PermissionType = f.Principal, f.Operation, f.PermissionType
+	response, err := request.RequestWith(t.Context(), g.admin.Client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(response.Resources) > 0
 }
 
 func (g guarded) revoke(t *testing.T, a topologies.ACL) {
 	t.Helper()
 	request := kmsg.NewPtrDeleteACLsRequest()
+	request.Filters = append(request.Filters, filterOf(t, a))
+	response, err := request.RequestWith(t.Context(), g.admin.Client)
+	if err != nil || len(response.Results) != 1 || len(response.Results[0].MatchingACLs) != 1 {
+		t.Fatalf("revoke %s: %+v, %v", a, response, err)
+	}
+	await(t, "the right is gone: "+a.String(), func() bool { return !g.has(t, a) })
+}
+
+func filterOf(t *testing.T, a topologies.ACL) kmsg.DeleteACLsRequestFilter {
+	t.Helper()
 	filter := kmsg.NewDeleteACLsRequestFilter()
 	operation, err := kmsg.ParseACLOperation(string(a.Operation))
 	if err != nil {
@@ -78,11 +104,7 @@ func (g guarded) revoke(t *testing.T, a topologies.ACL) {
 	if a.Prefixed {
 		filter.ResourcePatternType = kmsg.ACLResourcePatternTypePrefixed
 	}
-	request.Filters = append(request.Filters, filter)
-	response, err := request.RequestWith(t.Context(), g.admin.Client)
-	if err != nil || len(response.Results) != 1 || len(response.Results[0].MatchingACLs) != 1 {
-		t.Fatalf("revoke %s: %+v, %v", a, response, err)
-	}
+	return filter
 }
 
 // entries counts how often each person entered an audience.

@@ -1,7 +1,7 @@
 package bulk
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,25 +31,15 @@ func paged(file io.ReaderAt, described *format.FileMetaData) error {
 	return nil
 }
 
-// sized goes from header to header of one column's pages. What is no header is
-// for the library to report, when it comes to it.
+// sized goes from header to header of one column's pages.
 func sized(column *io.SectionReader) error {
 	const usual, ratio = 8 << 20, 10_000 // bytes of a page; to which repetitions may have been packed
-	in, header, protocol := bufio.NewReader(nil), format.PageHeader{}, thrift.CompactProtocol{}
-	for at := int64(0); ; {
-		if _, err := column.Seek(at, io.SeekStart); err != nil {
-			return err
-		}
-		in.Reset(column)
-		header = format.PageHeader{}
-		if err := thrift.NewDecoder(protocol.NewReader(in)).Decode(&header); err != nil {
-			return nil
-		}
-		read, err := column.Seek(0, io.SeekCurrent)
+	for at := int64(0); at < column.Size(); {
+		header, length, err := headerAt(column, at)
 		if err != nil {
 			return err
 		}
-		at = read - int64(in.Buffered())
+		at += length
 		packed, unpacked := int64(header.CompressedPageSize), int64(header.UncompressedPageSize)
 		if packed < 0 || packed > column.Size()-at {
 			return fmt.Errorf("a page says that it has %d bytes, where %d are left", packed, column.Size()-at)
@@ -59,4 +49,27 @@ func sized(column *io.SectionReader) error {
 		}
 		at += packed
 	}
+	return nil
+}
+
+// headerAt reads a page's header, and says how long it is. The library's way to
+// read one from a file makes room for as much as a text in it says that it has; its
+// way to read one from bytes does not, but keeps to itself where it ends.
+func headerAt(column io.ReaderAt, at int64) (h format.PageHeader, length int64, err error) {
+	for _, window := range []int{4 << 10, 16 << 20} { // all but always the first; least and most values may be long
+		b := make([]byte, window)
+		n, err := column.ReadAt(b, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return h, 0, err
+		}
+		if b = b[:n]; thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(b)).Decode(new(format.PageHeader)) == nil {
+			in := bytes.NewReader(b)
+			err = thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(in)).Decode(&h)
+			return h, int64(n - in.Len()), err
+		}
+		if n < window {
+			break
+		}
+	}
+	return h, 0, errors.New("a header of a page is none")
 }
