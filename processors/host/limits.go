@@ -115,13 +115,12 @@ func (r *run) letter(p *partition, ctx goka.Context, value []byte, word, what st
 // for ever.
 func (p *partition) withoutWakes(key string, until schemas.Instant) []stage.RowChange {
 	var changes []stage.RowChange
-	for place, table := range p.rows.tables {
-		row := p.row(place, key)
+	for place, row := range p.at(key).rows {
 		if wake := schemas.WakeOf(row); wake != 0 && wake <= until {
 			const header = 10 // of Avro's single objects; the wake is the field behind it
 			_, n := binary.Varint(row[header:])
 			calm := append(append(append([]byte{}, row[:header]...), 0), row[header+n:]...)
-			changes = append(changes, stage.RowChange{Table: table, Key: key, Value: calm})
+			changes = append(changes, stage.RowChange{Table: p.rows.tables[place], Key: key, Value: calm})
 		}
 	}
 	return changes

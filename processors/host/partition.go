@@ -55,16 +55,6 @@ type output struct {
 	table  int // place of the table that it is for; -1: a stream
 }
 
-// row is the row of a key as the newest batch left it.
-func (p *partition) row(table int, key string) []byte {
-	for i := len(p.layers) - 1; i >= 0; i-- {
-		if row, ok := p.layers[i].get(table, key); ok {
-			return row
-		}
-	}
-	return p.rows.get(table, key)
-}
-
 // fill puts the rows of a key into set, as layers leave them.
 func (p *partition) fill(set rowSet, key string, layers []*layer) {
 	p.rows.fill(set, key)

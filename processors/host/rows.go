@@ -146,14 +146,6 @@ func newLayer(tables int) *layer {
 	return &layer{changes: map[string]*change{}, next: make([]int64, tables)}
 }
 
-func (l *layer) get(table int, key string) (row []byte, ok bool) {
-	c := l.changes[key]
-	if c == nil || c.set&(1<<table) == 0 {
-		return nil, false
-	}
-	return c.rows[table], true
-}
-
 func (l *layer) put(table int, key string, value []byte) {
 	c := l.changes[key]
 	if c == nil {

@@ -274,7 +274,7 @@ func (w *writer) append(v string, of ast.Expr) error {
 	case kind == "string":
 		w.line("dst = appendString(dst, %s)", v)
 	case kind == "int64" || kind == "int32" || kind == "uint8":
-		w.line("dst = binary.AppendVarint(dst, int64(%s)) ", v)
+		w.line("dst = binary.AppendVarint(dst, int64(%s))", v)
 	case kind == "float64":
 		w.line("dst = appendDouble(dst, %s)", v)
 	case kind == "bool":

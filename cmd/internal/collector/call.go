@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,9 +118,7 @@ func parse(body []byte, word string) ([]call, string, error) {
 
 func (c *call) read(raw []byte) error {
 	if len(raw) > MaxMessage {
-		return &refusal{status: http.StatusRequestEntityTooLarge, say: "nothing was accepted", problems: door.Problems{{
-			Path: c.path + "/", What: fmt.Sprintf("has %d bytes, a call has at most %d", len(raw), MaxMessage), TooLarge: true,
-		}}}
+		return door.Problems{{Path: c.path + "/", What: fmt.Sprintf("has %d bytes, a call has at most %d", len(raw), MaxMessage), TooLarge: true}}
 	}
 	if at, what := unmarshal(raw, c); what != "" {
 		return door.Problems{{Path: c.path + "/" + at, What: what}}

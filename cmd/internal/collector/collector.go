@@ -101,26 +101,17 @@ type refused struct {
 	Problems door.Problems `json:"problems,omitempty"`
 }
 
-// refusal is an answer other than 200.
-type refusal struct {
-	status   int
-	say      string
-	problems door.Problems
-}
-
-func (r *refusal) Error() string { return r.say }
-
 func (c *Collector) call(word string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case c.slots <- struct{}{}:
 			defer func() { <-c.slots }()
 		default:
-			answerError(w, &refusal{status: http.StatusTooManyRequests, say: "busy: try again in a moment"})
+			refuse(w, &door.Refusal{Status: http.StatusTooManyRequests, Say: "busy: try again in a moment"})
 			return
 		}
 		if err := c.accept(w, r, word); err != nil {
-			answerError(w, err)
+			refuse(w, err)
 			return
 		}
 		answer(w, http.StatusOK, taken{Success: true})
@@ -178,47 +169,21 @@ func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	unpacked, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, &refusal{status: http.StatusBadRequest, say: "the body says that it is gzip and is not"}
+		return nil, &door.Refusal{Status: http.StatusBadRequest, Say: "the body says that it is gzip and is not"}
 	}
 	body, err = io.ReadAll(io.LimitReader(unpacked, MaxBatch+1))
 	if err != nil {
-		return nil, &refusal{status: http.StatusBadRequest, say: "the body's gzip is damaged"}
+		return nil, &door.Refusal{Status: http.StatusBadRequest, Say: "the body's gzip is damaged"}
 	}
 	if len(body) > MaxBatch {
-		return nil, &refusal{status: http.StatusRequestEntityTooLarge, say: fmt.Sprintf("more than %d bytes, unpacked: send fewer calls at a time", MaxBatch)}
+		return nil, &door.Refusal{Status: http.StatusRequestEntityTooLarge, Say: fmt.Sprintf("more than %d bytes, unpacked: send fewer calls at a time", MaxBatch)}
 	}
 	return body, nil
 }
 
-func answerError(w http.ResponseWriter, err error) {
-	var tooLarge *http.MaxBytesError
-	var problems door.Problems
-	var said *refusal
-	switch {
-	case errors.As(err, &said):
-		switch said.status {
-		case http.StatusTooManyRequests:
-			w.Header().Set("Retry-After", "1")
-		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Basic realm="write key"`)
-		}
-		answer(w, said.status, refused{Error: said.say, Problems: said.problems})
-	case errors.As(err, &tooLarge):
-		answer(w, http.StatusRequestEntityTooLarge, refused{Error: fmt.Sprintf("more than %d bytes: send fewer calls at a time", MaxBatch)})
-	case errors.As(err, &problems):
-		status := http.StatusBadRequest
-		for _, p := range problems {
-			if p.TooLarge {
-				status = http.StatusRequestEntityTooLarge
-			}
-		}
-		answer(w, status, refused{Error: "nothing was accepted", Problems: problems})
-	case errors.Is(err, door.ErrUnacknowledged):
-		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusServiceUnavailable, refused{Error: door.ErrUnacknowledged.Error()})
-	default:
-		answer(w, http.StatusBadRequest, refused{Error: "the request broke off"})
-	}
+func refuse(w http.ResponseWriter, err error) {
+	r := door.Refuse(w, err, fmt.Sprintf("more than %d bytes: send fewer calls at a time", MaxBatch))
+	answer(w, r.Status, refused{Error: r.Say, Problems: r.Problems})
 }
 
 func answer[T taken | refused](w http.ResponseWriter, status int, body T) {

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -143,11 +142,11 @@ func (s *Sources) admit(key, scope string, n int, now schemas.Instant) (string, 
 	one := (*s.byKey.Load())[credential.Of(key)]
 	switch {
 	case one == nil:
-		return "", &refusal{status: http.StatusUnauthorized, say: "this write key is not known here: give a source's, as the user of Basic authentication or, with an SDK, as writeKey"}
+		return "", &door.Refusal{Status: http.StatusUnauthorized, Say: "this write key is not known here: give a source's, as the user of Basic authentication or, with an SDK, as writeKey"}
 	case !slices.Contains(one.scopes, scope):
-		return "", &refusal{status: http.StatusForbidden, say: "source " + one.name + " does not have the scope " + scope}
+		return "", &door.Refusal{Status: http.StatusForbidden, Say: "source " + one.name + " does not have the scope " + scope}
 	case !one.spend(n, now):
-		return "", &refusal{status: http.StatusTooManyRequests, say: "more calls than source " + one.name + " may send: slow down"}
+		return "", &door.Refusal{Status: http.StatusTooManyRequests, Say: "more calls than source " + one.name + " may send: slow down"}
 	}
 	return one.name, nil
 }
@@ -160,11 +159,6 @@ func (s *Sources) Guard(clock func() schemas.Instant) door.Guard {
 	}
 	return func(r *http.Request, events int) (string, error) {
 		key, _, _ := r.BasicAuth()
-		source, err := s.admit(key, scopeEvents, events, clock())
-		var said *refusal
-		if errors.As(err, &said) {
-			return "", &door.Refusal{Status: said.status, Say: said.say}
-		}
-		return source, err
+		return s.admit(key, scopeEvents, events, clock())
 	}
 }

@@ -44,10 +44,11 @@ type Config struct {
 // may not come in.
 type Guard func(r *http.Request, events int) (source string, err error)
 
-// Refusal is a request that may not come in.
+// Refusal is a request that does not come in.
 type Refusal struct {
-	Status int
-	Say    string // why, and what to do
+	Status   int
+	Say      string // why, and what to do
+	Problems Problems
 }
 
 func (r *Refusal) Error() string { return r.Say }

@@ -39,9 +39,9 @@ type refused struct {
 
 // ServeHTTP answers POST /v1/events: 200 once Kafka holds all events of the
 // request, 400 with the places that are wrong, 413 for what is too large, 503
-// when Kafka does not acknowledge; what the guard says to whoever may not send. The header Sec-GPC counts for all events of the
-// request. Only with 200 has anything surely happened;
-// with 503 it may have.
+// when Kafka does not acknowledge, and what the guard says to whoever may not send.
+// The header Sec-GPC counts for all events of the request. Only with 200 has
+// anything surely happened; with 503 it may have.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -50,7 +50,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {
-		d.answerError(w, err)
+		refuse(w, err)
 		return
 	}
 	events, err := Parse(body)
@@ -66,7 +66,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = d.Accept(r.Context(), events...)
 	}
 	if err != nil {
-		d.answerError(w, err)
+		refuse(w, err)
 		return
 	}
 	ids := make([]string, len(events))
@@ -96,33 +96,36 @@ func (d *Door) guard(r *http.Request, events []schemas.Event) error {
 	return nil
 }
 
-func (d *Door) answerError(w http.ResponseWriter, err error) {
-	var tooLarge *http.MaxBytesError
-	var problems Problems
-	var refusal *Refusal
+func refuse(w http.ResponseWriter, err error) {
+	r := Refuse(w, err, "the request is too large: send fewer events at a time")
+	answer(w, r.Status, refused{r.Say, r.Problems})
+}
+
+// Refuse says how a request is answered that ended with err, at this door or at
+// another one before it, and sets the headers that belong to it. tooLarge is what to
+// say of a body beyond its limit.
+func Refuse(w http.ResponseWriter, err error, tooLarge string) *Refusal {
+	r := &Refusal{Status: http.StatusBadRequest, Say: "the request broke off: " + err.Error()}
+	var limit *http.MaxBytesError
 	switch {
-	case errors.As(err, &refusal):
-		switch refusal.Status {
-		case http.StatusTooManyRequests:
-			w.Header().Set("Retry-After", "1")
-		case http.StatusUnauthorized:
-			w.Header().Set("WWW-Authenticate", `Basic realm="write key"`)
+	case errors.As(err, &r):
+	case errors.As(err, &limit):
+		r.Status, r.Say = http.StatusRequestEntityTooLarge, tooLarge
+	case errors.As(err, &r.Problems):
+		r.Say = "nothing was accepted: mend the events and send all of them again"
+		if slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.TooLarge }) {
+			r.Status = http.StatusRequestEntityTooLarge
 		}
-		answer(w, refusal.Status, refused{Error: refusal.Say})
-	case errors.As(err, &tooLarge):
-		answer(w, http.StatusRequestEntityTooLarge, refused{Error: "the request is too large: send fewer events at a time"})
-	case errors.As(err, &problems):
-		status := http.StatusBadRequest
-		if slices.ContainsFunc(problems, func(p Problem) bool { return p.TooLarge }) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		answer(w, status, refused{"nothing was accepted: mend the events and send all of them again", problems})
 	case errors.Is(err, ErrUnacknowledged):
-		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusServiceUnavailable, refused{Error: ErrUnacknowledged.Error()})
-	default:
-		answer(w, http.StatusBadRequest, refused{Error: "the request broke off: " + err.Error()})
+		r.Status, r.Say = http.StatusServiceUnavailable, ErrUnacknowledged.Error()
 	}
+	switch r.Status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="write key"`)
+	}
+	return r
 }
 
 func answer[T accepted | refused](w http.ResponseWriter, status int, body T) {
