@@ -183,3 +183,26 @@ func (in *avroReader) ints() []int32 {
 	}
 	return items
 }
+
+func appendList[T any](dst []byte, items []T, one func([]byte, *T) []byte) []byte {
+	if len(items) > 0 {
+		dst = binary.AppendVarint(dst, int64(len(items)))
+	}
+	for i := range items {
+		dst = one(dst, &items[i])
+	}
+	return append(dst, 0)
+}
+
+// readList reads a list of records, each of at least so many bytes.
+func readList[T any](in *avroReader, least int, one func(*avroReader, *T)) []T {
+	items := []T{}
+	for n := in.block(least); n > 0; n = in.block(least) {
+		from := len(items)
+		items = append(slices.Grow(items, n+1), make([]T, n)...) // one more is likely to come
+		for i := from; i < len(items); i++ {
+			one(in, &items[i])
+		}
+	}
+	return items
+}

@@ -5,7 +5,6 @@ package schemas
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 func (r *Activation) appendAvro(dst []byte) []byte { return appendActivation(dst, r) }
@@ -192,9 +191,9 @@ func appendActivation(dst []byte, v *Activation) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Revision))
 	dst = binary.AppendVarint(dst, int64(v.Cause))
 	dst = appendString(dst, v.Reason)
-	dst = appendListOfIdentifier(dst, v.Identifiers)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendListOfIdentifier(dst, v.Former)
+	dst = appendList(dst, v.Identifiers, appendIdentifier)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Former, appendIdentifier)
 	return dst
 }
 
@@ -206,9 +205,9 @@ func (in *avroReader) readActivation(v *Activation) {
 	v.Revision = in.long()
 	v.Cause = Instant(in.long())
 	v.Reason = in.string()
-	v.Identifiers = in.readListOfIdentifier()
-	v.Attributes = in.readProperties()
-	v.Former = in.readListOfIdentifier()
+	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Former = readList(in, 2, (*avroReader).readIdentifier)
 }
 
 func appendChange(dst []byte, v *Change) []byte {
@@ -219,9 +218,9 @@ func appendChange(dst []byte, v *Change) []byte {
 	dst = appendBoolean(dst, v.Gone)
 	dst = appendString(dst, v.MergedInto)
 	dst = appendBoolean(dst, v.Forgotten)
-	dst = appendListOfFeature(dst, v.Features)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendListOfIdentifier(dst, v.Identifiers)
+	dst = appendList(dst, v.Features, appendFeature)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Identifiers, appendIdentifier)
 	return dst
 }
 
@@ -233,26 +232,26 @@ func (in *avroReader) readChange(v *Change) {
 	v.Gone = in.boolean()
 	v.MergedInto = in.string()
 	v.Forgotten = in.boolean()
-	v.Features = in.readListOfFeature()
-	v.Attributes = in.readProperties()
-	v.Identifiers = in.readListOfIdentifier()
+	v.Features = readList(in, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
 }
 
 func appendComponent(dst []byte, v *Component) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Version))
-	dst = appendListOfMember(dst, v.Members)
-	dst = appendListOfMember(dst, v.Heard)
-	dst = appendListOfEvidence(dst, v.Links)
-	dst = appendListOfParting(dst, v.Partings)
+	dst = appendList(dst, v.Members, appendMember)
+	dst = appendList(dst, v.Heard, appendMember)
+	dst = appendList(dst, v.Links, appendEvidence)
+	dst = appendList(dst, v.Partings, appendParting)
 	return dst
 }
 
 func (in *avroReader) readComponent(v *Component) {
 	v.Version = in.long()
-	v.Members = in.readListOfMember()
-	v.Heard = in.readListOfMember()
-	v.Links = in.readListOfEvidence()
-	v.Partings = in.readListOfParting()
+	v.Members = readList(in, 5, (*avroReader).readMember)
+	v.Heard = readList(in, 5, (*avroReader).readMember)
+	v.Links = readList(in, 5, (*avroReader).readEvidence)
+	v.Partings = readList(in, 7, (*avroReader).readParting)
 }
 
 func appendDeadLetter(dst []byte, v *DeadLetter) []byte {
@@ -310,9 +309,9 @@ func appendDestinationRow(dst []byte, v *DestinationRow) []byte {
 	} else {
 		dst = appendKnown(append(dst, 2), v.Scored)
 	}
-	dst = appendListOfTransition(dst, v.Memberships)
-	dst = appendListOfSaid(dst, v.Said)
-	dst = appendListOfIdentifier(dst, v.Told)
+	dst = appendList(dst, v.Memberships, appendTransition)
+	dst = appendList(dst, v.Said, appendSaid)
+	dst = appendList(dst, v.Told, appendIdentifier)
 	dst = appendBoolean(dst, v.Noted)
 	return dst
 }
@@ -328,9 +327,9 @@ func (in *avroReader) readDestinationRow(v *DestinationRow) {
 		v.Scored = new(Known)
 		in.readKnown(v.Scored)
 	}
-	v.Memberships = in.readListOfTransition()
-	v.Said = in.readListOfSaid()
-	v.Told = in.readListOfIdentifier()
+	v.Memberships = readList(in, 8, (*avroReader).readTransition)
+	v.Said = readList(in, 5, (*avroReader).readSaid)
+	v.Told = readList(in, 2, (*avroReader).readIdentifier)
 	v.Noted = in.boolean()
 }
 
@@ -340,9 +339,9 @@ func appendEvent(dst []byte, v *Event) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Time))
 	dst = binary.AppendVarint(dst, int64(v.Received))
 	dst = appendString(dst, v.Source)
-	dst = appendListOfIdentifier(dst, v.Identifiers)
-	dst = appendProperties(dst, v.Properties)
-	dst = appendProperties(dst, v.Attributes)
+	dst = appendList(dst, v.Identifiers, appendIdentifier)
+	dst = appendList(dst, v.Properties, appendProperty)
+	dst = appendList(dst, v.Attributes, appendProperty)
 	return dst
 }
 
@@ -352,9 +351,9 @@ func (in *avroReader) readEvent(v *Event) {
 	v.Time = Instant(in.long())
 	v.Received = Instant(in.long())
 	v.Source = in.string()
-	v.Identifiers = in.readListOfIdentifier()
-	v.Properties = in.readProperties()
-	v.Attributes = in.readProperties()
+	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
+	v.Properties = readList(in, 11, (*avroReader).readProperty)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
 }
 
 func appendGrowth(dst []byte, v *Growth) []byte {
@@ -363,7 +362,7 @@ func appendGrowth(dst []byte, v *Growth) []byte {
 	dst = appendBoolean(dst, v.Fenced)
 	dst = binary.AppendVarint(dst, int64(v.Cause))
 	dst = binary.AppendVarint(dst, int64(v.From))
-	dst = appendListOfSeam(dst, v.Seams)
+	dst = appendList(dst, v.Seams, appendSeam)
 	return dst
 }
 
@@ -373,24 +372,24 @@ func (in *avroReader) readGrowth(v *Growth) {
 	v.Fenced = in.boolean()
 	v.Cause = Instant(in.long())
 	v.From = int32(in.within(math.MinInt32, math.MaxInt32))
-	v.Seams = in.readListOfSeam()
+	v.Seams = readList(in, 4, (*avroReader).readSeam)
 }
 
 func appendHostState(dst []byte, v *HostState) []byte {
-	dst = appendListOfWatermark(dst, v.Watermarks)
+	dst = appendList(dst, v.Watermarks, appendWatermark)
 	dst = binary.AppendVarint(dst, int64(v.Told))
 	dst = appendLoopState(dst, &v.Loop)
-	dst = appendListOfSweepDone(dst, v.Sweeps)
-	dst = appendListOfPosition(dst, v.Behind)
+	dst = appendList(dst, v.Sweeps, appendSweepDone)
+	dst = appendList(dst, v.Behind, appendPosition)
 	return dst
 }
 
 func (in *avroReader) readHostState(v *HostState) {
-	v.Watermarks = in.readListOfWatermark()
+	v.Watermarks = readList(in, 7, (*avroReader).readWatermark)
 	v.Told = Instant(in.long())
 	in.readLoopState(&v.Loop)
-	v.Sweeps = in.readListOfSweepDone()
-	v.Behind = in.readListOfPosition()
+	v.Sweeps = readList(in, 8, (*avroReader).readSweepDone)
+	v.Behind = readList(in, 2, (*avroReader).readPosition)
 }
 
 func appendIdentityMessage(dst []byte, v *IdentityMessage) []byte {
@@ -558,7 +557,7 @@ func (in *avroReader) readImport(v *Import) {
 func appendKeyRing(dst []byte, v *KeyRing) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Version))
 	dst = appendBytes(dst, v.Salt)
-	dst = appendListOfKeyNode(dst, v.Nodes)
+	dst = appendList(dst, v.Nodes, appendKeyNode)
 	dst = appendBoolean(dst, v.Last)
 	return dst
 }
@@ -566,14 +565,14 @@ func appendKeyRing(dst []byte, v *KeyRing) []byte {
 func (in *avroReader) readKeyRing(v *KeyRing) {
 	v.Version = in.long()
 	v.Salt = in.bytes()
-	v.Nodes = in.readListOfKeyNode()
+	v.Nodes = readList(in, 3, (*avroReader).readKeyNode)
 	v.Last = in.boolean()
 }
 
 func appendMembership(dst []byte, v *Membership) []byte {
 	dst = appendChange(dst, &v.Change)
-	dst = appendListOfTransition(dst, v.Transitions)
-	dst = appendListOfTransition(dst, v.Members)
+	dst = appendList(dst, v.Transitions, appendTransition)
+	dst = appendList(dst, v.Members, appendTransition)
 	dst = appendBoolean(dst, v.Scored)
 	dst = appendStrings(dst, v.Erase)
 	return dst
@@ -581,8 +580,8 @@ func appendMembership(dst []byte, v *Membership) []byte {
 
 func (in *avroReader) readMembership(v *Membership) {
 	in.readChange(&v.Change)
-	v.Transitions = in.readListOfTransition()
-	v.Members = in.readListOfTransition()
+	v.Transitions = readList(in, 8, (*avroReader).readTransition)
+	v.Members = readList(in, 8, (*avroReader).readTransition)
 	v.Scored = in.boolean()
 	v.Erase = in.strings()
 }
@@ -662,12 +661,12 @@ func appendProfileRow(dst []byte, v *ProfileRow) []byte {
 	dst = binary.AppendVarint(dst, int64(v.Now))
 	dst = appendString(dst, v.ForwardTo)
 	dst = binary.AppendVarint(dst, int64(v.Rules))
-	dst = appendListOfFragment(dst, v.Fragments)
-	dst = appendListOfPersonEvent(dst, v.Parked)
+	dst = appendList(dst, v.Fragments, appendFragment)
+	dst = appendList(dst, v.Parked, appendPersonEvent)
 	dst = appendBytes(dst, v.Terms)
 	dst = appendBytes(dst, v.Told)
 	dst = appendBoolean(dst, v.Expired)
-	dst = appendListOfBelonging(dst, v.Groups)
+	dst = appendList(dst, v.Groups, appendBelonging)
 	if v.Group == nil {
 		dst = append(dst, 0)
 	} else {
@@ -681,12 +680,12 @@ func (in *avroReader) readProfileRow(v *ProfileRow) {
 	v.Now = Instant(in.long())
 	v.ForwardTo = in.string()
 	v.Rules = in.long()
-	v.Fragments = in.readListOfFragment()
-	v.Parked = in.readListOfPersonEvent()
+	v.Fragments = readList(in, 12, (*avroReader).readFragment)
+	v.Parked = readList(in, 9, (*avroReader).readPersonEvent)
 	v.Terms = in.bytes()
 	v.Told = in.bytes()
 	v.Expired = in.boolean()
-	v.Groups = in.readListOfBelonging()
+	v.Groups = readList(in, 5, (*avroReader).readBelonging)
 	if in.some() {
 		v.Group = new(GroupRow)
 		in.readGroupRow(v.Group)
@@ -697,10 +696,10 @@ func appendPropensityRow(dst []byte, v *PropensityRow) []byte {
 	dst = binary.AppendVarint(dst, int64(v.WakeAt))
 	dst = binary.AppendVarint(dst, int64(v.Now))
 	dst = binary.AppendVarint(dst, int64(v.Rules))
-	dst = appendListOfFeature(dst, v.Features)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendProperties(dst, v.Memberships)
-	dst = appendListOfScore(dst, v.Scores)
+	dst = appendList(dst, v.Features, appendFeature)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Memberships, appendProperty)
+	dst = appendList(dst, v.Scores, appendScore)
 	return dst
 }
 
@@ -708,10 +707,10 @@ func (in *avroReader) readPropensityRow(v *PropensityRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
 	v.Rules = in.long()
-	v.Features = in.readListOfFeature()
-	v.Attributes = in.readProperties()
-	v.Memberships = in.readProperties()
-	v.Scores = in.readListOfScore()
+	v.Features = readList(in, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, 11, (*avroReader).readProperty)
+	v.Scores = readList(in, 11, (*avroReader).readScore)
 }
 
 func appendScored(dst []byte, v *Scored) []byte {
@@ -722,11 +721,11 @@ func appendScored(dst []byte, v *Scored) []byte {
 	dst = appendBoolean(dst, v.Gone)
 	dst = appendString(dst, v.MergedInto)
 	dst = appendBoolean(dst, v.Forgotten)
-	dst = appendListOfScore(dst, v.Scores)
-	dst = appendListOfFeature(dst, v.Features)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendProperties(dst, v.Memberships)
-	dst = appendListOfIdentifier(dst, v.Identifiers)
+	dst = appendList(dst, v.Scores, appendScore)
+	dst = appendList(dst, v.Features, appendFeature)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Memberships, appendProperty)
+	dst = appendList(dst, v.Identifiers, appendIdentifier)
 	return dst
 }
 
@@ -738,20 +737,20 @@ func (in *avroReader) readScored(v *Scored) {
 	v.Gone = in.boolean()
 	v.MergedInto = in.string()
 	v.Forgotten = in.boolean()
-	v.Scores = in.readListOfScore()
-	v.Features = in.readListOfFeature()
-	v.Attributes = in.readProperties()
-	v.Memberships = in.readProperties()
-	v.Identifiers = in.readListOfIdentifier()
+	v.Scores = readList(in, 11, (*avroReader).readScore)
+	v.Features = readList(in, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
 }
 
 func appendSegmentRow(dst []byte, v *SegmentRow) []byte {
 	dst = binary.AppendVarint(dst, int64(v.WakeAt))
 	dst = binary.AppendVarint(dst, int64(v.Now))
 	dst = binary.AppendVarint(dst, int64(v.Rules))
-	dst = appendListOfFeature(dst, v.Features)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendListOfStanding(dst, v.Standings)
+	dst = appendList(dst, v.Features, appendFeature)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Standings, appendStanding)
 	if v.Scored == nil {
 		dst = append(dst, 0)
 	} else {
@@ -764,9 +763,9 @@ func (in *avroReader) readSegmentRow(v *SegmentRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
 	v.Rules = in.long()
-	v.Features = in.readListOfFeature()
-	v.Attributes = in.readProperties()
-	v.Standings = in.readListOfStanding()
+	v.Features = readList(in, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Standings = readList(in, 7, (*avroReader).readStanding)
 	if in.some() {
 		v.Scored = new(ScoredInputs)
 		in.readScoredInputs(v.Scored)
@@ -815,300 +814,54 @@ func (in *avroReader) readTransition(v *Transition) {
 	v.EventID = in.string()
 }
 
-func appendListOfIdentifier(dst []byte, items []Identifier) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendIdentifier(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfIdentifier() []Identifier {
-	items := []Identifier{}
-	for n := in.block(2); n > 0; n = in.block(2) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Identifier, n)...)
-		for i := from; i < len(items); i++ {
-			in.readIdentifier(&items[i])
-		}
-	}
-	return items
-}
-
-func appendProperties(dst []byte, items Properties) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendProperty(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readProperties() Properties {
-	items := Properties{}
-	for n := in.block(11); n > 0; n = in.block(11) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make(Properties, n)...)
-		for i := from; i < len(items); i++ {
-			in.readProperty(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfFeature(dst []byte, items []Feature) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendFeature(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfFeature() []Feature {
-	items := []Feature{}
-	for n := in.block(11); n > 0; n = in.block(11) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Feature, n)...)
-		for i := from; i < len(items); i++ {
-			in.readFeature(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfMember(dst []byte, items []Member) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendMember(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfMember() []Member {
-	items := []Member{}
-	for n := in.block(5); n > 0; n = in.block(5) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Member, n)...)
-		for i := from; i < len(items); i++ {
-			in.readMember(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfEvidence(dst []byte, items []Evidence) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendEvidence(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfEvidence() []Evidence {
-	items := []Evidence{}
-	for n := in.block(5); n > 0; n = in.block(5) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Evidence, n)...)
-		for i := from; i < len(items); i++ {
-			in.readEvidence(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfParting(dst []byte, items []Parting) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendParting(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfParting() []Parting {
-	items := []Parting{}
-	for n := in.block(7); n > 0; n = in.block(7) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Parting, n)...)
-		for i := from; i < len(items); i++ {
-			in.readParting(&items[i])
-		}
-	}
-	return items
-}
-
-func appendKnown(dst []byte, v *Known) []byte {
-	dst = appendListOfIdentifier(dst, v.Identifiers)
-	dst = appendProperties(dst, v.Attributes)
+func appendIdentifier(dst []byte, v *Identifier) []byte {
+	dst = appendString(dst, v.Namespace)
+	dst = appendString(dst, v.Value)
 	return dst
 }
 
-func (in *avroReader) readKnown(v *Known) {
-	v.Identifiers = in.readListOfIdentifier()
-	v.Attributes = in.readProperties()
+func (in *avroReader) readIdentifier(v *Identifier) {
+	v.Namespace = in.string()
+	v.Value = in.string()
 }
 
-func appendListOfTransition(dst []byte, items []Transition) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendTransition(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfTransition() []Transition {
-	items := []Transition{}
-	for n := in.block(8); n > 0; n = in.block(8) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Transition, n)...)
-		for i := from; i < len(items); i++ {
-			in.readTransition(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfSaid(dst []byte, items []Said) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendSaid(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfSaid() []Said {
-	items := []Said{}
-	for n := in.block(5); n > 0; n = in.block(5) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Said, n)...)
-		for i := from; i < len(items); i++ {
-			in.readSaid(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfSeam(dst []byte, items []Seam) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendSeam(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfSeam() []Seam {
-	items := []Seam{}
-	for n := in.block(4); n > 0; n = in.block(4) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Seam, n)...)
-		for i := from; i < len(items); i++ {
-			in.readSeam(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfWatermark(dst []byte, items []Watermark) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendWatermark(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfWatermark() []Watermark {
-	items := []Watermark{}
-	for n := in.block(7); n > 0; n = in.block(7) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Watermark, n)...)
-		for i := from; i < len(items); i++ {
-			in.readWatermark(&items[i])
-		}
-	}
-	return items
-}
-
-func appendLoopState(dst []byte, v *LoopState) []byte {
-	dst = binary.AppendVarint(dst, int64(v.Round))
-	dst = binary.AppendVarint(dst, int64(v.Time))
-	dst = binary.AppendVarint(dst, int64(v.Done))
-	dst = binary.AppendVarint(dst, int64(v.Quiet))
-	dst = binary.AppendVarint(dst, int64(v.Still))
-	dst = appendTick(dst, &v.Sent)
-	dst = binary.AppendVarint(dst, int64(v.Least))
+func appendProperty(dst []byte, v *Property) []byte {
+	dst = appendString(dst, v.Name)
+	dst = appendValue(dst, &v.Value)
 	return dst
 }
 
-func (in *avroReader) readLoopState(v *LoopState) {
-	v.Round = in.long()
-	v.Time = Instant(in.long())
-	v.Done = Instant(in.long())
-	v.Quiet = Instant(in.long())
-	v.Still = Instant(in.long())
-	in.readTick(&v.Sent)
-	v.Least = Instant(in.long())
+func (in *avroReader) readProperty(v *Property) {
+	v.Name = in.string()
+	in.readValue(&v.Value)
 }
 
-func appendListOfSweepDone(dst []byte, items []SweepDone) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendSweepDone(dst, &items[i])
-	}
-	return append(dst, 0)
+func appendFeature(dst []byte, v *Feature) []byte {
+	dst = binary.AppendVarint(dst, int64(v.ID))
+	dst = appendValue(dst, &v.Value)
+	return dst
 }
 
-func (in *avroReader) readListOfSweepDone() []SweepDone {
-	items := []SweepDone{}
-	for n := in.block(8); n > 0; n = in.block(8) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]SweepDone, n)...)
-		for i := from; i < len(items); i++ {
-			in.readSweepDone(&items[i])
-		}
-	}
-	return items
+func (in *avroReader) readFeature(v *Feature) {
+	v.ID = in.long()
+	in.readValue(&v.Value)
 }
 
-func appendListOfPosition(dst []byte, items []Position) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendPosition(dst, &items[i])
-	}
-	return append(dst, 0)
+func appendMember(dst []byte, v *Member) []byte {
+	dst = appendString(dst, v.Identifier)
+	dst = binary.AppendVarint(dst, int64(v.FirstSeen))
+	dst = appendBoolean(dst, v.Hot)
+	dst = appendString(dst, v.Person)
+	dst = binary.AppendVarint(dst, int64(v.LastSeen))
+	return dst
 }
 
-func (in *avroReader) readListOfPosition() []Position {
-	items := []Position{}
-	for n := in.block(2); n > 0; n = in.block(2) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Position, n)...)
-		for i := from; i < len(items); i++ {
-			in.readPosition(&items[i])
-		}
-	}
-	return items
+func (in *avroReader) readMember(v *Member) {
+	v.Identifier = in.string()
+	v.FirstSeen = Instant(in.long())
+	v.Hot = in.boolean()
+	v.Person = in.string()
+	v.LastSeen = Instant(in.long())
 }
 
 func appendEvidence(dst []byte, v *Evidence) []byte {
@@ -1149,21 +902,113 @@ func (in *avroReader) readParting(v *Parting) {
 	v.Why = in.string()
 }
 
-func appendMember(dst []byte, v *Member) []byte {
-	dst = appendString(dst, v.Identifier)
-	dst = binary.AppendVarint(dst, int64(v.FirstSeen))
-	dst = appendBoolean(dst, v.Hot)
-	dst = appendString(dst, v.Person)
-	dst = binary.AppendVarint(dst, int64(v.LastSeen))
+func appendKnown(dst []byte, v *Known) []byte {
+	dst = appendList(dst, v.Identifiers, appendIdentifier)
+	dst = appendList(dst, v.Attributes, appendProperty)
 	return dst
 }
 
-func (in *avroReader) readMember(v *Member) {
-	v.Identifier = in.string()
-	v.FirstSeen = Instant(in.long())
-	v.Hot = in.boolean()
-	v.Person = in.string()
-	v.LastSeen = Instant(in.long())
+func (in *avroReader) readKnown(v *Known) {
+	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+}
+
+func appendSaid(dst []byte, v *Said) []byte {
+	dst = appendString(dst, v.Destination)
+	dst = appendString(dst, v.Audience)
+	dst = binary.AppendVarint(dst, int64(v.Revision))
+	dst = binary.AppendVarint(dst, int64(v.Digest))
+	dst = appendInts(dst, v.Told)
+	return dst
+}
+
+func (in *avroReader) readSaid(v *Said) {
+	v.Destination = in.string()
+	v.Audience = in.string()
+	v.Revision = in.long()
+	v.Digest = in.long()
+	v.Told = in.ints()
+}
+
+func appendSeam(dst []byte, v *Seam) []byte {
+	dst = appendString(dst, v.Table)
+	dst = binary.AppendVarint(dst, int64(v.Partition))
+	dst = binary.AppendVarint(dst, int64(v.End))
+	dst = binary.AppendVarint(dst, int64(v.Begin))
+	return dst
+}
+
+func (in *avroReader) readSeam(v *Seam) {
+	v.Table = in.string()
+	v.Partition = int32(in.within(math.MinInt32, math.MaxInt32))
+	v.End = in.long()
+	v.Begin = in.long()
+}
+
+func appendWatermark(dst []byte, v *Watermark) []byte {
+	dst = appendString(dst, v.Topic)
+	dst = appendTick(dst, &v.Tick)
+	return dst
+}
+
+func (in *avroReader) readWatermark(v *Watermark) {
+	v.Topic = in.string()
+	in.readTick(&v.Tick)
+}
+
+func appendLoopState(dst []byte, v *LoopState) []byte {
+	dst = binary.AppendVarint(dst, int64(v.Round))
+	dst = binary.AppendVarint(dst, int64(v.Time))
+	dst = binary.AppendVarint(dst, int64(v.Done))
+	dst = binary.AppendVarint(dst, int64(v.Quiet))
+	dst = binary.AppendVarint(dst, int64(v.Still))
+	dst = appendTick(dst, &v.Sent)
+	dst = binary.AppendVarint(dst, int64(v.Least))
+	return dst
+}
+
+func (in *avroReader) readLoopState(v *LoopState) {
+	v.Round = in.long()
+	v.Time = Instant(in.long())
+	v.Done = Instant(in.long())
+	v.Quiet = Instant(in.long())
+	v.Still = Instant(in.long())
+	in.readTick(&v.Sent)
+	v.Least = Instant(in.long())
+}
+
+func appendSweepDone(dst []byte, v *SweepDone) []byte {
+	dst = appendString(dst, v.Stage)
+	dst = binary.AppendVarint(dst, int64(v.Rules))
+	dst = binary.AppendVarint(dst, int64(v.Time))
+	dst = binary.AppendVarint(dst, int64(v.Shard))
+	dst = appendString(dst, v.After)
+	dst = binary.AppendVarint(dst, int64(v.Done))
+	dst = binary.AppendVarint(dst, int64(v.Total))
+	dst = appendBoolean(dst, v.Ended)
+	return dst
+}
+
+func (in *avroReader) readSweepDone(v *SweepDone) {
+	v.Stage = in.string()
+	v.Rules = in.long()
+	v.Time = Instant(in.long())
+	v.Shard = in.long()
+	v.After = in.string()
+	v.Done = in.long()
+	v.Total = in.long()
+	v.Ended = in.boolean()
+}
+
+func appendPosition(dst []byte, v *Position) []byte {
+	dst = appendString(dst, v.Topic)
+	dst = binary.AppendVarint(dst, int64(v.Offset))
+	return dst
+}
+
+func (in *avroReader) readPosition(v *Position) {
+	v.Topic = in.string()
+	v.Offset = in.long()
 }
 
 func appendAssign(dst []byte, v *Assign) []byte {
@@ -1215,26 +1060,17 @@ func (in *avroReader) readSession(v *Session) {
 	v.Chained = in.boolean()
 }
 
-func appendListOfKeyNode(dst []byte, items []KeyNode) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendKeyNode(dst, &items[i])
-	}
-	return append(dst, 0)
+func appendKeyNode(dst []byte, v *KeyNode) []byte {
+	dst = binary.AppendVarint(dst, int64(v.Depth))
+	dst = binary.AppendVarint(dst, int64(v.Prefix))
+	dst = appendBytes(dst, v.Secret)
+	return dst
 }
 
-func (in *avroReader) readListOfKeyNode() []KeyNode {
-	items := []KeyNode{}
-	for n := in.block(3); n > 0; n = in.block(3) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]KeyNode, n)...)
-		for i := from; i < len(items); i++ {
-			in.readKeyNode(&items[i])
-		}
-	}
-	return items
+func (in *avroReader) readKeyNode(v *KeyNode) {
+	v.Depth = int32(in.within(math.MinInt32, math.MaxInt32))
+	v.Prefix = in.long()
+	v.Secret = in.bytes()
 }
 
 func appendFragmentMove(dst []byte, v *FragmentMove) []byte {
@@ -1253,7 +1089,7 @@ func (in *avroReader) readFragmentMove(v *FragmentMove) {
 }
 
 func appendEnrolment(dst []byte, v *Enrolment) []byte {
-	dst = appendListOfEnrolled(dst, v.Members)
+	dst = appendList(dst, v.Members, appendEnrolled)
 	dst = appendString(dst, v.Joins)
 	dst = appendString(dst, v.Reason)
 	dst = appendString(dst, v.EventID)
@@ -1261,7 +1097,7 @@ func appendEnrolment(dst []byte, v *Enrolment) []byte {
 }
 
 func (in *avroReader) readEnrolment(v *Enrolment) {
-	v.Members = in.readListOfEnrolled()
+	v.Members = readList(in, 7, (*avroReader).readEnrolled)
 	v.Joins = in.string()
 	v.Reason = in.string()
 	v.EventID = in.string()
@@ -1286,271 +1122,6 @@ func (in *avroReader) readGroupWord(v *GroupWord) {
 	v.Values = in.bytes()
 	v.Reason = in.string()
 	v.EventID = in.string()
-}
-
-func appendListOfFragment(dst []byte, items []Fragment) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendFragment(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfFragment() []Fragment {
-	items := []Fragment{}
-	for n := in.block(12); n > 0; n = in.block(12) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Fragment, n)...)
-		for i := from; i < len(items); i++ {
-			in.readFragment(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfPersonEvent(dst []byte, items []PersonEvent) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendPersonEvent(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfPersonEvent() []PersonEvent {
-	items := []PersonEvent{}
-	for n := in.block(9); n > 0; n = in.block(9) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]PersonEvent, n)...)
-		for i := from; i < len(items); i++ {
-			in.readPersonEvent(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfBelonging(dst []byte, items []Belonging) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendBelonging(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfBelonging() []Belonging {
-	items := []Belonging{}
-	for n := in.block(5); n > 0; n = in.block(5) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Belonging, n)...)
-		for i := from; i < len(items); i++ {
-			in.readBelonging(&items[i])
-		}
-	}
-	return items
-}
-
-func appendGroupRow(dst []byte, v *GroupRow) []byte {
-	dst = appendListOfEnrolled(dst, v.Members)
-	dst = appendBoolean(dst, v.Crowded)
-	dst = appendBoolean(dst, v.Waits)
-	dst = appendBytes(dst, v.Values)
-	return dst
-}
-
-func (in *avroReader) readGroupRow(v *GroupRow) {
-	v.Members = in.readListOfEnrolled()
-	v.Crowded = in.boolean()
-	v.Waits = in.boolean()
-	v.Values = in.bytes()
-}
-
-func appendListOfScore(dst []byte, items []Score) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendScore(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfScore() []Score {
-	items := []Score{}
-	for n := in.block(11); n > 0; n = in.block(11) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Score, n)...)
-		for i := from; i < len(items); i++ {
-			in.readScore(&items[i])
-		}
-	}
-	return items
-}
-
-func appendListOfStanding(dst []byte, items []Standing) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendStanding(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfStanding() []Standing {
-	items := []Standing{}
-	for n := in.block(7); n > 0; n = in.block(7) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Standing, n)...)
-		for i := from; i < len(items); i++ {
-			in.readStanding(&items[i])
-		}
-	}
-	return items
-}
-
-func appendScoredInputs(dst []byte, v *ScoredInputs) []byte {
-	dst = binary.AppendVarint(dst, int64(v.Rules))
-	dst = appendProperties(dst, v.Scores)
-	dst = appendListOfFeature(dst, v.Features)
-	dst = appendProperties(dst, v.Attributes)
-	dst = appendProperties(dst, v.Memberships)
-	return dst
-}
-
-func (in *avroReader) readScoredInputs(v *ScoredInputs) {
-	v.Rules = in.long()
-	v.Scores = in.readProperties()
-	v.Features = in.readListOfFeature()
-	v.Attributes = in.readProperties()
-	v.Memberships = in.readProperties()
-}
-
-func appendIdentifier(dst []byte, v *Identifier) []byte {
-	dst = appendString(dst, v.Namespace)
-	dst = appendString(dst, v.Value)
-	return dst
-}
-
-func (in *avroReader) readIdentifier(v *Identifier) {
-	v.Namespace = in.string()
-	v.Value = in.string()
-}
-
-func appendProperty(dst []byte, v *Property) []byte {
-	dst = appendString(dst, v.Name)
-	dst = appendValue(dst, &v.Value)
-	return dst
-}
-
-func (in *avroReader) readProperty(v *Property) {
-	v.Name = in.string()
-	in.readValue(&v.Value)
-}
-
-func appendFeature(dst []byte, v *Feature) []byte {
-	dst = binary.AppendVarint(dst, int64(v.ID))
-	dst = appendValue(dst, &v.Value)
-	return dst
-}
-
-func (in *avroReader) readFeature(v *Feature) {
-	v.ID = in.long()
-	in.readValue(&v.Value)
-}
-
-func appendSaid(dst []byte, v *Said) []byte {
-	dst = appendString(dst, v.Destination)
-	dst = appendString(dst, v.Audience)
-	dst = binary.AppendVarint(dst, int64(v.Revision))
-	dst = binary.AppendVarint(dst, int64(v.Digest))
-	dst = appendInts(dst, v.Told)
-	return dst
-}
-
-func (in *avroReader) readSaid(v *Said) {
-	v.Destination = in.string()
-	v.Audience = in.string()
-	v.Revision = in.long()
-	v.Digest = in.long()
-	v.Told = in.ints()
-}
-
-func appendSeam(dst []byte, v *Seam) []byte {
-	dst = appendString(dst, v.Table)
-	dst = binary.AppendVarint(dst, int64(v.Partition))
-	dst = binary.AppendVarint(dst, int64(v.End))
-	dst = binary.AppendVarint(dst, int64(v.Begin))
-	return dst
-}
-
-func (in *avroReader) readSeam(v *Seam) {
-	v.Table = in.string()
-	v.Partition = int32(in.within(math.MinInt32, math.MaxInt32))
-	v.End = in.long()
-	v.Begin = in.long()
-}
-
-func appendWatermark(dst []byte, v *Watermark) []byte {
-	dst = appendString(dst, v.Topic)
-	dst = appendTick(dst, &v.Tick)
-	return dst
-}
-
-func (in *avroReader) readWatermark(v *Watermark) {
-	v.Topic = in.string()
-	in.readTick(&v.Tick)
-}
-
-func appendSweepDone(dst []byte, v *SweepDone) []byte {
-	dst = appendString(dst, v.Stage)
-	dst = binary.AppendVarint(dst, int64(v.Rules))
-	dst = binary.AppendVarint(dst, int64(v.Time))
-	dst = binary.AppendVarint(dst, int64(v.Shard))
-	dst = appendString(dst, v.After)
-	dst = binary.AppendVarint(dst, int64(v.Done))
-	dst = binary.AppendVarint(dst, int64(v.Total))
-	dst = appendBoolean(dst, v.Ended)
-	return dst
-}
-
-func (in *avroReader) readSweepDone(v *SweepDone) {
-	v.Stage = in.string()
-	v.Rules = in.long()
-	v.Time = Instant(in.long())
-	v.Shard = in.long()
-	v.After = in.string()
-	v.Done = in.long()
-	v.Total = in.long()
-	v.Ended = in.boolean()
-}
-
-func appendPosition(dst []byte, v *Position) []byte {
-	dst = appendString(dst, v.Topic)
-	dst = binary.AppendVarint(dst, int64(v.Offset))
-	return dst
-}
-
-func (in *avroReader) readPosition(v *Position) {
-	v.Topic = in.string()
-	v.Offset = in.long()
-}
-
-func appendKeyNode(dst []byte, v *KeyNode) []byte {
-	dst = binary.AppendVarint(dst, int64(v.Depth))
-	dst = binary.AppendVarint(dst, int64(v.Prefix))
-	dst = appendBytes(dst, v.Secret)
-	return dst
-}
-
-func (in *avroReader) readKeyNode(v *KeyNode) {
-	v.Depth = int32(in.within(math.MinInt32, math.MaxInt32))
-	v.Prefix = in.long()
-	v.Secret = in.bytes()
 }
 
 func appendFragment(dst []byte, v *Fragment) []byte {
@@ -1584,28 +1155,6 @@ func (in *avroReader) readFragment(v *Fragment) {
 	v.Sources = in.strings()
 }
 
-func appendListOfEnrolled(dst []byte, items []Enrolled) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendEnrolled(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfEnrolled() []Enrolled {
-	items := []Enrolled{}
-	for n := in.block(7); n > 0; n = in.block(7) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]Enrolled, n)...)
-		for i := from; i < len(items); i++ {
-			in.readEnrolled(&items[i])
-		}
-	}
-	return items
-}
-
 func appendBelonging(dst []byte, v *Belonging) []byte {
 	dst = appendString(dst, v.Group)
 	dst = binary.AppendVarint(dst, int64(v.Joined))
@@ -1630,11 +1179,26 @@ func (in *avroReader) readBelonging(v *Belonging) {
 	}
 }
 
+func appendGroupRow(dst []byte, v *GroupRow) []byte {
+	dst = appendList(dst, v.Members, appendEnrolled)
+	dst = appendBoolean(dst, v.Crowded)
+	dst = appendBoolean(dst, v.Waits)
+	dst = appendBytes(dst, v.Values)
+	return dst
+}
+
+func (in *avroReader) readGroupRow(v *GroupRow) {
+	v.Members = readList(in, 7, (*avroReader).readEnrolled)
+	v.Crowded = in.boolean()
+	v.Waits = in.boolean()
+	v.Values = in.bytes()
+}
+
 func appendScore(dst []byte, v *Score) []byte {
 	dst = appendString(dst, v.Model)
 	dst = binary.AppendVarint(dst, int64(v.Version))
 	dst = appendDouble(dst, v.Value)
-	dst = appendListOfScoreReason(dst, v.Reasons)
+	dst = appendList(dst, v.Reasons, appendScoreReason)
 	return dst
 }
 
@@ -1642,7 +1206,7 @@ func (in *avroReader) readScore(v *Score) {
 	v.Model = in.string()
 	v.Version = in.long()
 	v.Value = in.double()
-	v.Reasons = in.readListOfScoreReason()
+	v.Reasons = readList(in, 19, (*avroReader).readScoreReason)
 }
 
 func appendStanding(dst []byte, v *Standing) []byte {
@@ -1664,6 +1228,23 @@ func (in *avroReader) readStanding(v *Standing) {
 	v.Version = in.long()
 	v.Reason = in.string()
 	v.EventID = in.string()
+}
+
+func appendScoredInputs(dst []byte, v *ScoredInputs) []byte {
+	dst = binary.AppendVarint(dst, int64(v.Rules))
+	dst = appendList(dst, v.Scores, appendProperty)
+	dst = appendList(dst, v.Features, appendFeature)
+	dst = appendList(dst, v.Attributes, appendProperty)
+	dst = appendList(dst, v.Memberships, appendProperty)
+	return dst
+}
+
+func (in *avroReader) readScoredInputs(v *ScoredInputs) {
+	v.Rules = in.long()
+	v.Scores = readList(in, 11, (*avroReader).readProperty)
+	v.Features = readList(in, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, 11, (*avroReader).readProperty)
 }
 
 func appendValue(dst []byte, v *Value) []byte {
@@ -1713,28 +1294,6 @@ func (in *avroReader) readHeard(v *Heard) {
 	v.Values = in.bytes()
 	v.Reason = in.string()
 	v.EventID = in.string()
-}
-
-func appendListOfScoreReason(dst []byte, items []ScoreReason) []byte {
-	if len(items) > 0 {
-		dst = binary.AppendVarint(dst, int64(len(items)))
-	}
-	for i := range items {
-		dst = appendScoreReason(dst, &items[i])
-	}
-	return append(dst, 0)
-}
-
-func (in *avroReader) readListOfScoreReason() []ScoreReason {
-	items := []ScoreReason{}
-	for n := in.block(19); n > 0; n = in.block(19) {
-		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]ScoreReason, n)...)
-		for i := from; i < len(items); i++ {
-			in.readScoreReason(&items[i])
-		}
-	}
-	return items
 }
 
 func appendScoreReason(dst []byte, v *ScoreReason) []byte {

@@ -41,6 +41,26 @@ func (g guarded) take(t *testing.T, acls []topologies.ACL) {
 	}
 }
 
+// missing takes each right in turn from a process that runs, gives it work, and gives
+// the right back: work is held up at most. It says how many rights were missed.
+// give tells whether the work is done by then.
+func (g guarded) missing(t *testing.T, all []topologies.ACL, log *lines, give func(n int) (done func() bool)) (named int) {
+	t.Helper()
+	for n, a := range all {
+		before := len(log.said())
+		g.revoke(t, a)
+		done := give(n)
+		missed := func() bool { return strings.Contains(log.said()[before:], "AUTHORIZATION_FAILED") }
+		await(t, "the right is missed, or not needed: "+a.String(), func() bool { return missed() || done() })
+		if missed() {
+			named++
+		}
+		g.grant(t, a)
+		await(t, "the work is done after "+a.String(), done)
+	}
+	return named
+}
+
 // events are the ids of what lies on the topic of events, each as often as it does.
 func (g guarded) events(t *testing.T) map[string]int {
 	t.Helper()
@@ -158,19 +178,7 @@ func TestWithoutAnyOneRightIngestLosesNothing(t *testing.T) {
 	arrived := func() bool { return g.events(t)[fmt.Sprintf("e%03d", sent)] > 0 }
 	send()
 	await(t, "the first is ingested", arrived)
-	named := 0
-	for _, a := range all {
-		before := len(log.said())
-		g.revoke(t, a)
-		send()
-		missed := func() bool { return strings.Contains(log.said()[before:], "AUTHORIZATION_FAILED") }
-		await(t, "the right is missed, or not needed: "+a.String(), func() bool { return missed() || arrived() })
-		if missed() {
-			named++
-		}
-		g.grant(t, a)
-		await(t, "it is ingested again after "+a.String(), arrived)
-	}
+	named := g.missing(t, all, log, func(int) func() bool { send(); return arrived })
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("ingest ended with %d:\n%s", code, log.said())

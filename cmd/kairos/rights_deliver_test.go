@@ -109,22 +109,12 @@ func TestWithoutAnyOneRightDeliverLosesNothing(t *testing.T) {
 		}
 	}
 	await(t, "the first is told", func() bool { return app.knows("good-0") })
-	named := 0
-	for n, a := range all {
+	named := g.missing(t, all, log, func(n int) func() bool {
 		good, bad := fmt.Sprintf("good-%d", n+1), fmt.Sprintf("bad-%d", n+1)
-		before := len(log.said())
-		g.revoke(t, a)
 		g.say(t, good)
 		g.say(t, bad)
-		arrived := func() bool { again(); return app.knows(good) && g.letters(t)[bad] }
-		missed := func() bool { return strings.Contains(log.said()[before:], "AUTHORIZATION_FAILED") }
-		await(t, "the right is missed, or not needed: "+a.String(), func() bool { return missed() || arrived() })
-		if missed() {
-			named++
-		}
-		g.grant(t, a)
-		await(t, "both are dealt with after "+a.String(), arrived)
-	}
+		return func() bool { again(); return app.knows(good) && g.letters(t)[bad] }
+	})
 	stop()
 	<-ended
 	if named < 2 {

@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -137,21 +136,25 @@ func fromWheel(f *zip.File, folder string) error {
 		return err
 	}
 	defer reader.Close()
-	text, err := io.ReadAll(reader)
+	schema, err := schemaOf(reader)
 	if err != nil {
 		return err
 	}
-	var schema map[string]any
-	if err := json.Unmarshal(text, &schema); err != nil {
-		return err
-	}
-	delete(schema, "$id")
-	text, err = json.Marshal(schema)
+	text, err := json.Marshal(schema)
 	if err != nil {
 		return err
 	}
 	text = bytes.ReplaceAll(text, []byte("/api/_definitions.json"), []byte("_definitions.json"))
 	return os.WriteFile(filepath.Join(folder, path.Base(f.Name)), text, 0o644)
+}
+
+// schemaOf reads a schema, without the id against which its references would be resolved.
+func schemaOf(r io.Reader) (schema map[string]any, err error) {
+	if err := json.NewDecoder(r).Decode(&schema); err != nil {
+		return nil, err
+	}
+	delete(schema, "$id")
+	return schema, nil
 }
 
 // fromCompose takes the specification's schema out of the wheel, and makes it one
@@ -162,15 +165,15 @@ func fromCompose(work, folder string) error {
 		return err
 	}
 	defer wheel.Close()
-	text, err := fs.ReadFile(wheel, "compose/config/compose_spec.json")
+	reader, err := wheel.Open("compose/config/compose_spec.json")
 	if err != nil {
 		return err
 	}
-	var schema map[string]any
-	if err := json.Unmarshal(text, &schema); err != nil {
+	defer reader.Close()
+	schema, err := schemaOf(reader)
+	if err != nil {
 		return err
 	}
-	delete(schema, "$id")
 	properties, ok := schema["properties"].(map[string]any)
 	if !ok {
 		return errors.New("it has no properties")
@@ -178,7 +181,8 @@ func fromCompose(work, folder string) error {
 	for _, name := range []string{"apiVersion", "kind", "name"} { // name came later into the specification
 		properties[name] = map[string]any{"type": "string"}
 	}
-	if text, err = json.Marshal(schema); err != nil {
+	text, err := json.Marshal(schema)
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(folder, "compose-compose-v1.json"), text, 0o644)

@@ -21,6 +21,16 @@ func testDisk(t *testing.T, dir string, id byte) *disk {
 	return d
 }
 
+// loaded is partition 3 as it lies on disk.
+func loaded(t *testing.T, d *disk) *partition {
+	t.Helper()
+	p := newPartition(3, diskTables)
+	if err := d.load(p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func layerOf(next int64, key, value string) *layer {
 	l := newLayer(len(diskTables))
 	l.put(0, key, []byte(value))
@@ -44,10 +54,7 @@ func TestRowsAndOffsetsComeBackFromDiskTogether(t *testing.T) {
 	d.close()
 	d = testDisk(t, dir, 1)
 	defer d.close()
-	p := newPartition(3, diskTables)
-	if err := d.load(p); err != nil {
-		t.Fatal(err)
-	}
+	p := loaded(t, d)
 	if p.rows.next[0] != 101 || p.rows.next[1] != 100 || string(p.rows.host) != "host 100" || p.rows.count != 10 {
 		t.Errorf("next %v, host %q, %d keys", p.rows.next, p.rows.host, p.rows.count)
 	}
@@ -63,10 +70,7 @@ func TestRowsOfAnotherTopicOrAnotherPartitionAreNotUsed(t *testing.T) {
 	d.put(3, layerOf(1, "k", "v"))
 	d.close()
 	d = testDisk(t, dir, 2) // the topics have been made anew
-	p := newPartition(3, diskTables)
-	if err := d.load(p); err != nil {
-		t.Fatal(err)
-	}
+	p := loaded(t, d)
 	if !p.rows.blank() || p.rows.count != 0 {
 		t.Errorf("rows of another topic were used: %v", p.rows.next)
 	}

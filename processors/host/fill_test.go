@@ -49,10 +49,7 @@ func TestRowsThatWereKeptAreWrittenDownBesideTheWork(t *testing.T) {
 	d.close()
 	d = testDisk(t, dir, 1)
 	defer d.close()
-	p := newPartition(3, diskTables)
-	if err := d.load(p); err != nil {
-		t.Fatal(err)
-	}
+	p := loaded(t, d)
 	if p.rows.next[0] != r.next[0] || string(p.rows.host) != string(r.host) || p.rows.count != r.count {
 		t.Errorf("on disk are %d keys to %d with %q, in memory %d to %d with %q", p.rows.count, p.rows.next[0], p.rows.host, r.count, r.next[0], r.host)
 	}
@@ -73,19 +70,13 @@ func TestRowsThatAreNotYetAllWrittenDownAreNotUsed(t *testing.T) {
 	d.close()
 	d = testDisk(t, dir, 1)
 	defer d.close()
-	p := newPartition(3, diskTables)
-	if err := d.load(p); err != nil {
-		t.Fatal(err)
-	}
+	p := loaded(t, d)
 	if !p.rows.blank() || p.rows.count != 0 {
 		t.Errorf("%d rows to %v, of a partition that is not whole", p.rows.count, p.rows.next)
 	}
 	d.put(3, layerOf(1, "k2", "v")) // read anew from the table, from its start
 	d.sync()
-	again := newPartition(3, diskTables)
-	if err := d.load(again); err != nil {
-		t.Fatal(err)
-	}
+	again := loaded(t, d)
 	if again.rows.count != 1 {
 		t.Errorf("%d rows; those of before were to be gone", again.rows.count)
 	}

@@ -251,9 +251,9 @@ func failingGrowth(t *testing.T, fault kfake.Fault, from, to int32) {
 	equalOutcomes(t, withoutPlaces(w.outcome()), want)
 }
 
-func TestPartitionsThatDoNotCountAnyMoreAreEmpty(t *testing.T) {
-	w := newWorld(t, toys(2, true))
-	w.grow(6)
+// fillSixty gives sixty keys a row in each of two tables.
+func (w *world) fillSixty() {
+	w.t.Helper()
 	h := w.start(w.config("writer"))
 	var lines []string
 	for n := range 60 {
@@ -262,6 +262,12 @@ func TestPartitionsThatDoNotCountAnyMoreAreEmpty(t *testing.T) {
 	w.write(lines...)
 	w.drain(h)
 	h.mustEnd()
+}
+
+func TestPartitionsThatDoNotCountAnyMoreAreEmpty(t *testing.T) {
+	w := newWorld(t, toys(2, true))
+	w.grow(6)
+	w.fillSixty()
 	grown := w.grow(2)
 	if grown.Rows < 20 {
 		t.Errorf("of 120 rows %d moved", grown.Rows)
@@ -291,14 +297,7 @@ func TestPartitionsThatDoNotCountAnyMoreAreEmpty(t *testing.T) {
 
 func TestRowsOfOldPartitionsGoWhenTheyHaveMoved(t *testing.T) {
 	w := newWorld(t, toys(2, true))
-	h := w.start(w.config("writer"))
-	var lines []string
-	for n := range 60 {
-		lines = append(lines, fmt.Sprintf("k%d 1 pass=x", n))
-	}
-	w.write(lines...)
-	w.drain(h)
-	h.mustEnd()
+	w.fillSixty()
 	grown := w.grow(6)
 	held := map[string]map[int32]bool{}
 	for _, r := range w.read(writerTable.Name) {
