@@ -200,6 +200,11 @@ func (s *stage) measure(ctx context.Context, c *config, who peer, rates []int, b
 	if r.ResidentBytes, err = residentOf(p.PID); err != nil || !who.answers {
 		return r, err
 	}
+	if len(rates) > 0 { // a broker that has only seen large requests is slow with small ones until it has compiled what serves them
+		if _, err := s.keepUp(ctx, c, who, p, l, rates[0], bar); err != nil {
+			return r, err
+		}
+	}
 	for _, rate := range rates {
 		one, err := s.keepUp(ctx, c, who, p, l, rate, bar)
 		if err != nil {

@@ -24,8 +24,14 @@ func (c *config) whole(ctx context.Context, t *tools, bar *rig.Bar) (p Point, er
 	if err := p.drain(ctx, w); err != nil {
 		return p, err
 	}
+	seconds := time.Duration(c.seconds) * time.Second
+	if len(c.rates) > 0 { // as for the peers
+		if _, err := w.KeepUp(ctx, c.rates[0], seconds); err != nil {
+			return p, fmt.Errorf("before it counts: %w", err)
+		}
+	}
 	for _, rate := range c.rates {
-		at, err := w.KeepUp(ctx, rate, time.Duration(c.seconds)*time.Second)
+		at, err := w.KeepUp(ctx, rate, seconds)
 		if err != nil {
 			return p, fmt.Errorf("%d events a second: %w", rate, err)
 		}
