@@ -14,6 +14,7 @@ type Status struct {
 	Group      string
 	Partitions []struct {
 		Number  int32
+		Rows    int             // keys with rows
 		Time    schemas.Instant // until which everything has been read
 		Due     int             // wakes
 		Waiting int             // records

@@ -58,7 +58,7 @@ func (w *World) Warm(ctx context.Context) error {
 	if err := w.feeder.flush(ctx); err != nil {
 		return err
 	}
-	if len(w.running) == 0 {
+	if len(w.processes()) == 0 {
 		if err := w.Start(); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (w *World) AwaitDone(ctx context.Context) error {
 // awaitTime returns when all that time has brought until t is dealt with: what
 // the history leaves in closing windows is no part of the backlog.
 func (w *World) awaitTime(ctx context.Context, t schemas.Instant) error {
-	for _, r := range w.running {
+	for _, r := range w.processes() {
 		for reached := false; !reached; {
 			groups, err := binary.StatusAt(ctx, r.rim)
 			reached = err == nil && len(groups) > 0 && !slices.ContainsFunc(groups, func(s binary.Status) bool { return !s.Reached(t, w.Partitions) })
@@ -245,7 +245,7 @@ type sample struct {
 func (w *World) sample(ctx context.Context) (sample, error) {
 	s := sample{at: time.Now(), transitions: w.watcher.count()}
 	var err error
-	if s.client, err = UsageOf(w.pids()...); err != nil {
+	if s.client, err = w.used(); err != nil {
 		return s, err
 	}
 	if s.broker, err = UsageOf(w.brokerPID); err != nil {

@@ -21,7 +21,7 @@ type Memory struct {
 
 // Memory lets kairos collect its garbage and asks what is left.
 func (w *World) Memory(ctx context.Context) (sum Memory, err error) {
-	for _, r := range w.running {
+	for _, r := range w.processes() {
 		for range 3 { // a pool gives up what it holds by the second collection, and what that held by the third
 			if _, err := ask(ctx, r.rim, "/debug/pprof/heap?gc=1"); err != nil {
 				return sum, err

@@ -16,13 +16,14 @@ func (w *World) takeProfiles(ctx context.Context) (wait func() error) {
 	if w.Profile == 0 {
 		return func() error { return nil }
 	}
-	taken := make(chan error, len(w.running))
-	for _, r := range w.running {
+	running := w.processes()
+	taken := make(chan error, len(running))
+	for _, r := range running {
 		go func() { taken <- w.takeProfile(ctx, r) }()
 	}
 	return func() error {
 		var problems []error
-		for range w.running {
+		for range running {
 			problems = append(problems, <-taken)
 		}
 		return errors.Join(problems...)

@@ -25,6 +25,7 @@ import (
 type Config struct {
 	Name        string
 	Separate    bool // one process per stage, not one for all
+	Static      bool // processes have names, under which they keep their partitions over a restart
 	Partitions  int
 	People      int
 	History     int // events per person before anything is measured

@@ -169,3 +169,41 @@ func TestWhatCannotBeOpenedIsAnErrorAndLeavesNothing(t *testing.T) {
 		t.Errorf("%v is left, %v", left, err)
 	}
 }
+
+func TestPartitionsAreInBalanceWhenAllAreHeldEvenly(t *testing.T) {
+	groups := []topologies.Group{{Name: "identity"}, {Name: "person"}}
+	held := func(processes []string, owners ...string) Holdings {
+		h := Holdings{Processes: processes, Held: map[Place]Holding{}}
+		for n, name := range owners {
+			for _, g := range groups {
+				if name != "" {
+					h.Held[Place{g.Name, int32(n)}] = Holding{name, 10}
+				}
+			}
+		}
+		return h
+	}
+	two := []string{"a", "b"}
+	for _, c := range []struct {
+		what string
+		held Holdings
+		ok   bool
+	}{
+		{"three and two", held(two, "a", "b", "a", "b", "a"), true},
+		{"all with one of one", held(two[:1], "a", "a", "a", "a", "a"), true},
+		{"none with who has just come", held(two, "a", "a", "a", "a", "a"), false},
+		{"four and one", held(two, "a", "a", "a", "a", "b"), false},
+		{"one with nobody", held(two, "a", "b", "a", "b", ""), false},
+	} {
+		if why := c.held.imbalance(groups, 5); (why == "") != c.ok {
+			t.Errorf("%s: %q", c.what, why)
+		}
+	}
+	before, now := held(two, "a", "a", "a", "b", "b"), held(two, "a", "a", "b", "b", "a")
+	if moved := now.Moved(before); moved != 4 {
+		t.Errorf("%d partitions of two groups moved", moved)
+	}
+	if rows := now.Rows(); rows != 100 {
+		t.Errorf("%d rows", rows)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -32,9 +33,12 @@ type World struct {
 	feeder    *feeder
 	watcher   *watcher
 	admin     *kadm.Client
-	running   []running
 	beacons   int    // sent so far
 	on        []bool // whether a person's beacon is on
+
+	mu      sync.Mutex // over what follows: instances come and go beside a load
+	running []running
+	past    Usage // of processes that have gone
 }
 
 // Open starts everything but kairos itself.
@@ -142,19 +146,39 @@ func (w *World) Start() error {
 		words = [][]string{slices.Concat(words...)}
 	}
 	for _, stages := range words {
-		r := running{name: strings.Join(stages, "-")}
-		var err error
-		if r.rim, err = loopback.Free(1); err != nil {
+		if err := w.launch(strings.Join(stages, "-"), stages); err != nil {
 			return err
 		}
-		args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", r.name), "--metrics", r.rim, "--api="}
-		args = append(append(args, w.chaining()...), stages...)
-		if r.Process, err = w.Binary.Start(filepath.Join(w.dir, r.name+".log"), args...); err != nil {
-			return err
-		}
-		w.running = append(w.running, r)
 	}
 	return nil
+}
+
+// launch starts a process that runs stages.
+func (w *World) launch(name string, stages []string) error {
+	r := running{name: name}
+	var err error
+	if r.rim, err = loopback.Free(1); err != nil {
+		return err
+	}
+	args := []string{"run", "--brokers", w.broker.Address, "--state", filepath.Join(w.dir, "state", name), "--metrics", r.rim, "--api="}
+	if w.Static {
+		args = append(args, "--instance", name)
+	}
+	args = append(append(args, w.chaining()...), stages...)
+	if r.Process, err = w.Binary.Start(filepath.Join(w.dir, name+".log"), args...); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = append(w.running, r)
+	return nil
+}
+
+// processes are those that are to run now.
+func (w *World) processes() []running {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.running)
 }
 
 func (w *World) chaining() []string {
@@ -164,20 +188,24 @@ func (w *World) chaining() []string {
 	return nil
 }
 
+// patience is how long a process may take to end in good order.
+const patience = 30 * time.Second
+
 // Stop ends kairos in good order.
 func (w *World) Stop() error {
-	const patience = 30 * time.Second
 	var problems []error
-	for _, p := range w.running {
+	for _, p := range w.processes() {
 		problems = append(problems, p.Stop(patience))
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.running = nil
 	return errors.Join(problems...)
 }
 
 func (w *World) pids() []int {
 	var pids []int
-	for _, p := range w.running {
+	for _, p := range w.processes() {
 		pids = append(pids, p.PID)
 	}
 	return pids
@@ -185,7 +213,7 @@ func (w *World) pids() []int {
 
 // alive is an error if one of kairos' processes has ended by itself.
 func (w *World) alive() error {
-	for _, p := range w.running {
+	for _, p := range w.processes() {
 		select {
 		case <-p.Ended():
 			return fmt.Errorf("kairos (process %d) has ended; the end of its log:\n%s", p.PID, p.LogTail())

@@ -4,9 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"kairos/loadtest/crowd"
@@ -39,16 +36,10 @@ func curve(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	var many []int
-	for size := range strings.SplitSeq(sizes, ",") {
-		n, err := strconv.Atoi(size)
-		if err != nil || n < 1 {
-			return fmt.Errorf("-audiences: %q is no number of audiences", size)
-		}
-		many = append(many, n)
+	many, err := numbers("-audiences", sizes)
+	if err != nil {
+		return err
 	}
-	slices.Sort(many)
-	many = slices.Compact(many)
 	r := newResult(c, "curve")
 	for _, n := range many {
 		p, err := measurePoint(ctx, c, n)

@@ -79,26 +79,41 @@ func (g growth) print(from, visitors, rate int) {
 }
 
 func measureGrowth(ctx context.Context, w *rig.World, to, rate int) (g growth, err error) {
-	const before, after = 5 * time.Second, 15 * time.Second // of live load
-	said, ended := make(chan error, 1), false
-	begun := time.Now()
+	g.meanwhile, err = beside(ctx, w, rate, func() error {
+		begun := time.Now()
+		out, err := w.Grow(ctx, to)
+		g.took = time.Since(begun)
+		return errors.Join(err, json.Unmarshal([]byte(out), &g))
+	})
+	return g, err
+}
+
+// beside does something amid a live load: from a while before it until a while
+// after.
+func beside(ctx context.Context, w *rig.World, rate int, do func() error) (rig.Rate, error) {
+	const before, after = 5 * time.Second, 15 * time.Second
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	said := make(chan error, 1)
 	go func() {
 		time.Sleep(before)
-		out, err := w.Grow(ctx, to)
-		g.took = time.Since(begun) - before
-		said <- errors.Join(err, json.Unmarshal([]byte(out), &g))
+		said <- do()
 	}()
-	until := time.Time{}
-	g.meanwhile, err = w.KeepUpWhile(ctx, rate, func() bool {
-		if ended {
+	var failed error
+	var until time.Time // zero: it is not done
+	live, err := w.KeepUpWhile(ctx, rate, func() bool {
+		if !until.IsZero() {
 			return time.Now().Before(until)
 		}
 		select {
-		case err = <-said:
-			ended, until = true, time.Now().Add(after)
+		case failed = <-said:
+			until = time.Now().Add(after)
 		default:
 		}
-		return err == nil
+		if failed != nil {
+			giveUp() // nor wait for what may never come
+		}
+		return failed == nil
 	})
-	return g, err
+	return live, errors.Join(failed, err)
 }

@@ -5,6 +5,8 @@
 //	go run ./loadtest/scale boundary  a million memberships that end at one instant
 //	go run ./loadtest/scale seeding   a new audience over a million people and their past
 //	go run ./loadtest/scale grow      more partitions for a million people, under load
+//	go run ./loadtest/scale instances processes that come and go beside a load
+//	go run ./loadtest/scale idle      what many partitions cost where nothing happens
 //	go run ./loadtest/scale endurance memory through a long load over the same people
 //
 // In: nothing but Java and Maven; each starts a broker of its own, builds
@@ -39,9 +41,11 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	measure := map[string]func(context.Context, []string) error{"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow, "endurance": endurance}
+	measure := map[string]func(context.Context, []string) error{
+		"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow, "instances": instances, "idle": idle, "endurance": endurance,
+	}
 	if len(args) == 0 || measure[args[0]] == nil {
-		return errors.New("say what to measure: curve, boundary, seeding, grow or endurance; -h after it lists its sizes")
+		return errors.New("say what to measure: curve, boundary, seeding, grow, instances, idle or endurance; -h after it lists its sizes")
 	}
 	return measure[args[0]](ctx, args[1:])
 }

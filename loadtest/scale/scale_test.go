@@ -34,6 +34,39 @@ func TestWhoIsFoundTwiceIsAnError(t *testing.T) {
 	}
 }
 
+func TestATransitionThatIsLostOrComesTwiceIsAnError(t *testing.T) {
+	told := func(person string, entered bool, revision int64) *schemas.Transition {
+		return &schemas.Transition{Person: person, Audience: "beacon", Entered: entered, Revision: revision}
+	}
+	for _, c := range []struct {
+		what string
+		told []*schemas.Transition
+		bad  bool
+	}{
+		{"two people, in their order", []*schemas.Transition{told("ann", true, 1), told("bob", true, 1), told("ann", false, 2)}, false},
+		{"a lost exit", []*schemas.Transition{told("ann", true, 1), told("ann", true, 3)}, true},
+		{"a lost exit and entry", []*schemas.Transition{told("ann", true, 1), told("ann", false, 4)}, true},
+		{"a doubled entry", []*schemas.Transition{told("ann", true, 1), told("ann", true, 2)}, true},
+		{"a transition told twice", []*schemas.Transition{told("ann", true, 1), told("ann", true, 1)}, true},
+	} {
+		s := succession{told: map[[2]string]*schemas.Transition{}}
+		for _, x := range c.told {
+			s.observe(x, time.Now())
+		}
+		if heard, err := s.state(); (err != nil) != c.bad || heard != len(c.told) {
+			t.Errorf("%s: %d heard, %v", c.what, heard, err)
+		}
+	}
+}
+
+func TestAStoryOfInstancesThatCannotBeIsRefused(t *testing.T) {
+	for story, ok := range map[string]bool{"join,join,restart,crash,leave,kill": true, "join,leave,kill": false, "kill": false, "join,jump": false, "": false} {
+		if err := (&fleet{}).check(story); (err == nil) != ok {
+			t.Errorf("%q: %v", story, err)
+		}
+	}
+}
+
 func TestEveryMeasureHasItsTable(t *testing.T) {
 	folder := t.TempDir()
 	c := newResult(rig.Config{Name: "curve"}, "curve")
@@ -47,7 +80,11 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 	s.Seeding = &Seeding{Events: 4712, Before: rig.Rate{P99: 100}, Meanwhile: rig.Rate{P99: 123}}
 	e := newResult(rig.Config{Name: "endurance"}, "endurance")
 	e.Endurance = []Stretch{{Rate: rig.Rate{Sent: 100, Seconds: 40}}, {Rate: rig.Rate{Sent: 100, Seconds: 7.13}, Memory: rig.Memory{HeapBytes: 4_714_000, StateBytes: 2_357_000}}}
-	for _, r := range []*Result{c, b, s, e} {
+	i := newResult(rig.Config{Name: "instances"}, "instances")
+	i.Instances = &Instances{Rows: 4715, Changes: []Change{{What: "instance-2 joins", Live: rig.Rate{Max: 8100}}}}
+	q := newResult(rig.Config{Name: "idle"}, "idle")
+	q.Idle = []Stillness{{Partitions: 48, Idle: rig.Idle{Records: 4717}}}
+	for _, r := range []*Result{c, b, s, e, i, q} {
 		if err := r.write(folder); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +93,7 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7", "2.00"} {
+	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7", "2.00", "4715", "instance-2 joins", "8.1", "4717"} {
 		if !strings.Contains(string(table), want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}
