@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/term"
@@ -133,12 +135,24 @@ type exited int
 
 // spendMemoryOnSpeed collects garbage less often than Go does by itself: the
 // heap is mostly rows, which do not become garbage, and marking them costs
-// (the demo needs 18 % less CPU so). GOGC in the environment wins, and
-// GOMEMLIMIT bounds the price.
+// (the demo needs 18 % less CPU so). What that spends is bounded: a million
+// people would have taken five times their rows. GOGC and GOMEMLIMIT in the
+// environment win.
 func spendMemoryOnSpeed() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if limit, err := memoryLimit(memlimit.FromCgroup, memlimit.FromSystem)(); err == nil {
+			debug.SetMemoryLimit(int64(min(limit, math.MaxInt64)))
+		}
+	}
+}
+
+// memoryLimit is most of what a container may have, or half of a machine, which
+// others need too. It bounds how much garbage waits, not rows.
+func memoryLimit(container, machine memlimit.Provider) memlimit.Provider {
+	return memlimit.ApplyFallback(memlimit.ApplyRatio(container, 0.9), memlimit.ApplyRatio(machine, 0.5))
 }
 
 func run(p *process, args []string) (code int) {

@@ -195,7 +195,7 @@ func run(ctx context.Context, c *config, progress, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(t.dir)) }()
 	r := &Result{Name: c.name, Date: time.Now().UTC().Truncate(time.Second), Commit: rig.Commit(), Machine: thisMachine(), Load: loadAverage(), Tuning: c.tuning(),
-		Sizes: Sizes{c.rounds, c.people, c.events, c.partitions, c.rates, c.seconds, c.seed, c.curvePeople, c.curveHistory, c.curveEvents}}
+		Sizes: Sizes{c.rounds, c.people, c.events, c.partitions, c.rates, c.seconds, true, c.seed, c.curvePeople, c.curveHistory, c.curveEvents}}
 	r.Versions = versions(ctx, r.Commit)
 	if t.kairos, err = binary.Build(ctx, t.dir); err != nil {
 		return err

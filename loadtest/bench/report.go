@@ -92,7 +92,11 @@ func (r *Result) latencyTable(b *strings.Builder) {
 	if len(t) == 1 {
 		return
 	}
-	fmt.Fprintf(b, "\nFrom when an event was due at a fixed rate, %d s of it, until its transition is in a read-committed reader's hands, %s for which events wait for each other included, after as long at the first rate that does not count, in which the broker compiles what serves small requests; medians of the runs. **timed** transitions in all: a p99.9 of few says little.\n\n", r.Sizes.Seconds, linger)
+	warm := ""
+	if r.Sizes.Warm {
+		warm = ", after as long at the first rate that does not count, in which the broker compiles what serves small requests"
+	}
+	fmt.Fprintf(b, "\nFrom when an event was due at a fixed rate, %d s of it, until its transition is in a read-committed reader's hands, %s for which events wait for each other included%s; medians of the runs. **timed** transitions in all: a p99.9 of few says little.\n\n", r.Sizes.Seconds, linger, warm)
 	t.write(b)
 }
 

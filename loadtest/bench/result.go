@@ -40,6 +40,7 @@ type Sizes struct {
 	Partitions int    `json:"partitions"`
 	Rates      []int  `json:"rates"`
 	Seconds    int    `json:"seconds"` // at each rate
+	Warm       bool   `json:"warm"`    // as long at the first rate before, which does not count
 	Seed       uint64 `json:"seed"`
 
 	CurvePeople  int `json:"curve_people"` // where they do not vary

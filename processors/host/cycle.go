@@ -238,13 +238,13 @@ func (r *run) hostRowOf(s *share) output {
 		panic(fmt.Sprintf("the host's own row cannot be encoded: %v", err)) // a record of plain fields
 	}
 	s.layer.host = value
-	return r.rowFor(s.partition.number, 0, schemas.HostKey, value)
+	return r.rowFor(s.partition.number, 0, []byte(schemas.HostKey), value)
 }
 
 // rowFor makes the record of a row. It goes to the partition at work, wherever
 // the key came from.
-func (r *run) rowFor(number int32, table int, key string, value []byte) output {
-	return output{&kgo.Record{Topic: r.tables[table], Partition: number, Key: []byte(key), Value: value}, table}
+func (r *run) rowFor(number int32, table int, key, value []byte) output {
+	return output{&kgo.Record{Topic: r.tables[table], Partition: number, Key: key, Value: value}, table}
 }
 
 // recordFor makes a record of a stream.

@@ -19,8 +19,8 @@ import (
 
 // disk keeps committed rows over restarts, in Pebble without a write-ahead log:
 // the table topics are the log. It is filled behind the work. One Pebble batch
-// holds the rows of a committed batch and the table offsets that belong to
-// them, and Pebble loses batches only from the end, so what is found is always
+// holds the rows of committed batches that follow each other and the table offsets
+// that belong to them, and Pebble loses batches only from the end, so what is found is always
 // a committed prefix. A disk that fails is given up: the host goes on without.
 //
 // Keys are partition (4 bytes), then 0, table (1 byte), a hash of the row's key,
@@ -39,8 +39,11 @@ type disk struct {
 	purged chan struct{} // closed when nothing is purged any more
 	breaks sync.Once
 
-	fills  map[int32]*filling // under way; of the goroutine that writes
-	fillAt time.Time          // when they go on
+	// Of the goroutine that writes:
+	gathered   map[int32]*layer   // not yet written
+	gatherTill time.Time          // when they will be
+	fills      map[int32]*filling // under way
+	fillAt     time.Time          // when they go on
 }
 
 type diskWrite struct {
@@ -79,7 +82,7 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 	d := &disk{
 		tables: tables, say: c.Logger.Warn,
 		queue: make(chan diskWrite, 64), done: make(chan struct{}), broken: make(chan struct{}),
-		purges: make(chan struct{}, 1), purged: make(chan struct{}), fills: map[int32]*filling{},
+		purges: make(chan struct{}, 1), purged: make(chan struct{}), gathered: map[int32]*layer{}, fills: map[int32]*filling{},
 	}
 	for _, table := range tables {
 		d.ids = append(d.ids, ids[table])
@@ -150,7 +153,8 @@ func (d *disk) isBroken() bool {
 	}
 }
 
-// put hands over what a committed batch changed in one partition.
+// put hands over what a committed batch changed in one partition; nobody else may
+// use it any more.
 func (d *disk) put(number int32, l *layer) {
 	if d != nil {
 		d.hand(diskWrite{number: number, layer: l})
@@ -183,45 +187,34 @@ func (d *disk) hand(w diskWrite) {
 
 func (d *disk) write() {
 	defer close(d.done)
-	for {
-		w, open := d.nextWrite()
-		if !open {
-			return
+	for open := true; open; {
+		var w diskWrite
+		if w, open = d.nextWrite(); !d.isBroken() {
+			if err := d.writeOne(w, open); err != nil {
+				d.giveUp(err)
+			}
 		}
 		if w.synced != nil {
 			close(w.synced)
-			continue
-		}
-		if d.isBroken() {
-			continue
-		}
-		if err := d.writeOne(w); err != nil {
-			d.giveUp(err)
 		}
 	}
 }
 
-func (d *disk) writeOne(w diskWrite) error {
-	batch := d.db.NewBatch()
-	defer batch.Close()
-	if w.layer == nil {
-		delete(d.fills, w.number)
-		if err := batch.DeleteRange(partitionKey(w.number), partitionKey(w.number+1), nil); err != nil {
-			return err
-		}
-		if w.fill != nil {
-			d.fills[w.number], d.fillAt = w.fill, w.fill.from
-		}
-	} else if err := d.addRows(batch, w); err != nil {
-		return err
+func (d *disk) writeOne(w diskWrite, open bool) error {
+	switch {
+	case w.synced != nil || !open:
+		return d.writeAllGathered()
+	case w.layer != nil:
+		return d.gather(w.number, w.layer)
 	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		return err
+	delete(d.gathered, w.number)
+	delete(d.fills, w.number)
+	if w.fill != nil {
+		d.fills[w.number], d.fillAt = w.fill, w.fill.from
 	}
-	if w.layer != nil && w.layer.purge {
-		d.wantPurge()
-	}
-	return nil
+	return d.batch(func(b *pebble.Batch) error {
+		return b.DeleteRange(partitionKey(w.number), partitionKey(w.number+1), nil)
+	})
 }
 
 func (d *disk) wantPurge() {
@@ -231,28 +224,28 @@ func (d *disk) wantPurge() {
 	}
 }
 
-func (d *disk) addRows(batch *pebble.Batch, w diskWrite) error {
-	for key, c := range w.layer.changes {
+func (d *disk) addRows(batch *pebble.Batch, number int32, l *layer) error {
+	for key, c := range l.changes {
 		for table := range d.tables {
 			if c.set&(1<<table) == 0 {
 				continue
 			}
 			var err error
 			if value := c.rows[table]; value != nil {
-				err = batch.Set(rowKey(w.number, table, key), keyed(key, value), nil)
+				err = batch.Set(rowKey(number, table, key), keyed(key, value), nil)
 			} else {
-				err = batch.Delete(rowKey(w.number, table, key), nil)
+				err = batch.Delete(rowKey(number, table, key), nil)
 			}
 			if err != nil {
 				return err
 			}
 		}
 	}
-	if f := d.fills[w.number]; f != nil {
-		f.note(w.layer)
+	if f := d.fills[number]; f != nil {
+		f.note(l)
 		return nil
 	}
-	return d.addMarks(batch, w.number, w.layer)
+	return d.addMarks(batch, number, l)
 }
 
 // addMarks moves on the tables that a layer wrote to: each has a mark of its own.

@@ -53,48 +53,61 @@ func (d *disk) goOn(p *partition) {
 	d.hand(diskWrite{number: p.number, fill: &filling{rows: p.rows, last: last, from: time.Now().Add(fillAfter)}})
 }
 
-// nextWrite is the next one of the queue; meanwhile it fills.
+// nextWrite is the next one of the queue; meanwhile it does what was to be done
+// later.
 func (d *disk) nextWrite() (diskWrite, bool) {
-	for len(d.fills) > 0 && !d.isBroken() {
-		pause := time.NewTimer(max(0, time.Until(d.fillAt)))
+	for !d.isBroken() {
+		at, do := d.later()
+		if do == nil {
+			break
+		}
+		pause := time.NewTimer(max(0, time.Until(at)))
 		select {
 		case w, open := <-d.queue:
 			pause.Stop()
 			return w, open
 		case <-pause.C:
 		}
-		began := time.Now()
-		if err := d.fillSome(); err != nil {
+		if err := do(); err != nil {
 			d.giveUp(err)
 		}
-		d.fillAt = time.Now().Add(fillRest * time.Since(began))
 	}
 	w, open := <-d.queue
 	return w, open
 }
 
+// later is what is to be done next without being asked, and when; nil: nothing.
+func (d *disk) later() (at time.Time, do func() error) {
+	if len(d.fills) > 0 {
+		at, do = d.fillAt, d.fillSome
+	}
+	if len(d.gathered) > 0 && (do == nil || d.gatherTill.Before(at)) {
+		at, do = d.gatherTill, d.writeAllGathered
+	}
+	return at, do
+}
+
 // fillSome writes the next shard of some partition.
 func (d *disk) fillSome() error {
+	began := time.Now()
+	defer func() { d.fillAt = time.Now().Add(fillRest * time.Since(began)) }()
 	numbers := slices.Collect(maps.Keys(d.fills))
-	number, batch := numbers[0], d.db.NewBatch()
-	defer batch.Close()
+	number := numbers[0]
 	f := d.fills[number]
-	if err := d.addShard(batch, number, f); err != nil {
-		return err
-	}
-	if f.shard++; f.shard == shardCount {
-		delete(d.fills, number)
-		if err := d.addMarks(batch, number, f.last); err != nil {
+	err := d.batch(func(b *pebble.Batch) error {
+		if err := d.addShard(b, number, f); err != nil {
 			return err
 		}
-	}
-	if err := batch.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	if len(d.fills) == 0 {
+		if f.shard++; f.shard < shardCount {
+			return nil
+		}
+		delete(d.fills, number)
+		return d.addMarks(b, number, f.last)
+	})
+	if err == nil && len(d.fills) == 0 {
 		d.wantPurge() // of what was there before
 	}
-	return nil
+	return err
 }
 
 func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {

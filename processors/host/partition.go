@@ -60,11 +60,7 @@ func (p *partition) fill(set rowSet, key string, layers []*layer) {
 	p.rows.fill(set, key)
 	for _, l := range layers {
 		if c := l.changes[key]; c != nil {
-			for table := range set {
-				if c.set&(1<<table) != 0 {
-					set[table] = c.rows[table]
-				}
-			}
+			c.rows.onto(set, c.set)
 		}
 	}
 }
@@ -106,11 +102,12 @@ func (p *partition) open() *share {
 // retime moves the timers of all keys that the newest layer changed.
 func (p *partition) retime() {
 	newest := len(p.layers) - 1
-	before, now := make(rowSet, len(p.rows.tables)), make(rowSet, len(p.rows.tables))
-	for key := range p.layers[newest].changes {
-		p.fill(before, key, p.layers[:newest])
-		p.fill(now, key, p.layers)
-		p.timers.move(key, before.wake(), now.wake())
+	set := make(rowSet, len(p.rows.tables))
+	for key, c := range p.layers[newest].changes {
+		p.fill(set, key, p.layers[:newest])
+		before := set.wake()
+		c.rows.onto(set, c.set)
+		p.timers.move(key, before, set.wake())
 	}
 }
 

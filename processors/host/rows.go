@@ -142,6 +142,21 @@ type change struct {
 	rows rowSet
 }
 
+// over puts the rows of a set of tables over those of c.
+func (c *change) over(set uint16, rows rowSet) {
+	c.set |= set
+	rows.onto(c.rows, set)
+}
+
+// onto puts the rows of a set of tables over another's.
+func (s rowSet) onto(other rowSet, set uint16) {
+	for table, row := range s {
+		if set&(1<<table) != 0 {
+			other[table] = row
+		}
+	}
+}
+
 func newLayer(tables int) *layer {
 	return &layer{changes: map[string]*change{}, next: make([]int64, tables)}
 }

@@ -174,8 +174,9 @@ func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error
 	p := o.run.session.partitions[t.from]
 	s := p.share
 	if topic == o.run.tableName() {
+		k := []byte(key)
 		for _, c := range p.handed.Rows {
-			s.records = append(s.records, o.run.rowFor(p.number, p.tables[c.Table], key, c.Value))
+			s.records = append(s.records, o.run.rowFor(p.number, p.tables[c.Table], k, c.Value))
 		}
 		return nil
 	}
