@@ -36,8 +36,9 @@ fuzz: ## each fuzz target for FUZZTIME (10m): no bytes may do more than be refus
 			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 20x "$$package" || exit 1; \
 		done; done
 
-checkers: ## what alerts and Kubernetes' objects are checked with: Debian's promtool; kubectl and schemas in .schemas/
-	@command -v promtool >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus >/dev/null; } || echo "alerts will not be checked by promtool: SKIPPED"
+checkers: ## what alerts, Kubernetes' objects and completion are checked with: Debian's promtool, zsh and fish; kubectl and schemas in .schemas/
+	@for one in promtool:prometheus zsh:zsh fish:fish; do command -v "$${one%:*}" >/dev/null || missing="$$missing $${one#*:}"; done; \
+		[ -z "$$missing" ] || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; } || echo "tests that need$$missing will be SKIPPED"
 	@go run ./deploy/schemas .schemas || echo "Kubernetes' overlays will not be built, or not held against schemas: SKIPPED"
 
 pictures: ## draw the dashboard anew from a real run, about ten minutes (needs Java, Maven and Prometheus)

@@ -2,14 +2,12 @@ package deploy
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -258,13 +256,14 @@ func TestTheAPIIsServedWherePodsListen(t *testing.T) {
 	if !slices.Contains(args, fmt.Sprintf("--api=0.0.0.0:%v", port)) {
 		t.Errorf("kairos-api is port %v, its pods have %v", port, args)
 	}
-	peers := args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--peers=") })]
+	peers, groups := args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--peers=") })], 0
 	for _, o := range all {
 		name := fmt.Sprint(must(t, o, "metadata").(object)["name"])
 		scaled := of(all, "HorizontalPodAutoscaler", name)
-		if o["kind"] != "StatefulSet" || scaled == nil { // a group of stages
+		if o["kind"] != "StatefulSet" || name == "kairos-"+topologies.IngestRole { // no group of stages
 			continue
 		}
+		groups++
 		most := must(t, scaled, "spec/maxReplicas").(int)
 		for n := range most {
 			if peer := fmt.Sprintf("http://%s-%d.%s:%v", name, n, must(t, o, "spec/serviceName"), port); !slices.Contains(strings.Split(strings.TrimPrefix(peers, "--peers="), ","), peer) {
@@ -276,6 +275,62 @@ func TestTheAPIIsServedWherePodsListen(t *testing.T) {
 			t.Errorf("the policy of %s names port %v %d times: %s", name, port, n, policy)
 		}
 	}
+	if want := len(deployed(t).Groups); groups != want {
+		t.Errorf("%d groups, want %d", groups, want)
+	}
+}
+
+// What scales goes by what more processes mend, and never to more of them than
+// have work. A destination is not scaled: see the guide.
+func TestAutoscalersAreOfWhatIsThereAndHasARequest(t *testing.T) {
+	all := base(t)
+	scaled := map[string]bool{}
+	for _, o := range all {
+		if o["kind"] != "HorizontalPodAutoscaler" {
+			continue
+		}
+		kind, name := must(t, o, "spec/scaleTargetRef/kind").(string), must(t, o, "spec/scaleTargetRef/name").(string)
+		scaled[name] = true
+		run := of(all, kind, name)
+		if run == nil {
+			t.Errorf("%s %s is scaled, and not there", kind, name)
+			continue
+		}
+		if least := must(t, o, "spec/minReplicas").(int); least > must(t, run, "spec/replicas").(int) {
+			t.Errorf("%s begins with fewer than its autoscaler's %d", name, least)
+		}
+		if metric, cpu := at(o, "spec/metrics/0/resource/name"); cpu {
+			must(t, run, fmt.Sprintf("spec/template/spec/containers/0/resources/requests/%v", metric))
+		}
+	}
+	for _, o := range workloads(t, all) {
+		name := must(t, o, "metadata/name").(string)
+		if want := !slices.Contains([]string{"kairos-delivery", "kairos-probe", "kairos-operator"}, name); scaled[name] != want {
+			t.Errorf("%s is scaled: %v, want %v", name, scaled[name], want)
+		}
+	}
+}
+
+// Nobody gets in at the door without a key, and each process sees no other's.
+func TestTheDoorAsksForKeysAndTheProberHasItsOwn(t *testing.T) {
+	all := base(t)
+	sees := func(name, argument, file string) {
+		t.Helper()
+		o := of(all, "Deployment", name)
+		if args := texts(must(t, o, "spec/template/spec/containers/0/args")); !slices.Contains(args, argument+"/etc/kairos/sources/"+file) {
+			t.Errorf("%s is started with %q", name, args)
+		}
+		volumes := must(t, o, "spec/template/spec/volumes").([]any)
+		i := slices.IndexFunc(volumes, func(v any) bool { secret, _ := at(v, "secret/secretName"); return secret == "kairos-sources" })
+		if i < 0 {
+			t.Fatalf("%s has no keys", name)
+		}
+		if items, _ := at(volumes[i], "secret/items"); fmt.Sprint(items) != fmt.Sprintf("[map[key:%s path:%s]]", file, file) {
+			t.Errorf("%s sees %v", name, items)
+		}
+	}
+	sees("kairos-door", "--sources=", "sources.yaml")
+	sees("kairos-probe", "--key=file:", "probe")
 }
 
 func TestEachTopicIsMadeByStrimziAsItIsDeclared(t *testing.T) {
@@ -342,109 +397,4 @@ func targets(t *testing.T, all []object, target object) []object {
 	return slices.DeleteFunc(slices.Clone(all), func(o object) bool {
 		return !matches("kind", fmt.Sprint(o["kind"])) || !matches("name", fmt.Sprint(must(t, o, "metadata").(object)["name"]))
 	})
-}
-
-// checkers finds kubectl, which builds overlays, and the schemas: what `make
-// checkers` gathers. It skips loudly without.
-func checkers(t *testing.T) (kubectl, schemas string) {
-	t.Helper()
-	schemas, err := filepath.Abs(cmp.Or(os.Getenv("KUBERNETES_SCHEMAS"), "../.schemas"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubectl, missing := exec.LookPath(cmp.Or(os.Getenv("KUBECTL"), filepath.Join(schemas, "kubectl")))
-	if missing != nil {
-		kubectl, missing = exec.LookPath("kubectl")
-	}
-	if _, err := os.Stat(schemas); err != nil || missing != nil {
-		const needs = "needs kubectl (or KUBECTL=path) and `make checkers` (or KUBERNETES_SCHEMAS=folder)"
-		fmt.Fprintf(os.Stderr, "SKIPPED %s: %s\n", t.Name(), needs)
-		t.Skip(needs)
-	}
-	return kubectl, schemas
-}
-
-// conform holds objects against the schemas, strictly.
-func conform(schemas string, objects []byte) (said string, err error) {
-	check := exec.Command("go", "run", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0", "-strict", "-summary",
-		"-schema-location", filepath.Join(schemas, "{{ .ResourceKind }}{{ .KindSuffix }}.json"))
-	check.Stdin = bytes.NewReader(objects)
-	text, err := check.CombinedOutput()
-	return string(text), err
-}
-
-// With kubectl and the schemas of Kubernetes and Strimzi at hand, the overlays
-// are built and held against the schemas; so are objects with a mistake.
-func TestKubernetesAcceptsTheOverlays(t *testing.T) {
-	kubectl, schemas := checkers(t)
-	all, err := os.ReadFile("kubernetes/publish.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, overlay := range overlays {
-		built, err := exec.Command(kubectl, "kustomize", "kubernetes/"+overlay).Output()
-		if err != nil {
-			t.Fatalf("kustomize %s: %v", overlay, err)
-		}
-		scales(t, overlay, built)
-		all = append(append(all, "\n---\n"...), built...)
-	}
-	said, err := conform(schemas, all)
-	if err != nil {
-		t.Errorf("%v\n%s", err, said)
-	}
-	t.Log(said)
-	for kind, field := range map[string]string{"PodDisruptionBudget": "maxUnavailable:", "KafkaUser": "patternType:"} {
-		for _, text := range strings.Split(string(all), "\n---\n") {
-			if !strings.Contains(text, "\nkind: "+kind+"\n") || !strings.Contains(text, field) {
-				continue
-			}
-			if said, err := conform(schemas, []byte(strings.ReplaceAll(text, field, "x"+field))); err == nil {
-				t.Errorf("a %s with a field that does not exist is accepted: %s", kind, said)
-			}
-			break
-		}
-	}
-}
-
-// scales looks whether what was built is what its overlay says.
-func scales(t *testing.T, overlay string, built []byte) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), overlay)
-	if err := os.WriteFile(file, built, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	all := objects(t, file)
-	for _, r := range must(t, objects(t, "kubernetes/"+overlay+"/kustomization.yaml")[0], "replicas").([]any) {
-		name, count := must(t, r.(object), "name").(string), must(t, r.(object), "count")
-		o := of(all, "Deployment", name)
-		if o == nil {
-			o = of(all, "StatefulSet", name)
-		}
-		if got := must(t, o, "spec/replicas"); got != count {
-			t.Errorf("%s: %s has %v processes, want %v", overlay, name, got, count)
-		}
-	}
-	for _, o := range workloads(t, all) {
-		for _, v := range must(t, o, "spec/template/spec/volumes").([]any) {
-			if name, ok := at(v, "configMap/name"); ok && overlay == "own" && of(all, "ConfigMap", name.(string)) == nil {
-				t.Errorf("%s: %v mounts %s, which is not built", overlay, must(t, o, "metadata"), name)
-			}
-		}
-	}
-}
-
-func TestComposeIsAsItsSpecificationWants(t *testing.T) {
-	_, schemas := checkers(t)
-	text, err := os.ReadFile("compose/compose.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text = append([]byte("apiVersion: compose/v1\nkind: Compose\n"), text...)
-	if said, err := conform(schemas, text); err != nil {
-		t.Errorf("%v\n%s", err, said)
-	}
-	if said, err := conform(schemas, bytes.ReplaceAll(text, []byte("read_only:"), []byte("readonly:"))); err == nil {
-		t.Errorf("a field that does not exist is accepted: %s", said)
-	}
 }

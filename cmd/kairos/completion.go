@@ -31,7 +31,9 @@ complete -o default -F _kairos kairos
 	"zsh": `_kairos() {
   local -a found
   found=("${(@f)$(kairos completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  [[ -n ${found[1]} ]] && compadd -S '' -- "${found[@]}" || _files
+  [[ -n ${found[1]} ]] || { _files; return }
+  compadd -- ${found:#*=}
+  compadd -S '' -- ${(M)found:#*=}
 }
 compdef _kairos kairos
 `,

