@@ -31,7 +31,7 @@ func overview() []panel {
 		{"From an event to the audience", "s", "Of invented people: what kairos probe measures through door and API.", quantiles("kairos_probe_seconds", "")},
 		{"Events at the door", "cps", "By what became of them.", []query{{"sum by (result) (rate(kairos_door_events_total[$__rate_interval]))", "{{result}}"}}},
 		{"Waiting at the door", "s", "Until Kafka acknowledged.", quantiles("kairos_door_acknowledge_seconds", "")},
-		{"People in audiences", "none", "The twenty largest.", []query{{"topk(20, sum by (audience) (kairos_audience_members))", "{{audience}}"}}},
+		{"People in audiences", "none", "The twenty largest; beyond 200 audiences, the small ones are one line together.", []query{{"topk(20, sum by (audience) (kairos_audience_members))", "{{audience}}"}}},
 		{"Records that were refused", "none", "Dead letters in the last hour, by stage.", []query{{"sum by (stage) (increase(kairos_host_dead_letters_total[1h]))", "{{stage}}"}}},
 		{"How late destinations are told", "s", "Age of what is being delivered.", []query{{"max by (destination) (kairos_delivery_age_seconds)", "{{destination}}"}}},
 		{"What destinations did with it", "cps", "Deliveries and dead letters.", []query{{"sum by (destination, result) (rate(kairos_delivery_total[$__rate_interval]))", "{{destination}} {{result}}"}}},

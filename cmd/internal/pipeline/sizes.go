@@ -1,8 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +17,10 @@ import (
 
 // sizes is the metric of how many people are in each audience, in the
 // partitions of this process: the sum over processes is the size. It counts
-// the rows of segment when a partition comes, and transitions from then on.
+// the rows of segment when a partition comes, and transitions from then on. The
+// largest have a label of their own, the others one together, so that ten thousand
+// audiences are no ten thousand series; the sum of all is always that of all. Since
+// people are dealt out evenly, what is large is large everywhere.
 type sizes struct {
 	logger *slog.Logger
 	metric *prometheus.Desc
@@ -22,10 +28,16 @@ type sizes struct {
 	counts map[int32]map[string]int // by partition, then audience
 }
 
+// Labels of the metric.
+const (
+	named  = 200        // audiences that have one of their own
+	others = "(others)" // of the rest; no audience can be called so
+)
+
 func newSizes(logger *slog.Logger) *sizes {
 	return &sizes{
 		logger: logger, counts: map[int32]map[string]int{},
-		metric: prometheus.NewDesc("kairos_audience_members", "People in an audience, in owned partitions.", []string{"audience"}, nil),
+		metric: prometheus.NewDesc("kairos_audience_members", fmt.Sprintf("People in an audience, in owned partitions: of the %d largest, and of all %s together.", named, others), []string{"audience"}, nil),
 	}
 }
 
@@ -42,7 +54,7 @@ func watchSizes(c Config) (host.Watcher, error) {
 // Recovered implements [kairos/processors/host.Watcher].
 func (s *sizes) Recovered(partition int32, scan func(table string, f func(key string, row []byte))) {
 	found := map[string]*int{}
-	scan(topologies.SegmentTable.Name, func(key string, encoded []byte) {
+	scan(topologies.SegmentTable.Name, func(_ string, encoded []byte) {
 		err := schemas.MembersOf(encoded, func(audience []byte) {
 			n := found[string(audience)] // without a copy of the name
 			if n == nil {
@@ -52,7 +64,7 @@ func (s *sizes) Recovered(partition int32, scan func(table string, f func(key st
 			*n++
 		})
 		if err != nil {
-			s.logger.Error("a row is missing in the sizes of audiences, or a part of it", "key", key, "error", err)
+			s.logger.Error("a row is missing in the sizes of audiences, or a part of it", "partition", partition, "error", err)
 		}
 	})
 	counts := make(map[string]int, len(found))
@@ -102,7 +114,25 @@ func (s *sizes) Collect(metrics chan<- prometheus.Metric) {
 			all[audience] += n
 		}
 	}
-	for audience, n := range all {
+	for audience, n := range largest(all) {
 		metrics <- prometheus.MustNewConstMetric(s.metric, prometheus.GaugeValue, float64(n), audience)
 	}
+}
+
+// largest puts all together that are not among the largest; of those of a size,
+// the first by name count as larger.
+func largest(all map[string]int) map[string]int {
+	if len(all) <= named {
+		return all
+	}
+	names := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Or(cmp.Compare(all[b], all[a]), cmp.Compare(a, b)) })
+	few := map[string]int{}
+	for i, name := range names {
+		if i >= named {
+			few[others] += all[name]
+			continue
+		}
+		few[name] = all[name]
+	}
+	return few
 }
