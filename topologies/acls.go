@@ -169,8 +169,7 @@ func ingestACLs() []ACL {
 // so not to erase either.
 func operatorACLs() []ACL {
 	all := []ACL{
-		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Describe, Why: "to see who works and how far behind"},
-		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Read, Why: "`kairos topology grow` puts members out and moves offsets"},
+		{Resource: OnGroup, Name: prefix, Prefixed: true, Operation: Read, Why: "to see who works and how far behind; `kairos topology grow` puts members out and moves offsets"},
 		{Resource: OnTransactionalID, Name: prefix + OperatorRole, Prefixed: true, Operation: Write, Why: "to publish definitions and keys, and to grow, all or none"},
 		{Resource: OnTransactionalID, Name: prefix + "import-", Prefixed: true, Operation: Write, Why: "to import files, each row once"},
 		{Resource: OnCluster, Name: "kafka-cluster", Operation: Describe, Why: "to look at brokers"},

@@ -51,21 +51,26 @@ func (c *applyCommand) Run(p *process) error {
 		return err
 	}
 	changed, err := catalog.Publish(p, client, schemas.InstantOf(time.Now()), func(before catalog.Published) ([]schemas.Definition, error) {
-		return c.after(set, before)
+		after, err := c.after(set, before)
+		if err != nil {
+			return nil, err
+		}
+		// Before they are published: hosts want the streams of new destinations at once.
+		return after, c.ensure(p, client, destinationsOf(after)...)
 	})
 	if err != nil {
 		return err
 	}
-	var destinations []string // named, since the cluster may show the change a moment later only
-	for _, d := range changed {
+	return c.print(p, changed)
+}
+
+func destinationsOf(all []schemas.Definition) (names []string) {
+	for _, d := range all {
 		if d.Kind == "destination" && d.Text != "" {
-			destinations = append(destinations, d.Name)
+			names = append(names, d.Name)
 		}
 	}
-	if err := c.ensure(p, client, destinations...); err != nil {
-		return err
-	}
-	return c.print(p, changed)
+	return names
 }
 
 // ensure creates what is missing of the topology.

@@ -34,18 +34,20 @@ func (c connection) access() access.Config {
 	}
 }
 
-func (c connection) connect(ctx context.Context, options ...kgo.Opt) (*cluster.Client, error) {
+// connect reaches Kafka; p remembers how, so that it can ask why it is refused.
+func (c connection) connect(p *process, options ...kgo.Opt) (*cluster.Client, error) {
 	how := c.access()
 	if err := how.Validate(); err != nil {
 		return nil, askedError{err}
 	}
-	return cluster.Open(ctx, how, options...)
+	p.kafka = &how
+	return cluster.Open(p, how, options...)
 }
 
 // size says how large the topology is. What is 0 is as the cluster has it, or
 // the default.
 type size struct {
-	Partitions  int32 `group:"Topology" placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). More later with kairos topology grow, never fewer."`
+	Partitions  int32 `group:"Topology" placeholder:"N" help:"Partitions of every keyed topic (what the cluster has, or 4). Another number later: kairos topology grow."`
 	Replication int16 `group:"Topology" placeholder:"N" help:"Replicas of every partition (what the cluster has, or 1); 3 in production."`
 	Unchained   bool  `group:"Topology" help:"One consumer group for each stage, instead of one for all that are keyed by person."`
 }

@@ -274,6 +274,7 @@ func (c *deliverCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	p.roles = []string{topologies.DeliveryRole}
 	if err := to.mayDeliver(p, client); err != nil {
 		return err
 	}

@@ -73,6 +73,7 @@ func (c *erasePerson) Run(p *process) error {
 	if c.DryRun {
 		role = topologies.ExportRole
 	}
+	p.roles = []string{role}
 	if err := c.mayBe(p, client, role); err != nil { // before anything is half done
 		return err
 	}

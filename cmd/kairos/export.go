@@ -31,6 +31,7 @@ func (c *exportCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
+	p.roles = []string{topologies.ExportRole}
 	if err := c.mayBe(p, client, topologies.ExportRole); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"kairos/cmd/internal/cluster"
@@ -47,6 +48,9 @@ func (c *topologyGrow) Run(p *process) error {
 	if err := client.Continues(p, t, t.Groups); err != nil { // groups of their own would not be fenced
 		return err
 	}
+	if err := client.Rights(p, t, growing(t)); err != nil { // before anything is half done
+		return err
+	}
 	g := host.DefaultGrowing()
 	g.Kafka, g.Topology, g.Partitions, g.Patience, g.Await, g.Longest = client.Reach(), t, c.Partitions, c.Patience, c.Await, c.Longest
 	show, over := c.progress(p)
@@ -75,6 +79,11 @@ func (c *topologyGrow) Run(p *process) error {
 	}
 	p.printf("%d partitions: %d rows and %d unread records moved; fence to switch %.1f s\n", grown.Partitions, grown.Rows, grown.Records, grown.Paused.Seconds())
 	return nil
+}
+
+// growing are the rights of operators without those to look at brokers.
+func growing(t *topologies.Topology) []topologies.ACL {
+	return slices.DeleteFunc(t.ACLs(topologies.OperatorRole), func(a topologies.ACL) bool { return a.Resource == topologies.OnCluster })
 }
 
 // refusedGrowth tells what was asked wrongly from what went wrong.

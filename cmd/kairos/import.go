@@ -59,6 +59,7 @@ func (c *importCommand) Run(p *process) error {
 			return err
 		}
 		defer client.Close()
+		p.roles = []string{topologies.ImportRole}
 		if err := c.mayBe(p, client, topologies.ImportRole); err != nil {
 			return err
 		}

@@ -127,6 +127,7 @@ func (c *ingestCommand) Run(p *process) error {
 	if ingester, err = ingest.New(config); err != nil {
 		return askedError{fmt.Errorf("%s: %w", c.File, err)}
 	}
+	p.roles = []string{topologies.IngestRole}
 	first, err := c.prepare(p, client, topics)
 	if err != nil {
 		return err

@@ -21,6 +21,10 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"golang.org/x/term"
+
+	"kairos/cmd/internal/access"
+	"kairos/cmd/internal/cluster"
+	"kairos/topologies"
 )
 
 // The exit codes besides 0.
@@ -83,7 +87,9 @@ type process struct {
 	screen    bool      // out is a terminal
 	errScreen bool      // err is one
 	width     func() int
-	height    func() int // nil: not known
+	height    func() int     // nil: not known
+	kafka     *access.Config // that was asked; nil: none yet
+	roles     []string       // of our user; nil: an operator's
 }
 
 // rows is how many lines the terminal has; 0: not known.
@@ -204,9 +210,33 @@ func (p *process) outcome(err error) int {
 	}
 	p.notef("kairos: %v\n", err)
 	if forbidden(err) {
-		p.notef("Kafka does not allow our user that: let an operator look at `kairos topology acls`, which lists what each role needs.\n")
+		p.notef("%s\n", p.lacking())
 	}
 	return exitFailed
+}
+
+// lacking says which rights of its roles our user lacks: Kafka refuses without
+// saying what it wants.
+func (p *process) lacking() string {
+	const somewhere = "Kafka does not allow our user that: let an operator look at `kairos topology acls`, which lists what each role needs."
+	t, err := size{}.topology(nil)
+	if err != nil || p.kafka == nil {
+		return somewhere
+	}
+	client, err := cluster.Open(p, *p.kafka)
+	if err != nil {
+		return somewhere
+	}
+	defer client.Close()
+	roles := p.roles
+	if roles == nil {
+		roles = []string{topologies.OperatorRole}
+	}
+	var missing *cluster.RightsError
+	if errors.As(client.Rights(p, t, t.ACLs(roles...)), &missing) {
+		return missing.Error()
+	}
+	return somewhere
 }
 
 // forbidden reports whether Kafka refused because of who we are.

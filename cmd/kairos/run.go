@@ -73,7 +73,8 @@ func (c *runCommand) Run(p *process) error {
 		return err
 	}
 	defer client.Close()
-	if err := client.Rights(p, t, t.ACLs(c.roles(t, stages)...)); err != nil {
+	p.roles = c.roles(t, stages)
+	if err := client.Rights(p, t, t.ACLs(p.roles...)); err != nil {
 		return err
 	}
 	config := service.Config{

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kairos/cmd/internal/access"
 	"kairos/cmd/internal/cluster"
 	"kairos/loadtest/kafka"
 	"kairos/topologies"
@@ -44,12 +49,14 @@ func TestARealKafkaIsReachedWithEveryMechanismAndRefusesEveryMistake(t *testing.
 	g := guarded{admin: admin, root: []string{"--brokers=" + broker.Address}}
 	g.prepare(t)
 	t.Run("mechanisms", func(t *testing.T) { testMechanisms(t, broker, g) })
+	t.Run("reload", func(t *testing.T) { testReload(t, broker) })
 	g.user = []string{"--brokers=" + broker.SASL, "--tls", "--tls-ca=" + broker.Authority.File, "--sasl=scram-sha-512", "--sasl-user=kairos", "--sasl-password=" + file(t, kafka.Password)}
 	t.Run("rights", func(t *testing.T) { testRights(t, g) })
 	g.take(t, needed(t))
 	t.Run("erasing", func(t *testing.T) { testErasing(t, g) })
 	g.take(t, mustTopology(t).ACLs(topologies.EraseRole))
 	t.Run("mending", func(t *testing.T) { testMending(t, g) })
+	t.Run("operating", func(t *testing.T) { testOperating(t, g) })
 }
 
 func testMechanisms(t *testing.T, broker *kafka.Secure, g guarded) {
@@ -101,8 +108,38 @@ func testMechanisms(t *testing.T, broker *kafka.Secure, g guarded) {
 	}
 }
 
+// A certificate that is replaced counts from the next connection on, in a client
+// that has been refused with the one before.
+func testReload(t *testing.T, broker *kafka.Secure) {
+	c := access.Config{Brokers: []string{broker.MTLS}, TLS: true, CA: broker.Authority.File}
+	c.Cert, c.Key = kafka.NewAuthority(t, "stranger").Issue(t, "kairos")
+	options, err := c.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var refused *access.RefusedError
+	if err := c.Explain(broker.MTLS, client.Ping(ctx)); !errors.As(err, &refused) || !strings.Contains(err.Error(), "refuses our certificate") {
+		t.Errorf("a stranger is told %v", err)
+	}
+	certificate, key := broker.Authority.Issue(t, "kairos")
+	if err := errors.Join(os.Rename(certificate, c.Cert), os.Rename(key, c.Key)); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Ping(ctx); err != nil {
+		t.Errorf("with another certificate in the same files: %v", err)
+	}
+}
+
 // testRights is what the embedded broker is asked in rights_test.go, once;
-// testErasing and testMending are in rights_commands_test.go.
+// testErasing and testMending are in rights_commands_test.go, testOperating is in
+// rights_operator_test.go.
 func testRights(t *testing.T, g guarded) {
 	all := needed(t)
 	for _, o := range topologies.Together(mustTopology(t).ACLs(topologies.OperatorRole)) {

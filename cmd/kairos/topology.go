@@ -89,7 +89,9 @@ func (c *topologyACLs) Run(p *process) error {
 		}
 		defer client.Close()
 		acls = topologies.Together(acls)
-		if err := client.Grant(p, c.Grant, acls); err != nil {
+		if err := client.Grant(p, c.Grant, acls); forbidden(err) {
+			return fmt.Errorf("%v: none of kairos' roles may grant, ask who administers Kafka (it takes Alter on the cluster)", err)
+		} else if err != nil {
 			return err
 		}
 		p.notef("granted to %s:\n", c.Grant)

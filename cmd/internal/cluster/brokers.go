@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"kairos/topologies"
 )
@@ -60,11 +62,16 @@ func replicated(value string, t *topologies.Topology) bool {
 // a broker does not tell is passed over.
 func (c *Client) brokerFindings(ctx context.Context, brokers kadm.BrokerDetails, t *topologies.Topology) ([]Finding, error) {
 	configs, err := c.admin.DescribeBrokerConfigs(ctx, brokers.NodeIDs()...)
-	if err != nil {
+	if errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return []Finding{unseen("brokers' settings", err)}, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("read the settings of brokers: %w", err)
 	}
 	var findings []Finding
 	for _, b := range configs {
+		if b.Err != nil {
+			findings = append(findings, unseen("broker "+b.Name+", settings", b.Err))
+		}
 		for _, rule := range brokerRules {
 			for _, entry := range b.Configs {
 				if entry.Key != rule.setting {
@@ -84,17 +91,28 @@ func (c *Client) brokerFindings(ctx context.Context, brokers kadm.BrokerDetails,
 // Disks says how full brokers' disks are, if they tell.
 func (c *Client) Disks(ctx context.Context) ([]Finding, error) {
 	all, err := c.admin.DescribeAllLogDirs(ctx, nil)
-	if err != nil {
+	if errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return []Finding{unseen("brokers' disks", err)}, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("look at brokers' disks: %w", err)
 	}
 	var findings []Finding
 	all.Each(func(dir kadm.DescribedLogDir) {
+		if dir.Err != nil {
+			findings = append(findings, unseen(fmt.Sprintf("broker %d, disks", dir.Broker), dir.Err))
+		}
 		if dir.Err == nil && dir.TotalBytes > 0 {
 			findings = append(findings, DiskFinding(fmt.Sprintf("broker %d, %s", dir.Broker, dir.Dir), uint64(dir.UsableBytes), uint64(dir.TotalBytes),
 				"a broker whose disk is full ends; add room, or lower retention"))
 		}
 	})
 	return findings, nil
+}
+
+// unseen is a finding of what a broker does not show us. Clusters that others
+// keep often do not, so nothing is wrong with it.
+func unseen(what string, err error) Finding {
+	return Finding{Hint, what, fmt.Sprintf("cannot be looked at: %v; `kairos doctor --role=%s` says which right shows them", err, topologies.OperatorRole)}
 }
 
 // DiskFinding judges how much of a disk is free, in bytes.

@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -110,7 +112,8 @@ func (c *Client) fetch(ctx context.Context, topic string, remaining map[int32]in
 			return nil
 		}
 		for _, e := range fetches.Errors() {
-			if short.Err() == nil {
+			// What may pass is tried again until ctx ends.
+			if refused := new(kerr.Error); errors.As(e.Err, &refused) && !refused.Retriable {
 				return fmt.Errorf("read %s, partition %d: %w", topic, e.Partition, e.Err)
 			}
 		}
@@ -156,6 +159,9 @@ func (c *Client) extentTo(ctx context.Context, topic string, partition int32, up
 	details, err := c.listTopics(ctx, topic)
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := details[topic].Err; errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return nil, nil, fmt.Errorf("look at topic %s: %w", topic, err)
 	}
 	if details[topic].Err != nil || !details.Has(topic) {
 		return nil, nil, nil
