@@ -23,7 +23,6 @@ const (
 	httpsPort  = 443
 	tracePort  = 4318 // of a collector of traces
 	kafkaPort  = 9093
-	lateness   = 10 // seconds of lag above which processes are added
 )
 
 // Kubernetes renders the files of kubernetes that follow from a topology: topics

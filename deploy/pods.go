@@ -28,6 +28,12 @@ func secret(name, path, of string) mount {
 	return mount{name, path, object{"secret": object{"secretName": of}}}
 }
 
+// only mounts one file of a secret, and none of its others.
+func (m mount) only(file string) mount {
+	m.from["secret"].(object)["items"] = list{object{"key": file, "path": file}}
+	return m
+}
+
 // files mounts a ConfigMap.
 func files(name, path, of string) mount {
 	return mount{name, path, object{"configMap": object{"name": of}}}

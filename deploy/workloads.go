@@ -35,21 +35,7 @@ func group(t *topologies.Topology, g topologies.Group) []object {
 			object{"name": "metrics", "port": metricPort, "targetPort": "metrics"}, object{"name": "api", "port": apiPort, "targetPort": "api"},
 		}}),
 		disruption(role),
-		{
-			"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta(role),
-			"spec": object{
-				"scaleTargetRef": object{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "kairos-" + role},
-				"minReplicas":    2, "maxReplicas": t.PartitionsOf(g.Inputs()[0]),
-				"metrics": list{object{"type": "External", "external": object{
-					"metric": object{"name": "kairos_host_lag_seconds", "selector": object{"matchLabels": object{"group": g.Name}}},
-					"target": object{"type": "Value", "value": fmt.Sprint(lateness)},
-				}}},
-				"behavior": object{
-					"scaleUp":   object{"stabilizationWindowSeconds": 60, "policies": list{object{"type": "Pods", "value": 1, "periodSeconds": 60}}},
-					"scaleDown": object{"stabilizationWindowSeconds": 1800, "policies": list{object{"type": "Pods", "value": 1, "periodSeconds": 600}}},
-				},
-			},
-		},
+		scaled("StatefulSet", role, int(t.PartitionsOf(g.Inputs()[0])), byLag(g)),
 		policy(role, list{monitoring(), object{
 			"from":  list{ours(), marked("kairos/api")},
 			"ports": list{tcp(apiPort)},
@@ -82,16 +68,18 @@ func api(t *topologies.Topology) []object {
 	}}
 }
 
-// door lets events in; its processes share nothing.
+// door lets events in of who shows a write key; its processes share nothing.
 func door() []object {
 	role := topologies.DoorRole
 	return []object{
 		process{
-			role: role, needs: stages, ports: list{object{"name": "door", "containerPort": doorPort}}, mounts: onKafka(role),
-			args: []string{"run", role, fmt.Sprintf("--door=0.0.0.0:%d", doorPort), "--api=", metrics()},
+			role: role, needs: stages, ports: list{object{"name": "door", "containerPort": doorPort}},
+			mounts: onKafka(role, secret("sources", "/etc/kairos/sources", "kairos-sources").only("sources.yaml")),
+			args:   []string{"run", role, fmt.Sprintf("--door=0.0.0.0:%d", doorPort), "--sources=/etc/kairos/sources/sources.yaml", "--api=", metrics()},
 		}.deployment(2),
 		service(role, object{"ports": list{object{"name": "door", "port": doorPort, "targetPort": "door"}}}),
 		disruption(role),
+		scaled("Deployment", role, busiest, byCPU()),
 		policy(role, list{monitoring(), object{"ports": list{tcp(doorPort)}}}, toKafka(), toNames(), toTraces()),
 	}
 }
@@ -122,20 +110,19 @@ func ingest() []object {
 			mounts: onKafka(role, files("ingest", "/etc/kairos/ingest", "kairos-ingest"),
 				perhaps(secret("secrets", "/etc/kairos/secrets", "kairos-ingest-secrets"))),
 		}.named(2),
-		measured(role), disruption(role),
+		measured(role), disruption(role), scaled("StatefulSet", role, busiest, byCPU()),
 		policy(role, list{monitoring()}, toKafka(), toNames(), toRegistry()),
 	}
 }
 
 // probe is one process, never two: its people would get into each other's turns.
 func probe() []object {
-	token := secret("api", "/etc/kairos/api", "kairos-api")
-	token.from["secret"].(object)["items"] = list{object{"key": "probe", "path": "probe"}} // and no other's
+	token, key := secret("api", "/etc/kairos/api", "kairos-api").only("probe"), secret("sources", "/etc/kairos/sources", "kairos-sources").only("probe")
 	one := process{
-		role: probeRole, needs: needs{cpu: "20m", memory: "64Mi", most: "128Mi"}, mounts: []mount{settings(), token},
+		role: probeRole, needs: needs{cpu: "20m", memory: "64Mi", most: "128Mi"}, mounts: []mount{settings(), token, key},
 		args: []string{
 			"probe", fmt.Sprintf("--door=http://kairos-door:%d", doorPort), fmt.Sprintf("--api=http://kairos-api:%d", apiPort),
-			"--token=file:/etc/kairos/api/probe", metrics(),
+			"--token=file:/etc/kairos/api/probe", "--key=file:/etc/kairos/sources/probe", metrics(),
 		},
 	}.deployment(1)
 	one["spec"].(object)["strategy"] = object{"type": "Recreate"}

@@ -17,10 +17,13 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"kairos/cmd/internal/collector"
+	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/foreign"
 	"kairos/cmd/internal/profileapi"
 	"kairos/processors/definition"
 	"kairos/processors/delivery"
+	"kairos/schemas"
 )
 
 // kubernetes gives every object of a file in deploy/kubernetes/base.
@@ -97,8 +100,10 @@ func mountedFiles(t *testing.T) *strings.Replacer {
 	t.Helper()
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "tokens.yaml"), read(t, "deploy/compose/tokens.yaml"))
+	write(t, filepath.Join(folder, "sources.yaml"), read(t, "deploy/compose/sources.yaml"))
 	write(t, filepath.Join(folder, "peer"), "token")
-	return strings.NewReplacer("/etc/kairos/api/", folder+"/", "/etc/kairos/tokens.yaml", folder+"/tokens.yaml", "/definitions", "cmd/kairos/demo/definitions",
+	return strings.NewReplacer("/etc/kairos/api/", folder+"/", "/etc/kairos/sources/", folder+"/", "/etc/kairos/tokens.yaml", folder+"/tokens.yaml",
+		"/etc/kairos/sources.yaml", folder+"/sources.yaml", "/definitions", "cmd/kairos/demo/definitions",
 		"/etc/kairos/delivery/deliver.yaml", own("deliver.yaml"), "/etc/kairos/ingest/ingest.yaml", own("ingest.yaml"),
 		"/etc/kairos/deliver.yaml", laptop("deliver.yaml"), "/etc/kairos/ingest.yaml", laptop("ingest.yaml"))
 }
@@ -154,42 +159,90 @@ func TestTheProbersAudienceIsPublishable(t *testing.T) {
 	expect(t, 0, "apply", "--check", "-f", filepath.Join(root, "deploy/definitions"))
 }
 
-// The secret that the guide makes is one that processes take.
-func TestTheSecretOfTheGuideHoldsTokensAndThePeers(t *testing.T) {
-	folder := t.TempDir()
-	guide := read(t, "deploy/README.md")
-	i := slices.IndexFunc(blocks(guide, "sh"), func(block string) bool { return strings.Contains(block, "create secret generic kairos-api") })
+// guided runs what the guide makes secrets with, and gives the folder that has a
+// folder for each, and what it says.
+func guided(t *testing.T) (folder, said string) {
+	t.Helper()
+	folder = t.TempDir()
+	all := blocks(read(t, "deploy/README.md"), "sh")
+	i := slices.IndexFunc(all, func(block string) bool { return strings.Contains(block, "create secret generic kairos-api") })
 	if i < 0 {
 		t.Fatal("the guide makes no secret kairos-api")
 	}
 	// Instead of a cluster: a function that keeps what it is given.
-	script := "kubectl() { for a in \"$@\"; do case \"$a\" in --from-literal=*) a=${a#--from-literal=}; printf %s \"${a#*=}\" > \"" + folder + "/${a%%=*}\";; esac; done; }\n" + blocks(guide, "sh")[i]
-	if said, err := exec.CommandContext(t.Context(), "bash", "-euc", script).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
+	script := `kubectl() { local name=; for a in "$@"; do case "$a" in
+--from-literal=*) a=${a#--from-literal=}; mkdir -p "` + folder + `/$name"; printf %s "${a#*=}" > "` + folder + `/$name/${a%%=*}";;
+*) name=$a;; esac; done; }
+` + all[i]
+	out, err := exec.CommandContext(t.Context(), "bash", "-euc", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
-	tokens, err := profileapi.ReadTokens(filepath.Join(folder, "tokens.yaml"))
+	return folder, string(out)
+}
+
+func kept(t *testing.T, path ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(path...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := os.ReadFile(filepath.Join(folder, "peer"))
+	return string(text)
+}
+
+// The secrets that the guide makes are ones that processes take.
+func TestTheSecretOfTheGuideHoldsTokensAndThePeers(t *testing.T) {
+	folder, _ := guided(t)
+	tokens, err := profileapi.ReadTokens(filepath.Join(folder, "kairos-api", "tokens.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := profileapi.New(profileapi.Config{Tokens: tokens, Plan: func() *definition.Plan { return nil }, Local: func() profileapi.Local { return nil }})
-	request, answer := httptest.NewRequest(http.MethodGet, "/v1/rows/t?key=k", nil), httptest.NewRecorder()
-	request.Header.Set("Authorization", "Bearer "+string(peer))
-	if api.ServeHTTP(answer, request); answer.Code != http.StatusMisdirectedRequest {
-		t.Errorf("a peer is answered %d: %s", answer.Code, answer.Body)
+	for token, asked := range map[string]struct {
+		path string
+		code int
+	}{
+		"peer":  {"/v1/rows/t?key=k", http.StatusMisdirectedRequest},
+		"probe": {"/v1/profiles/email/a@example.org", http.StatusServiceUnavailable}, // no definitions yet
+	} {
+		request, answer := httptest.NewRequest(http.MethodGet, asked.path, nil), httptest.NewRecorder()
+		request.Header.Set("Authorization", "Bearer "+kept(t, folder, "kairos-api", token))
+		if api.ServeHTTP(answer, request); answer.Code != asked.code {
+			t.Errorf("%s is answered %d: %s", token, answer.Code, answer.Body)
+		}
 	}
-	probe, err := os.ReadFile(filepath.Join(folder, "probe"))
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestTheKeysOfTheGuideAndOfTheLaptopLetTheirSendersIn(t *testing.T) {
+	folder, said := guided(t)
+	guard := func(file string) door.Guard {
+		t.Helper()
+		sources, err := collector.ReadSources(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sources.Guard(func() schemas.Instant { return 1 })
 	}
-	request, answer = httptest.NewRequest(http.MethodGet, "/v1/profiles/email/a@example.org", nil), httptest.NewRecorder()
-	request.Header.Set("Authorization", "Bearer "+string(probe))
-	if api.ServeHTTP(answer, request); answer.Code != http.StatusServiceUnavailable { // no definitions yet
-		t.Errorf("the prober is answered %d: %s", answer.Code, answer.Body)
+	enters := func(guard door.Guard, key, want string) {
+		t.Helper()
+		request := httptest.NewRequest(http.MethodPost, "/v1/events", nil)
+		request.SetBasicAuth(key, "")
+		if source, err := guard(request, 1); source != want || (err == nil) != (want != "") {
+			t.Errorf("who should come in as %q comes in as %q: %v", want, source, err)
+		}
 	}
+	guide := guard(filepath.Join(folder, "kairos-sources", "sources.yaml"))
+	enters(guide, kept(t, folder, "kairos-sources", "probe"), "probe")
+	enters(guide, "", "")
+	told := regexp.MustCompile("[0-9a-f]{64}").FindAllString(said, -1)
+	if len(told) != 3 {
+		t.Fatalf("the guide tells %q", told)
+	}
+	for i, want := range []string{"", "shop", ""} { // a token of the API, a server, a page
+		enters(guide, told[i], want)
+	}
+	enters(guard(laptop("sources.yaml")), "laptop", "laptop")
+	enters(guard(laptop("sources.yaml")), "", "")
 }
 
 func TestTheSettingsOfPodsAreUnderstood(t *testing.T) {

@@ -20,6 +20,8 @@ type doctorCommand struct {
 	onCluster
 	traces
 	State   string   `placeholder:"DIR" help:"The folder for rows, as given to run: is there room?"`
+	Sources string   `placeholder:"FILE" help:"The file of who may send, as given to run: is it one?"`
+	Tokens  string   `placeholder:"FILE" help:"The file of who may ask the API, as given to run: is it one?"`
 	Deliver string   `placeholder:"FILE" help:"The file that deliver is given: are its destinations published, its secrets there, our rights enough?"`
 	Ingest  string   `placeholder:"FILE" help:"The file that ingest is given: does the registry of schemas answer, are the topics there, our rights enough?"`
 	Role    []string `placeholder:"ROLE" help:"May our user do what these roles need? door, identity, person, import, erase: kairos topology acls lists all. Without: is not asked."`
@@ -35,7 +37,7 @@ Exit code 3 if something is wrong; 1 if Kafka cannot be asked.`
 }
 
 func (c *doctorCommand) Run(p *process) error {
-	findings := append(c.local(), c.collector(p)...)
+	findings := slices.Concat(c.local(), c.admitting(), c.collector(p))
 	client, t, err := c.onCluster.open(p)
 	var refused *access.RefusedError
 	var silent *cluster.UnreachableError

@@ -5,12 +5,35 @@ import (
 	"slices"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/collector"
+	"kairos/cmd/internal/profileapi"
 	"kairos/cmd/internal/telemetry"
 	"kairos/processors/definition"
 )
 
 // What doctor looks at around the stages: the collector of traces, whom deliver
 // tells, what ingest reads.
+
+// admitting looks at the files that say who comes in at door and API.
+func (c *doctorCommand) admitting() (findings []cluster.Finding) {
+	for _, look := range []struct {
+		what, file string
+		read       func(string) error
+	}{
+		{"sources", c.Sources, func(file string) error { _, err := collector.ReadSources(file); return err }},
+		{"tokens", c.Tokens, func(file string) error { _, err := profileapi.ReadTokens(file); return err }},
+	} {
+		if look.file == "" {
+			continue
+		}
+		f := cluster.Finding{Level: cluster.Fine, What: look.what, Detail: "are understood"}
+		if err := look.read(look.file); err != nil {
+			f.Level, f.Detail = cluster.Wrong, err.Error()+": who runs goes on with those from before, and nobody starts with these"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
 
 // collector sends a span to where spans go.
 func (c *doctorCommand) collector(p *process) []cluster.Finding {

@@ -30,10 +30,11 @@ func TestTheDoctorLooksAtTheCollectorTheRegistryAndTheSecretsOfDestinations(t *t
 	secret, password := in("app", "0123456789abcdef"), in("password", "correct horse")
 	deliver := in("deliver.yaml", "webhooks: [{destination: app, url: 'https://app.example', secrets: ['file:"+secret+"']}, {destination: email, url: 'https://mail.example', headers: {Authorization: 'Bearer ${file:"+secret+"}'}, body: '{}'}]\n")
 	ingest := in("ingest.yaml", "registry: "+registry.URL+"\nregistry_access: {user: kairos, password: 'file:"+password+"'}\ntopics: [{topic: kairos.door.events}]\n")
-	file := withSettings(t, fmt.Sprintf("run: {traces: '%s/v1/traces', state: %s}\ndeliver: {file: %s}\ningest: {file: %s}\n", spans.URL, folder, deliver, ingest))
+	sources, tokens := in("sources.yaml", read(t, "deploy/compose/sources.yaml")), in("tokens.yaml", read(t, "deploy/compose/tokens.yaml"))
+	file := withSettings(t, fmt.Sprintf("run: {traces: '%s/v1/traces', state: %s, sources: %s, tokens: %s}\ndeliver: {file: %s}\ningest: {file: %s}\n", spans.URL, folder, sources, tokens, deliver, ingest))
 
 	said := expect(t, 0, "doctor", file, brokers)
-	for _, part := range []string{"the collector takes spans", "with 2 subjects", "2 destinations are published", "deliver's rights", "1 topics are there", "ingest's rights", "GiB free", " 0 wrong"} {
+	for _, part := range []string{"the collector takes spans", "with 2 subjects", "2 destinations are published", "deliver's rights", "1 topics are there", "ingest's rights", "GiB free", "sources ", "tokens ", " 0 wrong"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("of what is well it does not say %q:\n%s", part, said)
 		}
@@ -44,6 +45,8 @@ func TestTheDoctorLooksAtTheCollectorTheRegistryAndTheSecretsOfDestinations(t *t
 
 	in("password", "wrong horse")
 	in("deliver.yaml", "webhooks: [{destination: app, url: 'https://app.example', secrets: ['file:"+secret+"']}, {destination: fax, url: 'https://fax.example', secrets: ['file:"+secret+"', 'env:NOT_THERE']}, {destination: pager, url: 'https://p.example', secrets: ['file:"+password+"']}]\n")
+	in("sources.yaml", "sources: [{name: web, write_keys: [horse]}]\n")
+	in("tokens.yaml", "tokens: [{name: app, token: horse, scopes: [profiles]}]\n")
 	in("ingest.yaml", "registry: "+registry.URL+"\nregistry_access: {user: kairos, password: 'file:"+password+"'}\ntopics: [{topic: nobodys, mapping: crm}]\n")
 	spans.Close()
 	if err := os.Remove(secret); err != nil {
@@ -53,6 +56,7 @@ func TestTheDoctorLooksAtTheCollectorTheRegistryAndTheSecretsOfDestinations(t *t
 	for _, part := range []string{
 		"Nothing waits for it", "OTEL_EXPORTER_OTLP_HEADERS", "does not believe who we are (401)", "webhook of app: open " + secret, "webhook of fax: open " + secret,
 		"no definition of the destination pager", "the mapping crm of topic nobodys is not published", "topic nobodys is not there", "put the secret where it says",
+		"a write key of source web is not a SHA-256", `tokens.yaml: the token of "app" is not a SHA-256`,
 	} {
 		if !strings.Contains(said, part) {
 			t.Errorf("of what is wrong it does not say %q:\n%s", part, said)

@@ -28,7 +28,7 @@ var secretly = []string{"sasl-password", "sasl-token", "token", "key"}
 // lent are the settings of other commands that doctor looks at, by what it calls
 // them.
 var lent = map[string]struct{ section, key string }{
-	"state": {"run", "state"}, "traces": {"run", "traces"}, "deliver": {"deliver", "file"}, "ingest": {"ingest", "file"},
+	"state": {"run", "state"}, "traces": {"run", "traces"}, "sources": {"run", "sources"}, "tokens": {"run", "tokens"}, "deliver": {"deliver", "file"}, "ingest": {"ingest", "file"},
 }
 
 // section is a part of the file of settings.
