@@ -33,8 +33,8 @@ func TestTheDoctorLooksAtTheCollectorTheRegistryAndTheSecretsOfDestinations(t *t
 	sources, tokens := in("sources.yaml", read(t, "deploy/compose/sources.yaml")), in("tokens.yaml", read(t, "deploy/compose/tokens.yaml"))
 	file := withSettings(t, fmt.Sprintf("run: {traces: '%s/v1/traces', state: %s, sources: %s, tokens: %s}\ndeliver: {file: %s}\ningest: {file: %s}\n", spans.URL, folder, sources, tokens, deliver, ingest))
 
-	said := expect(t, 0, "doctor", file, brokers)
-	for _, part := range []string{"the collector takes spans", "with 2 subjects", "2 destinations are published", "deliver's rights", "1 topics are there", "ingest's rights", "GiB free", "sources ", "tokens ", " 0 wrong"} {
+	said := healthy(t, "doctor", file, brokers)
+	for _, part := range []string{"the collector takes spans", "with 2 subjects", "2 destinations are published", "deliver's rights", "1 topics are there", "ingest's rights", "GiB free", "sources ", "tokens "} {
 		if !strings.Contains(said, part) {
 			t.Errorf("of what is well it does not say %q:\n%s", part, said)
 		}
