@@ -117,14 +117,17 @@ func (m *mover) fill(ctx context.Context, w *writing, commits map[string]*kmsg.T
 }
 
 // copyRest copies what is left of the rows: with more partitions a little of all
-// at once, with fewer all, one part after the other, which fits into memory.
+// at once, with fewer all, one partition after the other, as much as a host holds.
 func (m *mover) copyRest(ctx context.Context, w *writing) error {
-	parts := m.parts()
-	most := len(parts)
+	all := m.parts()
+	together := [][]part{all}
 	if m.Partitions < m.from {
-		most = 1
+		together = make([][]part, m.from)
+		for _, p := range all {
+			together[p.number] = append(together[p.number], p)
+		}
 	}
-	for some := range slices.Chunk(parts, most) {
+	for _, some := range together {
 		n, err := m.copyRows(ctx, w, some, func(p part) bounds { return m.bounds[p.table()][p.number] })
 		m.grown.Late += n
 		if err != nil {
