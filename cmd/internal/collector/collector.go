@@ -68,6 +68,7 @@ func New(c Config) *Collector {
 		collector.mux.HandleFunc("GET "+prefix+"/projects/{key}/settings", settings)
 		collector.mux.HandleFunc("OPTIONS "+prefix+"/projects/{key}/settings", preflight)
 	}
+	collector.mux.HandleFunc("OPTIONS /v1/m", preflight)
 	// The browser SDK's measurements of itself are none of a customer's events.
 	collector.mux.HandleFunc("POST /v1/m", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, taken{Success: true}) })
 	return collector
@@ -75,6 +76,7 @@ func New(c Config) *Collector {
 
 // ServeHTTP implements http.Handler.
 func (c *Collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.config.Door.Hurry(w)
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "Retry-After") // SDKs in browsers wait as long
@@ -119,7 +121,7 @@ func (c *Collector) call(word string) http.Handler {
 }
 
 func (c *Collector) accept(w http.ResponseWriter, r *http.Request, word string) error {
-	body, err := read(w, r)
+	body, err := read(c.config.Door, w, r)
 	if err != nil {
 		return err
 	}
@@ -159,8 +161,8 @@ func (c *Collector) accept(w http.ResponseWriter, r *http.Request, word string) 
 }
 
 // read gets the body, unpacked, within the limit.
-func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBatch))
+func read(d *door.Door, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := d.Body(w, r, MaxBatch)
 	if err != nil {
 		return nil, err
 	}

@@ -30,12 +30,26 @@ var noon = schemas.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 
 type world struct {
 	t      *testing.T
+	broker *kfake.Cluster
 	client *kgo.Client
 	door   *door.Door
 	*collector.Collector
 }
 
+// inFlight is how many requests at a time a collector of these tests takes, and
+// patience how long it waits for their bodies.
+const (
+	inFlight = 1
+	patience = time.Second
+)
+
 func open(t *testing.T, sources *collector.Sources) *world {
+	t.Helper()
+	return openFor(t, sources, 10*time.Second)
+}
+
+// openFor waits for Kafka's acknowledgement so long.
+func openFor(t *testing.T, sources *collector.Sources, timeout time.Duration) *world {
 	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topologies.Events.Name))
 	if err != nil {
@@ -48,8 +62,10 @@ func open(t *testing.T, sources *collector.Sources) *world {
 	}
 	t.Cleanup(client.Close)
 	clock := func() schemas.Instant { return noon }
-	opened := door.New(client, door.Config{Clock: clock, Rules: definition.DefaultIdentity, Guard: sources.Guard(clock)})
-	return &world{t, client, opened, collector.New(collector.Config{Door: opened, Sources: sources, Clock: clock})}
+	opened := door.New(client, door.Config{
+		Clock: clock, Rules: definition.DefaultIdentity, Guard: sources.Guard(clock), Timeout: timeout, Patience: patience,
+	})
+	return &world{t, broker, client, opened, collector.New(collector.Config{Door: opened, Sources: sources, Clock: clock, InFlight: inFlight})}
 }
 
 func (w *world) send(method, path, body string, headers ...string) *httptest.ResponseRecorder {
@@ -120,6 +136,8 @@ func TestEachCallBecomesAnEvent(t *testing.T) {
 			`m2 identify sdk 12:00:00 user_id:7 email:sarah@example.org anonymous_id:a1 @age=null @email= Sarah@Example.org @plan=pro`},
 		{"/v1/page", `{"messageId":"m3","anonymousId":"a1","userId":null,"name":"Home","context":{"page":{"path":"/x"},"userAgent":"no"}}`,
 			`m3 page sdk 12:00:00 anonymous_id:a1 context.page.path=/x name=Home`},
+		{"/v1/page", `{"messageId":"m10","anonymousId":"a1","context":{"device":{"id":"d1","type":"ios"},"campaign":{"name":"sale"},"page":{"url":"/x"},"app":{"version":"1.2"},"os":{"name":"iOS"},"ip":"1.2.3.4"}}`,
+			`m10 page sdk 12:00:00 device_id:d1 anonymous_id:a1 context.app.version=1.2 context.campaign.name=sale context.device.id=d1 context.device.type=ios context.os.name=iOS context.page.url=/x`},
 		{"/v1/screen/", `{"messageId":"m4","userId":"u1","name":"Cart"}`, `m4 screen sdk 12:00:00 user_id:u1 name=Cart`},
 		{"/v1/group", `{"messageId":"m5","userId":"u1","groupId":"g1","traits":{"size":3}}`, `m5 group sdk 12:00:00 user_id:u1 group.size=3 group_id=g1`},
 		{"/v1/group", `{"messageId":"m8","userId":"u1","groupId":"g1","traits":{"left":true}}`, `m8 group sdk 12:00:00 user_id:u1 group.left=true group_id= left_group_id=g1`},

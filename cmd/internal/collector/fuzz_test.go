@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http/httptest"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -12,6 +13,18 @@ import (
 	"kairos/schemas"
 	"kairos/topologies"
 )
+
+// within fails if f allocates more than a body of its size can be worth.
+func within(t *testing.T, bytes uint64, f func()) {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	f()
+	metrics.Read(sample)
+	if took := sample[0].Value.Uint64() - before; took > bytes {
+		t.Fatalf("%d bytes are allocated", took)
+	}
+}
 
 // FuzzCalls: no body may do more than be refused, and what is taken is what the
 // stages read.
@@ -30,35 +43,38 @@ func FuzzCalls(f *testing.F) {
 	_ = w.Close()
 	f.Add(packed.Bytes(), byte(1), true)
 	all := []string{"", "track", "identify", "page", "screen", "group", "alias"}
+	way := door.New(nil, door.Config{})
 	rules, now := definition.DefaultIdentity(), schemas.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	f.Fuzz(func(t *testing.T, body []byte, word byte, says bool) {
-		request := httptest.NewRequest("POST", "/v1/t", bytes.NewReader(body))
-		if says {
-			request.Header.Set("Content-Encoding", "gzip")
-		}
-		unpacked, err := read(httptest.NewRecorder(), request)
-		if err != nil {
-			return
-		}
-		if len(unpacked) > MaxBatch {
-			t.Fatalf("%d bytes are taken", len(unpacked))
-		}
-		calls, _, err := parse(unpacked, all[int(word)%len(all)])
-		if err != nil {
-			return
-		}
-		for i := range calls {
-			var e schemas.Event
-			if calls[i].event(&e, now, "sdk") != nil {
-				continue
+		within(t, 64<<20+uint64(len(body))*4096, func() {
+			request := httptest.NewRequest("POST", "/v1/t", bytes.NewReader(body))
+			if says {
+				request.Header.Set("Content-Encoding", "gzip")
 			}
-			record, problem := door.Record(&e, now, rules, nil)
-			if problem != nil {
-				continue
+			unpacked, err := read(way, httptest.NewRecorder(), request)
+			if err != nil {
+				return
 			}
-			if _, err := topologies.Events.Codec.Decode(record.Value); err != nil || len(e.Identifiers) == 0 || e.Time > now {
-				t.Fatalf("%+v, %v", e, err)
+			if len(unpacked) > MaxBatch {
+				t.Fatalf("%d bytes are taken", len(unpacked))
 			}
-		}
+			calls, _, err := parse(unpacked, all[int(word)%len(all)])
+			if err != nil {
+				return
+			}
+			for i := range calls {
+				var e schemas.Event
+				if calls[i].event(&e, now, "sdk") != nil {
+					continue
+				}
+				record, problem := door.Record(&e, now, rules, nil)
+				if problem != nil {
+					continue
+				}
+				if _, err := topologies.Events.Codec.Decode(record.Value); err != nil || len(e.Identifiers) == 0 || e.Time > now {
+					t.Fatalf("%+v, %v", e, err)
+				}
+			}
+		})
 	})
 }

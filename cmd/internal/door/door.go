@@ -38,6 +38,7 @@ type Config struct {
 	Ring     func() *keyring.Ring            // by which events are sealed; nil, or giving nil: they are not
 	Tracer   trace.Tracer                    // makes the spans of requests that are followed; nil: none, and they are passed on
 	Guard    Guard                           // of requests; nil: everybody may send, under any name
+	Patience time.Duration                   // for a request's body to come; 0: 30 s
 }
 
 // Guard says which source a request's events come from, or by a [Refusal] why they
@@ -80,6 +81,9 @@ func Options() []kgo.Opt {
 func New(client *kgo.Client, config Config) *Door {
 	if config.Timeout == 0 {
 		config.Timeout = 10 * time.Second
+	}
+	if config.Patience == 0 {
+		config.Patience = 30 * time.Second
 	}
 	if config.Tracer == nil {
 		config.Tracer = noop.Tracer{}

@@ -40,6 +40,12 @@ type world struct {
 
 func open(t *testing.T) *world {
 	t.Helper()
+	return openFor(t, 10*time.Second)
+}
+
+// openFor waits for Kafka's acknowledgement so long.
+func openFor(t *testing.T, timeout time.Duration) *world {
+	t.Helper()
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, topologies.Events.Name),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "8388608"}))
 	if err != nil {
@@ -54,7 +60,7 @@ func open(t *testing.T) *world {
 	t.Cleanup(client.Close)
 	registry := prometheus.NewRegistry()
 	opened := door.New(client, door.Config{
-		Clock: func() schemas.Instant { return noon }, Rules: rules, Registry: registry, Timeout: 200 * time.Millisecond,
+		Clock: func() schemas.Instant { return noon }, Rules: rules, Registry: registry, Timeout: timeout,
 	})
 	return &world{broker, client, opened, registry}
 }
@@ -202,7 +208,7 @@ func TestOneWrongEventRefusesTheWholeRequest(t *testing.T) {
 }
 
 func TestWithoutAcknowledgementTheAnswerIsNotOK(t *testing.T) {
-	w := open(t)
+	w := openFor(t, 200*time.Millisecond)
 	w.broker.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		w.broker.KeepControl()
 		asked := request.(*kmsg.ProduceRequest)

@@ -1,6 +1,7 @@
 package door_test
 
 import (
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,18 @@ import (
 	"kairos/schemas"
 	"kairos/topologies"
 )
+
+// within fails if f allocates more than a body of its size can be worth.
+func within(t *testing.T, bytes uint64, f func()) {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	f()
+	metrics.Read(sample)
+	if took := sample[0].Value.Uint64() - before; took > bytes {
+		t.Fatalf("%d bytes are allocated", took)
+	}
+}
 
 // FuzzEvents: no body may do more than be refused, and what is taken has the
 // form that the stages rely on.
@@ -21,22 +34,24 @@ func FuzzEvents(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		events, err := door.Parse(body)
-		if err != nil {
-			return
-		}
-		for i := range events {
-			record, problem := door.Record(&events[i], noon, rules(), nil)
-			if problem != nil {
-				continue
+		within(t, 64<<20+uint64(len(body))*4096, func() {
+			events, err := door.Parse(body)
+			if err != nil {
+				return
 			}
-			e, err := topologies.Events.Codec.Decode(record.Value)
-			if err != nil || len(e.Identifiers) == 0 || string(record.Key) != e.Identifiers[0].String() || e.Time > noon || strings.HasPrefix(e.Name, "$") {
-				t.Fatalf("%+v, %v", e, err)
+			for i := range events {
+				record, problem := door.Record(&events[i], noon, rules(), nil)
+				if problem != nil {
+					continue
+				}
+				e, err := topologies.Events.Codec.Decode(record.Value)
+				if err != nil || len(e.Identifiers) == 0 || string(record.Key) != e.Identifiers[0].String() || e.Time > noon || strings.HasPrefix(e.Name, "$") {
+					t.Fatalf("%+v, %v", e, err)
+				}
+				if !slices.IsSortedFunc(e.Properties, func(a, b schemas.Property) int { return strings.Compare(a.Name, b.Name) }) {
+					t.Fatalf("properties are not sorted: %v", e.Properties)
+				}
 			}
-			if !slices.IsSortedFunc(e.Properties, func(a, b schemas.Property) int { return strings.Compare(a.Name, b.Name) }) {
-				t.Fatalf("properties are not sorted: %v", e.Properties)
-			}
-		}
+		})
 	})
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"kairos/schemas"
 	"kairos/topologies"
@@ -38,17 +40,18 @@ type refused struct {
 }
 
 // ServeHTTP answers POST /v1/events: 200 once Kafka holds all events of the
-// request, 400 with the places that are wrong, 413 for what is too large, 503
-// when Kafka does not acknowledge, and what the guard says to whoever may not send.
-// The header Sec-GPC counts for all events of the request. Only with 200 has
-// anything surely happened; with 503 it may have.
+// request, 400 with the places that are wrong, 408 for a body that does not come,
+// 413 for what is too large, 503 when Kafka does not acknowledge, and what the guard
+// says to whoever may not send. The header Sec-GPC counts for all events of the
+// request. Only with 200 has anything surely happened; with 503 it may have.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.Hurry(w)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		answer(w, http.StatusMethodNotAllowed, refused{Error: "POST one event, or a list of events, as JSON"})
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	body, err := d.Body(w, r, MaxBody)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -74,6 +77,26 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ids[i] = events[i].ID
 	}
 	answer(w, http.StatusOK, accepted{len(events), ids})
+}
+
+// Hurry bounds how long a request's body is waited for, and comes before all that
+// may refuse the request: what is still to come of a refused one the server reads
+// itself, before it answers.
+func (d *Door) Hurry(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d.config.Patience)) // what tests write to has none
+}
+
+// Body reads a request's body of at most so many bytes, within the time that Hurry
+// left it.
+func (d *Door) Body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &Refusal{Status: http.StatusRequestTimeout, Say: fmt.Sprintf("the body has not come within %v: send it again, or less at a time", d.config.Patience)}
+	}
+	if err == nil { // or the server would take the deadline's passing for a client that went away
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
+	return body, err
 }
 
 // guard lets a request in under its sender's own name only: whom one believes
