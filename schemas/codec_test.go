@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"testing"
 
@@ -195,6 +196,9 @@ func FuzzDecodingIsTotal(f *testing.F) {
 	}
 	all := everyRecord()
 	f.Fuzz(func(t *testing.T, b []byte) {
+		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(sample)
+		before := sample[0].Value.Uint64()
 		for _, record := range all {
 			v, err := record.decode(b)
 			if err != nil {
@@ -211,6 +215,10 @@ func FuzzDecodingIsTotal(f *testing.F) {
 			if twice, err := record.encode(again); err != nil || !bytes.Equal(twice, encoded) {
 				t.Fatalf("%s changed: %x, %x, %v", record.name, encoded, twice, err)
 			}
+		}
+		metrics.Read(sample)
+		if took := sample[0].Value.Uint64() - before; took > 64<<20+uint64(len(b))*4096 {
+			t.Fatalf("%d bytes are allocated for %d", took, len(b))
 		}
 	})
 }

@@ -1,12 +1,18 @@
 package bulk_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+	"github.com/twmb/avro"
+	"github.com/twmb/avro/ocf"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,12 +20,13 @@ import (
 
 	"kairos/cmd/internal/bulk"
 	"kairos/cmd/internal/cluster"
+	"kairos/processors/keyring"
 	"kairos/topologies"
 )
 
 func connect(t *testing.T) (*kfake.Cluster, *cluster.Client) {
 	t.Helper()
-	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topologies.Events.Name), kfake.SeedTopics(1, topologies.Imports.Name))
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topologies.Events.Name), kfake.SeedTopics(1, topologies.Imports.Name, topologies.Keys.Name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,12 +69,64 @@ func manyCustomers(n int) []byte {
 	return []byte(b.String())
 }
 
-// Broken off by its user, then by the broker in the middle of a commit, then run
-// to the end, then run again.
+type pointed struct {
+	Mail   string `parquet:"mail" json:"mail" avro:"mail"`
+	Points int32  `parquet:"points" json:"points" avro:"points"`
+}
+
+// customersAs writes as many, in as many parts as a format has, with as many bad rows.
+func customersAs(t *testing.T, format string, n int) []byte {
+	t.Helper()
+	rows := make([]pointed, n)
+	for i := range rows {
+		if rows[i].Points = int32(i); i%1000 != 17 {
+			rows[i].Mail = fmt.Sprintf("p%d@x.example", i%500)
+		}
+	}
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "csv":
+		return manyCustomers(n)
+	case "csv.gz":
+		w := gzip.NewWriter(&b)
+		_, err = w.Write(manyCustomers(n))
+		err = errors.Join(err, w.Close())
+	case "ndjson":
+		e := json.NewEncoder(&b)
+		for i := range rows {
+			err = errors.Join(err, e.Encode(rows[i]))
+		}
+	case "parquet":
+		err = parquet.Write(&b, rows, parquet.MaxRowsPerRowGroup(1500))
+	case "avro":
+		schema := avro.MustParse(`{"type": "record", "name": "customer", "fields": [{"name": "mail", "type": "string"}, {"name": "points", "type": "int"}]}`)
+		w, failed := ocf.NewWriter(&b, schema, ocf.WithCodec(ocf.SnappyCodec()), ocf.WithBlockCount(700))
+		if err = failed; err == nil {
+			for i := range rows {
+				err = errors.Join(err, w.Encode(rows[i]))
+			}
+			err = errors.Join(err, w.Close())
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func TestAnImportThatIsBrokenOffGoesOnAndOneThatIsRepeatedDoesNothing(t *testing.T) {
+	for _, format := range []string{"csv", "csv.gz", "ndjson", "avro", "parquet"} {
+		t.Run(format, func(t *testing.T) { brokenOff(t, format) })
+	}
+}
+
+// brokenOff breaks an import off by its user, then by the broker in the middle of a
+// commit, runs it to the end, and again.
+func brokenOff(t *testing.T, format string) {
 	broker, client := connect(t)
 	const n, bad = 10_000, 10
-	c := config(file(t, "a.csv", manyCustomers(n)), crm(t))
+	c := config(file(t, "a."+format, customersAs(t, format, n)), crm(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	c.Progress = func(s bulk.State) {
 		if s.Rows == 4000 {
@@ -142,6 +201,17 @@ func TestOfTwoWhoImportTheSameFileOneGivesWay(t *testing.T) {
 	}
 	if got := len(imported(t, client)); got != 5994 {
 		t.Errorf("%d events", got)
+	}
+}
+
+func TestNothingIsImportedAboutWhoWasErased(t *testing.T) {
+	_, client := connect(t)
+	if _, err := client.ChangeRing(t.Context(), func(*keyring.Ring) *keyring.Ring { return keyring.New().Lose("email:p1@x.example") }); err != nil {
+		t.Fatal(err)
+	}
+	report, err := bulk.Run(t.Context(), client, config(file(t, "a.csv", []byte("mail,points\np1@x.example,1\np2@x.example,2\n")), crm(t)))
+	if err != nil || report.Events != 1 || report.Refused != 1 || !strings.Contains(report.Problems[0].What, "erased") {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
 

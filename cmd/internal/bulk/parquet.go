@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -40,23 +39,6 @@ func newParquet(file *os.File, size int64) (r *parquetReader, err error) {
 		return nil, err
 	}
 	return &parquetReader{file: file, schema: opened.Schema(), groups: opened.RowGroups(), total: opened.NumRows()}, nil
-}
-
-// footed checks the length that a file says its description has, before the
-// library makes room for it.
-func footed(file io.ReaderAt, size int64) error {
-	const frame, largest = 8, 64 << 20 // length and mark; bytes
-	var end [frame]byte
-	if size < 2*frame {
-		return errors.New("is no Parquet file: it is too short")
-	}
-	if _, err := file.ReadAt(end[:], size-frame); err != nil {
-		return err
-	}
-	if length := int64(binary.LittleEndian.Uint32(end[:4])); string(end[4:]) != "PAR1" || length > min(size-frame, largest) {
-		return errors.New("is no Parquet file, or it is encrypted or damaged at its end")
-	}
-	return nil
 }
 
 // rowsAtOnce is how many rows are read together.
