@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -23,9 +24,10 @@ type Known struct {
 	registry *sr.Client         // nil: none
 	failures func(error)        // hears that the registry did not answer
 
-	lock   sync.Mutex
-	byName map[reference]*found
-	news   chan struct{}
+	lock    sync.Mutex
+	byName  map[reference]*found
+	unknown int // answers that there is no such schema, since they were forgotten
+	news    chan struct{}
 }
 
 // reference is how a record names its schema: by the registry's id, or by the
@@ -119,6 +121,7 @@ func (k *Known) find(ctx context.Context, r reference) (*Schema, error) {
 	case f == nil && k.registry == nil:
 		return nil, &UnknownSchemaError{r.String() + " is in no file of the folder of schemas, and no registry is given"}
 	case f == nil:
+		k.forget()
 		f = &found{}
 		k.byName[r] = f
 	case f.schema != nil:
@@ -131,6 +134,19 @@ func (k *Known) find(ctx context.Context, r reference) (*Schema, error) {
 		go k.ask(ctx, r, f)
 	}
 	return nil, ErrPending
+}
+
+// mostUnknown is how many references nobody knows are remembered.
+const mostUnknown = 1_000
+
+// forget makes room: whoever writes to a topic can name schemas without end that
+// nobody knows. They are asked for again should they come again.
+func (k *Known) forget() {
+	if k.unknown < mostUnknown {
+		return
+	}
+	maps.DeleteFunc(k.byName, func(_ reference, f *found) bool { return f.reason != nil && !f.asking })
+	k.unknown = 0
 }
 
 func (r reference) String() string {
@@ -152,7 +168,9 @@ func (k *Known) ask(ctx context.Context, r reference, f *found) {
 		schema, reason, err := k.fetch(ctx, r)
 		if err == nil {
 			k.lock.Lock()
-			f.schema, f.reason, f.since, f.asking = schema, reason, time.Now(), false
+			if f.schema, f.reason, f.since, f.asking = schema, reason, time.Now(), false; reason != nil {
+				k.unknown++
+			}
 			k.lock.Unlock()
 			k.tell()
 			return

@@ -65,8 +65,10 @@ func (s *Schema) Fingerprint() [8]byte {
 	return fp
 }
 
-// As is s for reading what w wrote, as Avro resolves schemas. The mapping is
-// that of s.
+// As is s for reading what w wrote, as Avro resolves schemas, but for one thing: a
+// union of w that s has as one of its types is refused at once, rather than record
+// by record (the library has it so). Let s have the union too. The mapping is that
+// of s.
 func (s *Schema) As(w *Schema) (*Schema, error) {
 	resolved, err := avro.Resolve(w.avro, s.avro)
 	if err != nil {

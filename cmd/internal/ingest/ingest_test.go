@@ -28,6 +28,7 @@ import (
 	"kairos/cmd/internal/foreign"
 	"kairos/cmd/internal/ingest"
 	"kairos/processors/definition"
+	"kairos/processors/keyring"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -243,6 +244,46 @@ func TestEveryFramingBecomesEventsAndTheRestDeadLetters(t *testing.T) {
 			t.Errorf("the registry is asked %v", r.asked)
 		}
 	})
+}
+
+// Schemas of writers that have moved on, or never came along, in front of the
+// topic's own.
+func TestRecordsAreReadAsTheTopicsSchemaSaysWhateverTheirWritersIs(t *testing.T) {
+	w, r := open(t, "shop.visits"), newRegistry(t)
+	const (
+		older = `{"type": "record", "name": "visit", "fields": [{"name": "mail", "type": "string"}, {"name": "n", "type": "int"}]}`
+		other = `{"type": "record", "name": "visit", "fields": [{"name": "n", "type": "int"}]}`
+		today = `{"type": "record", "name": "visit", "fields": [
+			{"name": "who", "aliases": ["mail"], "type": "string", "kairos.identity": "email"}, {"name": "n", "type": "long", "default": 0}]}`
+	)
+	r.set(func(r *registry) { r.schemas[7], r.schemas[8], r.schemas[9] = older, other, today })
+	old, err := avro.MustParse(older).Encode(map[string]any{"mail": "o@x.example", "n": 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("shop.visits", 0, confluent(7, old), confluent(8, []byte{2}), confluent(9, encoded(t, today, "t@x.example", 3)))
+	w.ingest(folder(t, map[string]string{"shop.visits.avsc": today}, r.URL, func(error) {}), nil, ingest.Topic{Name: "shop.visits"})
+	events, letters := w.read(2, 1)
+	same(t, "events", events, "shop.visits/0/0 visit email:o@x.example 1", "shop.visits/0/2 visit email:t@x.example 3")
+	same(t, "letters", letters, "shop.visits/0/1 kairos-ingest-undecodable")
+}
+
+func TestNothingIsTakenInAboutWhoWasErased(t *testing.T) {
+	plan, ring := &definition.Plan{Identity: definition.DefaultIdentity()}, keyring.New().Lose("email:erased@x.example")
+	i, err := ingest.New(ingest.Config{
+		Topics: []ingest.Topic{{Name: "shop.visits", Framing: foreign.Plain}}, Schemas: folder(t, map[string]string{"shop.visits.avsc": visit}, "", nil),
+		Plan: func() *definition.Plan { return plan }, Clock: func() schemas.Instant { return schemas.InstantOf(time.Now()) },
+		Ring: func() *keyring.Ring { return ring },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, taken := range map[string]bool{"erased@x.example": false, "other@x.example": true} {
+		record, err := i.Retry(t.Context(), &kgo.Record{Topic: "shop.visits", Value: encoded(t, visit, who, 1)})
+		if err != nil || (record != nil) != taken || record != nil && !keyring.IsSealed(record.Value) {
+			t.Errorf("%s: %+v, %v", who, record, err)
+		}
+	}
 }
 
 // metric is the sum of a metric, of those of one result if result is given.
