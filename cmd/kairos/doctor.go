@@ -126,6 +126,8 @@ func (c *doctorCommand) published(p *process, client *cluster.Client) ([]cluster
 		f.Level, f.Detail = cluster.Hint, "none are published yet, and nothing runs without: `kairos apply -f DIR`"
 	} else if err != nil {
 		f.Level, f.Detail = cluster.Wrong, fmt.Sprintf("this release does not understand them, so the last good ones stay: %v", err)
+	} else if forbidden := plan.Forbidden(); len(forbidden) > 0 {
+		f.Level, f.Detail = cluster.Wrong, "they did not come by `kairos apply`, which would have refused them: "+strings.Join(forbidden, "; ")
 	}
 	findings := []cluster.Finding{f}
 	if c.Deliver != "" {

@@ -15,7 +15,14 @@ import (
 
 // Compile checks the definitions together and compiles them. The error is of
 // type [Problems].
-func (s *Set) Compile() (*Plan, error) {
+func (s *Set) Compile() (*Plan, error) { return s.compile(false) }
+
+// Follow is Compile for definitions that are published already, and were checked
+// before. Should policies refuse some of it all the same, the others are followed:
+// the plan says what they refuse ([Plan.Refusals]), and nobody is told that.
+func (s *Set) Follow() (*Plan, error) { return s.compile(true) }
+
+func (s *Set) compile(published bool) (*Plan, error) {
 	c := &compilation{Set: s.With(&Set{}), plan: &Plan{Identity: DefaultIdentity(), Profile: DefaultProfile()}, reads: newReads()}
 	if err := c.prepare(); err != nil {
 		return nil, err
@@ -29,7 +36,9 @@ func (s *Set) Compile() (*Plan, error) {
 	c.audiences()
 	c.dwells()
 	c.destinations()
-	c.policies()
+	if c.policies(); !published {
+		c.refuseForbidden()
+	}
 	c.sources()
 	if err := c.problems.asError(); err != nil {
 		return nil, err

@@ -151,7 +151,7 @@ func (c *compilation) readsOf(source string) []Labelled {
 	return union(all)
 }
 
-// policies reads the policies and refuses destinations that they forbid.
+// policies reads the policies.
 func (c *compilation) policies() {
 	for _, d := range c.of("policy") {
 		f := d.fields
@@ -165,6 +165,10 @@ func (c *compilation) policies() {
 		f.done("a policy")
 		c.plan.Policies = append(c.plan.Policies, p)
 	}
+}
+
+// refuseForbidden refuses destinations that policies forbid.
+func (c *compilation) refuseForbidden() {
 	for i := range c.plan.Destinations {
 		t := &c.plan.Destinations[i]
 		d, _ := c.find("destination", t.Name)
@@ -175,7 +179,7 @@ func (c *compilation) policies() {
 					node = item
 				}
 			}
-			d.refuse(node, fmt.Sprintf("policy %q refuses %s for %s, which destination %q is for: %s", r.Policy, r.Label, r.Action, t.Name, r.why()), r.next())
+			d.refuse(node, r.Say(t), r.next())
 		}
 	}
 }
@@ -187,6 +191,11 @@ type Refusal struct {
 	Part   string // audiences, attributes or identifiers
 	Name   string // the one of these
 	Labelled
+}
+
+// Say names the policy, the label, the field and what looks at it.
+func (r Refusal) Say(d *Destination) string {
+	return fmt.Sprintf("policy %q refuses %s for %s, which destination %q is for: %s", r.Policy, r.Label, r.Action, d.Name, r.why())
 }
 
 func (r Refusal) why() string {
@@ -204,7 +213,7 @@ func (r Refusal) next() string {
 }
 
 // Refusals lists what policies forbid of a destination. A plan that was compiled
-// has none; whoever emits asks again all the same.
+// has none; one that is followed may: whoever emits asks again.
 func (p *Plan) Refusals(d *Destination) []Refusal {
 	var all []Refusal
 	for _, policy := range p.Policies {
@@ -230,6 +239,19 @@ func (p *Plan) Refusals(d *Destination) []Refusal {
 		}
 		for _, name := range d.Identifiers {
 			check("identifiers", name, labelled("identifier "+name, p.Labels.Identifiers[name]))
+		}
+	}
+	return all
+}
+
+// Forbidden says what policies refuse to destinations. Definitions that came by
+// `kairos apply` hold nothing of the kind.
+func (p *Plan) Forbidden() []string {
+	var all []string
+	for i := range p.Destinations {
+		d := &p.Destinations[i]
+		for _, r := range p.Refusals(d) {
+			all = append(all, r.Say(d))
 		}
 	}
 	return all

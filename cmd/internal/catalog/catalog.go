@@ -50,13 +50,14 @@ func (p Published) Len() int {
 	return n
 }
 
-// Plan compiles the definitions.
+// Plan compiles the definitions, as whoever follows them does: see
+// [definition.Set.Follow].
 func (p Published) Plan() (*definition.Plan, error) {
 	set, err := definition.FromRecords(p)
 	if err != nil {
 		return nil, fmt.Errorf("published definitions cannot be read: %w", err)
 	}
-	plan, err := set.Compile()
+	plan, err := set.Follow()
 	if err != nil {
 		return nil, fmt.Errorf("published definitions cannot be compiled: %w", err)
 	}

@@ -162,6 +162,9 @@ func (s *service) take(ctx context.Context, published catalog.Published) error {
 		s.Logger.Error("the published definitions are not followed", "error", err)
 		return nil
 	}
+	for _, why := range plan.Forbidden() {
+		s.Logger.Error("a destination is not told what a policy refuses it, and who was told is taken back", "why", why)
+	}
 	s.plan.Store(plan)
 	if s.Hosts {
 		select {
