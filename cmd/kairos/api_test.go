@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -39,6 +40,7 @@ type answered struct {
 	} `json:"audiences"`
 	Identifiers []struct {
 		Namespace string `json:"namespace"`
+		Value     string `json:"value"`
 	} `json:"identifiers"`
 	Staleness int64 `json:"staleness_ms"`
 }
@@ -77,9 +79,49 @@ func TestAnyProcessAnswersForAnybody(t *testing.T) {
 	if code := get(t, "http://"+third.api+"/v1/profiles/email/nobody@example.org", nil); code != http.StatusNotFound {
 		t.Errorf("nobody gives %d", code)
 	}
+	many(t, third.api, "h", "nobody", "a", "c", "h")
+	described(t, third.api, "/v1/profiles/email/a@example.org", "/v1/profiles/{namespace}/{value}")
+	described(t, third.api, "/v1/audiences", "/v1/audiences")
 }
 
+// many asks for several people at once.
+func many(t *testing.T, api string, names ...string) {
+	t.Helper()
+	var asked []string
+	for _, name := range names {
+		asked = append(asked, fmt.Sprintf(`{"namespace": "email", "value": "%s@example.org"}`, name))
+	}
+	response, err := http.Post("http://"+api+"/v1/profiles", "application/json", strings.NewReader(`{"identifiers": [`+strings.Join(asked, ",")+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var all struct{ Profiles []*answered }
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil || response.StatusCode != http.StatusOK || len(all.Profiles) != len(names) {
+		t.Fatalf("%s: %d profiles for %d, %v", response.Status, len(all.Profiles), len(names), err)
+	}
+	for i, name := range names {
+		switch a := all.Profiles[i]; {
+		case name == "nobody":
+			if a != nil {
+				t.Errorf("nobody is %+v", a)
+			}
+		case a == nil || len(a.Identifiers) != 1 || a.Identifiers[0].Value != name+"@example.org" || !a.in("win_back") || a.Staleness < 0:
+			t.Errorf("%s is %+v", name, a)
+		}
+	}
+}
+
+// Who listens still listens when the process ends, which does not wait for them.
 func TestAPersonsTransitionsAreToldAsTheyHappen(t *testing.T) {
+	listening, leave := context.WithCancel(context.Background())
+	var response *http.Response
+	t.Cleanup(func() { // after the processes have ended
+		leave()
+		if response != nil {
+			response.Body.Close()
+		}
+	})
 	brokers := embedded(t)
 	r := start(t, brokers, "--partitions=2")
 	r.await(t, "/readyz", http.StatusServiceUnavailable)
@@ -90,17 +132,17 @@ func TestAPersonsTransitionsAreToldAsTheyHappen(t *testing.T) {
 		var a answered
 		return get(t, "http://"+r.api+"/v1/profiles/email/sarah@example.org", &a) == http.StatusOK && len(a.Identifiers) > 0
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.api+"/v1/profiles/email/sarah@example.org/transitions", nil)
+	door := start(t, brokers, "door", "--peers=http://"+r.api) // any process tells of anybody
+	door.await(t, "/readyz", http.StatusOK)
+	request, err := http.NewRequestWithContext(listening, http.MethodGet, "http://"+door.api+"/v1/profiles/email/sarah@example.org/transitions", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
+	if response, err = http.DefaultClient.Do(request); err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	timeout := time.AfterFunc(30*time.Second, leave)
+	defer timeout.Stop()
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
 	told := func(event, part string) {

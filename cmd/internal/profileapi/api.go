@@ -84,7 +84,8 @@ func New(c Config) *API {
 	return a
 }
 
-// Run follows transitions until ctx ends, and returns nil then.
+// Run follows transitions until ctx ends, and returns nil then; who listens to some
+// is let go. It can run once.
 func (a *API) Run(ctx context.Context) error { return a.hub.run(ctx) }
 
 // ServeHTTP implements http.Handler.

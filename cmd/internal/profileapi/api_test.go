@@ -172,6 +172,73 @@ func TestAPersonWhoseProfileIsOnItsWayIsPending(t *testing.T) {
 	}
 }
 
+// late is a process whose rows of identity are older than all others.
+type late struct{ onTheWay }
+
+const now = schemas.Instant(1_772_355_600_000)
+
+func (late) TimeOf(table, _ string) schemas.Instant {
+	if table == topologies.IdentityTable.Name {
+		return now - 1500
+	}
+	return now - 20
+}
+
+// A process without rows asks the one that has them, and shows a token for it. The
+// answer is as old as the oldest row in it, wherever the row is.
+func TestAProcessWithoutTheRowsAsksWhoHasThemAndSaysHowOldTheyAre(t *testing.T) {
+	tokens, err := tokensFile(t, "tokens: [{name: peer, token: "+hashed("peer-token")+", scopes: [rows]}, {name: app, token: "+hashed("app-token")+", scopes: [profiles]}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := profileapi.Config{
+		Plan: func() *definition.Plan { return &definition.Plan{} }, Local: func() profileapi.Local { return late{} }, Tokens: tokens,
+		Partitions: func() int32 { return 4 }, Now: now.Time,
+	}
+	owner := httptest.NewServer(profileapi.New(config))
+	defer owner.Close()
+	none := httptest.NewServer(profileapi.New(profileapi.Config{Local: func() profileapi.Local { return nil }, Partitions: func() int32 { return 4 }}))
+	defer none.Close()
+	config.Local = func() profileapi.Local { return nil }
+	config.Peers = []string{none.URL, owner.URL}
+	for token, want := range map[string]int{"peer-token": http.StatusOK, "app-token": http.StatusServiceUnavailable, "": http.StatusServiceUnavailable} {
+		config.PeerToken = token
+		got := ask(profileapi.New(config), "GET", "/v1/profiles/email/sarah@example.org", "app-token", "")
+		if got.Code != want || strings.Contains(got.Body.String(), "token") {
+			t.Errorf("with the token %q of peers: %d %s, want %d", token, got.Code, got.Body, want)
+		}
+		if want == http.StatusOK && !strings.Contains(got.Body.String(), `"staleness_ms":1500,`) {
+			t.Errorf("it says %s", got.Body)
+		}
+	}
+}
+
+// A route that is not of the list would have no scope.
+func TestNothingIsServedBesideTheRoutesOfTheDocument(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "mux.Handle") {
+				served = append(served, strings.TrimSpace(line))
+			}
+		}
+	}
+	if len(served) != 2 || !strings.Contains(served[0], "c.Tokens.guard(r.scope, r.serve)") || !strings.Contains(served[1], "/v1/openapi.json") {
+		t.Errorf("served are %q", served)
+	}
+}
+
 func TestATokenIsTakenAwayWithoutARestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens.yaml")
 	put := func(token string) {

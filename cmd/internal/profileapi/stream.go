@@ -32,16 +32,18 @@ type Transition struct {
 // reader of its own for each listener.
 type hub struct {
 	config Config
+	ended  chan struct{} // closed when nothing more is told: streams end, or the process would wait for them
 
 	lock      sync.Mutex
 	listeners map[string][]chan *schemas.Transition // by person
 }
 
 func newHub(c Config) *hub {
-	return &hub{config: c, listeners: map[string][]chan *schemas.Transition{}}
+	return &hub{config: c, ended: make(chan struct{}), listeners: map[string][]chan *schemas.Transition{}}
 }
 
 func (h *hub) run(ctx context.Context) error {
+	defer close(h.ended)
 	client, err := kgo.NewClient(append(slices.Clone(h.config.Kafka),
 		kgo.ClientID("kairos-transitions"), kgo.ConsumeTopics(topologies.Transitions.Name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -149,6 +151,8 @@ func (a *API) transitions(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case <-r.Context().Done():
+			return
+		case <-a.hub.ended:
 			return
 		case <-quiet.C:
 			if _, err := fmt.Fprint(w, ": here\n\n"); err != nil || control.Flush() != nil || !follow() {
