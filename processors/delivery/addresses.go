@@ -1,6 +1,11 @@
 package delivery
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 // leavings are the messages in hand that take addresses off a list: by audience
 // and address, when each came, rising.
@@ -10,6 +15,20 @@ import "slices"
 // order holds between the two but this one: what puts on waits for what takes off
 // and came before it. Waiting for nothing but what came before, none waits for ever.
 type leavings map[string][]int64
+
+// written puts what was read together, one partition after the other, in the order
+// in which brokers took it, as their stamps say. Within a partition the order stays.
+func written(records []*kgo.Record) []*kgo.Record {
+	newest, at := map[int32]time.Time{}, make(map[*kgo.Record]time.Time, len(records))
+	for _, r := range records {
+		if r.Timestamp.After(newest[r.Partition]) {
+			newest[r.Partition] = r.Timestamp
+		}
+		at[r] = newest[r.Partition]
+	}
+	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return at[a].Compare(at[b]) })
+	return records
+}
 
 func addressesOf(i item) []string {
 	var all []string

@@ -1,8 +1,10 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,13 +15,17 @@ import (
 )
 
 // drawMoves makes a history of addresses that people get and lose, as it is
-// written: who loses one is told before whoever gets it. It says who has which in
-// the end.
+// written, each person to a partition: who loses one is told before whoever gets it.
+// It says who has which in the end.
 func drawMoves(t *rapid.T) (history []item, owners map[string]string) {
 	owners = map[string]string{}
+	partitions := rapid.Int32Range(1, 3).Draw(t, "partitions")
 	say := func(person, address string, entered bool) {
 		history = append(history, item{
-			record: &kgo.Record{Offset: int64(len(history))}, group: fmt.Sprint("vip ", entered),
+			record: &kgo.Record{
+				Offset: int64(len(history)), Partition: int32(person[0]) % partitions, Timestamp: time.UnixMilli(int64(len(history))),
+			},
+			group:      fmt.Sprint("vip ", entered),
 			Activation: &schemas.Activation{Person: person, Audience: "vip", Entered: entered, Identifiers: []schemas.Identifier{{Namespace: "email", Value: address}}},
 		})
 	}
@@ -38,6 +44,43 @@ func drawMoves(t *rapid.T) (history []item, owners map[string]string) {
 	return history, owners
 }
 
+// sideBySide is what was written, as it is read: one partition after the other.
+func sideBySide(items []item) (records []*kgo.Record) {
+	for _, i := range items {
+		records = append(records, i.record)
+	}
+	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return cmp.Compare(a.Partition, b.Partition) })
+	return records
+}
+
+// Whatever brokers stamp, which clocks that go back make of it included.
+func TestWhatIsPutInOrderKeepsTheOrderOfEachPartition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var records []*kgo.Record
+		for n := range rapid.IntRange(0, 40).Draw(t, "records") {
+			records = append(records, &kgo.Record{
+				Offset: int64(n), Partition: rapid.Int32Range(0, 3).Draw(t, "partition"), Timestamp: time.UnixMilli(rapid.Int64Range(0, 20).Draw(t, "stamp")),
+			})
+		}
+		last, honest := map[int32]int64{}, true
+		put := written(slices.Clone(records))
+		for _, r := range put {
+			if before, any := last[r.Partition]; any && before > r.Offset {
+				t.Fatalf("of partition %d comes %d behind %d", r.Partition, r.Offset, before)
+			}
+			last[r.Partition] = r.Offset
+		}
+		newest := map[int32]time.Time{}
+		for _, r := range records {
+			honest = honest && !r.Timestamp.Before(newest[r.Partition])
+			newest[r.Partition] = r.Timestamp
+		}
+		if honest && !slices.IsSortedFunc(put, func(a, b *kgo.Record) int { return a.Timestamp.Compare(b.Timestamp) }) || len(put) != len(records) {
+			t.Fatal("it is not in order")
+		}
+	})
+}
+
 // Whatever fails, and however many requests are on their way: the list ends as it
 // is to be, though people's messages have no order between them otherwise. A
 // request that fails may have been taken all the same.
@@ -50,10 +93,13 @@ func TestAListOfAddressesEndsAsItIsHoweverTheyMove(t *testing.T) {
 		var away []*request
 		now := time.Unix(1_700_000_000, 0)
 		for come := 0; come < len(history) || q.held > 0 || len(away) > 0; {
-			if come < len(history) && rapid.Bool().Draw(t, "one comes") {
-				history[come].since = now
-				q.add(history[come])
-				come++
+			if come < len(history) && rapid.Bool().Draw(t, "some come") {
+				many := rapid.IntRange(1, len(history)-come).Draw(t, "together")
+				for _, r := range written(sideBySide(history[come : come+many])) {
+					history[r.Offset].since = now
+					q.add(history[r.Offset])
+				}
+				come += many
 				continue
 			}
 			if r := q.next(now); r != nil {

@@ -185,7 +185,7 @@ func (k *desk) readOn(ctx context.Context) {
 func (k *desk) take(ctx context.Context, records []*kgo.Record) error {
 	now := k.config.Clock.Now()
 	var letters []verdict
-	for _, r := range records {
+	for _, r := range written(records) {
 		p := k.partitions[r.Partition]
 		if p == nil {
 			continue // it went before it came: another process reads it

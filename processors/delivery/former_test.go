@@ -92,6 +92,46 @@ func TestAReceiverThatListsAddressesTakesTheFormerOnesOff(t *testing.T) {
 	}
 }
 
+// Ann loses the address and Bob gets it, whose partition is read first.
+func TestAnAddressThatMovesToAnotherPartitionStaysOnTheList(t *testing.T) {
+	w := openOn(t, 3, "ads")
+	server, asked := adList(t)
+	stream := topologies.Activations("ads")
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.address), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	address := []schemas.Identifier{{Namespace: "email", Value: "a@x"}}
+	var records []*kgo.Record
+	for n, a := range []schemas.Activation{{Person: "ann", Revision: 1, Entered: true}, {Person: "ann", Revision: 2}, {Person: "bob", Revision: 1, Entered: true}} {
+		a.Destination, a.Audience, a.Identifiers = "ads", "vip", address
+		value, err := stream.Codec.Append(nil, &a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, &kgo.Record{Topic: stream.Name, Partition: map[string]int32{"ann": 2, "bob": 0}[a.Person], Value: value, Timestamp: time.UnixMilli(int64(n))})
+	}
+	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	w.deliver(delivery.Webhook{
+		Destination: "ads", URL: server.URL + "/on", Body: users, Exit: delivery.Call{URL: server.URL + "/off"}, Needs: []string{"email"},
+	}, nil)
+	var got []string
+	for range records {
+		select {
+		case request := <-asked:
+			got = append(got, request)
+		case <-time.After(30 * time.Second):
+			t.Fatalf("it was asked %q only", got)
+		}
+	}
+	if !slices.Equal(got, []string{"/on a@x", "/off a@x", "/on a@x"}) {
+		t.Errorf("it was asked %q", got)
+	}
+}
+
 func TestAReceiverThatKnowsPeopleOtherwiseIsToldOnce(t *testing.T) {
 	w := open(t, "chat")
 	server, asked := adList(t)

@@ -55,7 +55,7 @@ func (p *play) run(t interface {
 	p.told, p.given = map[int]time.Duration{}, map[int]outcome{}
 	last := map[string]int{} // by person, the message that was settled last
 	var away []flight
-	var now, quiet time.Duration
+	var now, quiet, paced time.Duration
 	settle := func(i item) {
 		n := int(i.record.Offset)
 		if before, any := last[i.Person]; any && before >= n {
@@ -74,6 +74,12 @@ func (p *play) run(t interface {
 			p.requests++
 			if now < quiet {
 				t.Fatalf("at %v a request sets out, and the receiver asked for quiet until %v", now, quiet)
+			}
+			if now < paced {
+				t.Fatalf("at %v a request sets out, the next at this pace is due at %v", now, paced)
+			}
+			if p.hook.PerSecond > 0 {
+				paced = now + time.Duration(float64(time.Second)/p.hook.PerSecond)
 			}
 			for _, f := range away {
 				for _, l := range r.lines {

@@ -232,7 +232,7 @@ func Sign(secrets []string, stamp string, body []byte) string {
 func retryAfter(text string, now time.Time) time.Duration {
 	var d time.Duration
 	if seconds, err := strconv.Atoi(text); err == nil {
-		d = time.Duration(seconds) * time.Second
+		d = time.Duration(min(seconds, 3600)) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		d = at.Sub(now)
 	}
