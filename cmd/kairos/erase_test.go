@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/cmd/internal/cluster"
+	"kairos/cmd/internal/erasure"
+	"kairos/topologies"
 )
 
 // canaries are in every field that a person can fill.
@@ -79,6 +82,7 @@ func TestNoByteOfAnErasedPersonIsLeftAnywhere(t *testing.T) {
 		if bytes.Contains(text, []byte(canary)) {
 			t.Errorf("the receipt names the person: %s", text)
 		}
+		listed(t, text)
 		expect(t, 0, "erase", "verify", receipt, "device_id="+canary+"-device")
 		expect(t, exitNo, "erase", "verify", receipt, "email="+tom)
 		forged := filepath.Join(folder, "forged.json")
@@ -113,6 +117,38 @@ func TestNoByteOfAnErasedPersonIsLeftAnywhere(t *testing.T) {
 	})
 }
 
+// listed holds a receipt to what was there: each table and topic that had something
+// of her, all of it gone, and nothing left.
+func listed(t *testing.T, text []byte) {
+	t.Helper()
+	var signed struct{ Receipt erasure.Receipt }
+	if err := json.Unmarshal(text, &signed); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int64{}
+	for _, table := range signed.Receipt.Tables {
+		if found[table.Name] = int64(table.Rows); table.Left != 0 {
+			t.Errorf("of %s are left %d rows", table.Name, table.Left)
+		}
+	}
+	for _, topic := range signed.Receipt.Topics {
+		if found[topic.Name] = topic.Found; topic.Removed != topic.Found {
+			t.Errorf("of %s are %d of %d gone", topic.Name, topic.Removed, topic.Found)
+		}
+	}
+	for name, atLeast := range map[string]int64{
+		topologies.IdentityTable.Name: 2, topologies.ProfileTable.Name: 1, topologies.SegmentTable.Name: 1, topologies.DestinationTable.Name: 1,
+		topologies.Events.Name: 3, topologies.Transitions.Name: 1, topologies.Activations("app").Name: 1, topologies.DeadLetters("identity").Name: 1,
+	} {
+		if found[name] < atLeast {
+			t.Errorf("of %s are found %d, want %d", name, found[name], atLeast)
+		}
+	}
+	if r := signed.Receipt; len(r.Left) > 0 || r.KeysVersion == 0 || r.At == "" {
+		t.Errorf("the receipt is %+v", r)
+	}
+}
+
 // bad sends what becomes a dead letter about her.
 func bad(t *testing.T, broker *kfake.Cluster) {
 	t.Helper()
@@ -143,7 +179,11 @@ func whereIs(t *testing.T, broker *kfake.Cluster, text string) []string {
 	var where []string
 	for name := range topics {
 		err := client.ScanRaw(t.Context(), name, func(r *kgo.Record) error {
-			if bytes.Contains(r.Key, []byte(text)) || bytes.Contains(r.Value, []byte(text)) {
+			held := bytes.Contains(r.Key, []byte(text)) || bytes.Contains(r.Value, []byte(text))
+			for _, h := range r.Headers {
+				held = held || bytes.Contains(h.Value, []byte(text)) || strings.Contains(h.Key, text)
+			}
+			if held {
 				where = append(where, name+" "+string(r.Key))
 			}
 			return nil
@@ -258,4 +298,33 @@ func TestTheAPIExportsAndErasesAndSaysWhatTheLogStillHolds(t *testing.T) {
 			t.Errorf("after DELETE %s the profile answers %d", query, status)
 		}
 	}
+	suppressed(t, brokers, r)
+	if status := get(t, of, nil); status != http.StatusNotFound {
+		t.Errorf("she is back: %d", status)
+	}
+}
+
+// suppressed says something of Sarah by the door, by an SDK, and by a producer that
+// goes through no door.
+func suppressed(t *testing.T, brokers string, r *running) {
+	t.Helper()
+	expect(t, 0, "send", "--door=http://"+r.door, `{"name": "cancel", "identifiers": {"email": "sarah@example.org"}}`)
+	response, err := http.Post("http://"+r.door+"/v1/identify", "application/json", strings.NewReader(`{"traits": {"email": "sarah@example.org"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.TrimPrefix(brokers, "--brokers=")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	record := &kgo.Record{Topic: topologies.Events.Name, Key: []byte("email:sarah@example.org"), Value: encoded(t, purchase("sarah@example.org", 5))}
+	if err := client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "three times nothing is taken in about her", func() bool {
+		_, said := ask(r.metrics, "/metrics")
+		return strings.Contains(said, `kairos_door_events_total{result="suppressed"} 2`) && strings.Contains(said, `reason="suppressed",stage="identity"} 1`)
+	})
 }

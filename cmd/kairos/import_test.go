@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +65,21 @@ func TestAnExportIsCheckedImportedAndNotImportedTwice(t *testing.T) {
 	}
 	if all := strings.Join(got, ", "); len(got) != 2 || !strings.Contains(all, "2 2026-03-01T23:00:00Z crm_id:2") || !strings.Contains(all, "3 2026-03-02T23:00:00Z crm_id:3") {
 		t.Errorf("events %v", got)
+	}
+}
+
+func TestAnImportOnATerminalShowsHowFarItIs(t *testing.T) {
+	folder := t.TempDir()
+	definitions, export := filepath.Join(folder, "crm.yaml"), filepath.Join(folder, "crm.csv")
+	write(t, definitions, crmMapping)
+	write(t, export, crmExport)
+	var drawn bytes.Buffer
+	p := &process{Context: t.Context(), in: strings.NewReader(""), out: io.Discard, err: &drawn, errScreen: true, width: func() int { return 300 }}
+	if code := run(p, []string{"import", export, "--mapping=crm", "--dry-run", "-f", definitions}); code != exitNo {
+		t.Errorf("it ends with %d", code)
+	}
+	if said := drawn.String(); !strings.Contains(said, "100 %") || !strings.Contains(said, "4 rows") || !strings.Contains(said, "a second") {
+		t.Errorf("it draws %q", said)
 	}
 }
 
