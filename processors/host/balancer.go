@@ -15,10 +15,13 @@ import (
 // moves is first given up, then given out in the rebalance that follows, so
 // everybody else works on. Partitions from most on are nobody's: the topology
 // does not count them.
-type together struct{ most int32 }
+type together struct {
+	most     int32
+	assigned func() // is told that a rebalance is over, before offsets are asked for; nil: nobody
+}
 
 // Balancer is how every group of the host shares its partitions.
-func Balancer() kgo.GroupBalancer { return together{math.MaxInt32} }
+func Balancer() kgo.GroupBalancer { return together{most: math.MaxInt32} }
 
 // ProtocolName implements kgo.GroupBalancer.
 func (together) ProtocolName() string { return "kairos-together" }
@@ -32,7 +35,10 @@ func (together) JoinGroupMetadata(topics []string, current map[string][]int32, g
 }
 
 // ParseSyncAssignment implements kgo.GroupBalancer.
-func (together) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+func (t together) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+	if t.assigned != nil {
+		t.assigned()
+	}
 	return kgo.ParseConsumerSyncAssignment(assignment)
 }
 

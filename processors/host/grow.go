@@ -261,7 +261,7 @@ func (m *mover) check(ctx context.Context) error {
 	case to > m.from && to%m.from != 0:
 		return refuseGrowth("%d is no multiple of the %d partitions that the topology has: choose %d, or %d", to, m.from, to/m.from*m.from+m.from, 2*m.from)
 	case len(m.Topology.Groups) > 1 && !m.Topology.Config.Chained:
-		return refuseGrowth("stages in groups of their own cannot grow yet: unread scores would be seen twice")
+		return refuseGrowth("the stages of this topology run in groups of their own (--unchained), which cannot get more or fewer partitions: what is unread would be read twice. Choose the number when you make the cluster, or run the stages chained on a new one")
 	}
 	return m.checkTopics(ctx, grown != nil)
 }

@@ -149,11 +149,11 @@ func (h *Host) takeRedefinition() *redefinition {
 func (r *run) groupOptions() []kgo.Opt {
 	c := r.config
 	opts := append(slices.Clone(c.Kafka),
-		kgo.ClientID("kairos-host"),
+		kgo.ClientID(memberClient+r.instance),
 		kgo.WithLogger(kafkaLogger{c.Logger}),
 		kgo.ConsumerGroup(c.Group.Name),
 		kgo.ConsumeTopics(r.inputs...),
-		kgo.Balancers(together{c.Topology.Config.Partitions}),
+		kgo.Balancers(together{c.Topology.Config.Partitions, func() { go r.endOrphans() }}),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

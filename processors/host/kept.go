@@ -71,6 +71,16 @@ func (r *run) leave() {
 	}
 }
 
+// has reports whether something is left for a group.
+func (k *Kept) has(group string) bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.left[group] != nil
+}
+
 func (r *run) idsOf(topics []string) [][16]byte {
 	ids := make([][16]byte, len(topics))
 	for i, name := range topics {

@@ -30,21 +30,23 @@ type producer struct {
 	client *kgo.Client
 }
 
+// instanceOf is what a run's producers are called by.
+func instanceOf(c Config) (string, error) {
+	if c.InstanceID != "" {
+		return c.InstanceID, nil
+	}
+	var random [8]byte
+	_, err := rand.Read(random[:])
+	return hex.EncodeToString(random[:]), err
+}
+
 // newProducers connects all producers. That fences and aborts what a former
 // life of the same InstanceID has left behind. Without InstanceID the ids are
-// new ones, and the broker aborts what was left behind after a while.
-func newProducers(ctx context.Context, c Config, limitOf func(string) int) (*producers, error) {
-	instance := c.InstanceID
-	if instance == "" {
-		var random [8]byte
-		if _, err := rand.Read(random[:]); err != nil {
-			return nil, err
-		}
-		instance = hex.EncodeToString(random[:])
-	}
+// new ones, and those who take over end what was left behind (endOrphans).
+func newProducers(ctx context.Context, c Config, instance string, limitOf func(string) int) (*producers, error) {
 	ps := &producers{config: c, limitOf: limitOf}
 	for n := range c.Producers {
-		p := &producer{id: fmt.Sprintf("%s-%s-%d", c.Group.Name, instance, n)}
+		p := &producer{id: transactionalID(c.Group.Name, instance, n)}
 		ps.all = append(ps.all, p)
 	}
 	for _, p := range ps.all {
@@ -54,6 +56,10 @@ func newProducers(ctx context.Context, c Config, limitOf func(string) int) (*pro
 		}
 	}
 	return ps, nil
+}
+
+func transactionalID(group, instance string, n int) string {
+	return fmt.Sprintf("%s-%s-%d", group, instance, n)
 }
 
 func (ps *producers) connect(ctx context.Context, p *producer) error {

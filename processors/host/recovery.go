@@ -49,6 +49,18 @@ func (r *run) resolveStarts(ctx context.Context, ps []*partition) error {
 // water mark waits for them, and passes over those of transactions that are
 // aborted.
 func (r *run) recover(ctx context.Context, ps []*partition) error {
+	if err := r.catchUp(ctx, ps); err != nil {
+		return err
+	}
+	var working errgroup.Group
+	for _, p := range ps {
+		working.Go(p.ready)
+	}
+	return working.Wait()
+}
+
+// catchUp is recover, but for what a partition needs to be worked on.
+func (r *run) catchUp(ctx context.Context, ps []*partition) error {
 	for _, p := range ps {
 		if !p.rows.blank() {
 			continue
@@ -83,17 +95,10 @@ func (r *run) recover(ctx context.Context, ps []*partition) error {
 			}
 		}
 	}
-	if err := r.read(ctx, ps, from, func(table string, number int32) int64 {
+	return r.read(ctx, ps, from, func(table string, number int32) int64 {
 		end, _ := ends.Lookup(table, number)
 		return end.Offset
-	}); err != nil {
-		return err
-	}
-	var working errgroup.Group
-	for _, p := range ps {
-		working.Go(p.ready)
-	}
-	return working.Wait()
+	})
 }
 
 // rewindIfStrange forgets all rows if the local ones cannot be a part of the

@@ -44,12 +44,14 @@ type run struct {
 	limits       map[string]int // most bytes of a batch, by topic
 	partitionFor func(key []byte, partitions int32) int32
 
-	ready     chan struct{} // closed once what follows is set; the client joins its group before
-	client    *kgo.Client   // reads the inputs
+	instance  string      // Config.InstanceID, or one for this run
+	asking    *kgo.Client // for admin
 	admin     *kadm.Client
 	producers *producers
-	open      []*pending // batches on their way, oldest first
-	failed    []*pending // that came to nothing, not yet dealt with
+	ready     chan struct{} // closed once client is set, which joins its group before
+	client    *kgo.Client   // reads the inputs
+	open      []*pending    // batches on their way, oldest first
+	failed    []*pending    // that came to nothing, not yet dealt with
 	disk      *disk
 
 	inheriting sync.Mutex // may be taken under mu
@@ -90,11 +92,18 @@ func newRun(ctx context.Context, h *Host) (*run, error) {
 	}
 	r.describe()
 	var err error
-	if r.client, err = kgo.NewClient(r.groupOptions()...); err != nil {
+	if r.instance, err = instanceOf(h.config); err != nil {
 		return nil, err
 	}
-	r.admin = kadm.NewClient(r.client)
-	if err = r.connect(ctx); err != nil {
+	if r.asking, err = kgo.NewClient(append(slices.Clone(h.config.Kafka), kgo.ClientID("kairos-host"), kgo.WithLogger(kafkaLogger{h.config.Logger}))...); err != nil {
+		return nil, err
+	}
+	r.admin = kadm.NewClient(r.asking)
+	if err = r.connect(ctx); err == nil {
+		r.readAhead(ctx)
+		r.client, err = kgo.NewClient(r.groupOptions()...) // last: from now on others wait for us
+	}
+	if err != nil {
 		r.close()
 		return nil, err
 	}
@@ -109,10 +118,10 @@ func (r *run) connect(ctx context.Context) error {
 	err := retry(ctx, patience, func() error {
 		err := r.loadTopics(ctx)
 		if err == nil {
-			err = requireTransactions(ctx, r.client)
+			err = requireTransactions(ctx, r.asking)
 		}
 		if err == nil {
-			r.producers, err = newProducers(ctx, r.config, r.limitOf)
+			r.producers, err = newProducers(ctx, r.config, r.instance, r.limitOf)
 		}
 		if err != nil && ctx.Err() == nil {
 			r.config.Logger.Warn("cannot begin yet", "error", err)
@@ -397,6 +406,9 @@ func (r *run) close() {
 	r.mu.Lock()
 	r.producers.close()
 	r.mu.Unlock()
-	r.client.CloseAllowingRebalance()
+	if r.client != nil {
+		r.client.CloseAllowingRebalance()
+	}
+	r.asking.Close()
 	r.disk.close()
 }
