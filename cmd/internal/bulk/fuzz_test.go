@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"kairos/cmd/internal/bulk"
 	"kairos/cmd/internal/foreign"
+	"kairos/loadtest/bounded"
 )
 
 // readsAll reads a file of a format to its end, and fails on a panic, on rows
@@ -24,37 +24,32 @@ func readsAll(t *testing.T, format string, content []byte) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
-	f, err := bulk.Open(path, format, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := crm(t)
-	if r, err := f.Read(); err == nil {
-		defer r.Close()
-		for n := 0; ; n++ {
-			row, err := r.Next()
-			var bad *bulk.RowError
-			if err != nil && !errors.As(err, &bad) {
-				break
+	bounded.Memory(t, 512<<20+10_000*uint64(len(content)), func() {
+		f, err := bulk.Open(path, format, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := crm(t)
+		if r, err := f.Read(); err == nil {
+			defer r.Close()
+			for n := 0; ; n++ {
+				row, err := r.Next()
+				var bad *bulk.RowError
+				if err != nil && !errors.As(err, &bad) {
+					break
+				}
+				if n > 10_000_000 {
+					t.Fatal("the rows have no end")
+				}
+				if err == nil && n < 1000 {
+					_, _ = foreign.Event(m, row, "place")
+				}
 			}
-			if n > 10_000_000 {
-				t.Fatal("the rows have no end")
-			}
-			if err == nil && n < 1000 {
-				_, _ = foreign.Event(m, row, "place")
+			if part := r.Part(); part < 0 {
+				t.Fatalf("part %v", part)
 			}
 		}
-		if part := r.Part(); part < 0 {
-			t.Fatalf("part %v", part)
-		}
-	}
-	metrics.Read(sample)
-	if took := sample[0].Value.Uint64() - before; took > 512<<20+10_000*uint64(len(content)) {
-		t.Fatalf("%d bytes are allocated for a file of %d", took, len(content))
-	}
+	})
 }
 
 func FuzzCSV(f *testing.F) {

@@ -4,27 +4,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http/httptest"
-	"runtime/metrics"
 	"testing"
 	"time"
 
 	"kairos/cmd/internal/door"
+	"kairos/loadtest/bounded"
 	"kairos/processors/definition"
 	"kairos/schemas"
 	"kairos/topologies"
 )
-
-// within fails if f allocates more than a body of its size can be worth.
-func within(t *testing.T, bytes uint64, f func()) {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
-	f()
-	metrics.Read(sample)
-	if took := sample[0].Value.Uint64() - before; took > bytes {
-		t.Fatalf("%d bytes are allocated", took)
-	}
-}
 
 // FuzzCalls: no body may do more than be refused, and what is taken is what the
 // stages read.
@@ -46,7 +34,7 @@ func FuzzCalls(f *testing.F) {
 	way := door.New(nil, door.Config{})
 	rules, now := definition.DefaultIdentity(), schemas.InstantOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	f.Fuzz(func(t *testing.T, body []byte, word byte, says bool) {
-		within(t, 64<<20+uint64(len(body))*4096, func() {
+		bounded.Memory(t, 64<<20+uint64(len(body))*4096, func() {
 			request := httptest.NewRequest("POST", "/v1/t", bytes.NewReader(body))
 			if says {
 				request.Header.Set("Content-Encoding", "gzip")

@@ -1,27 +1,15 @@
 package door_test
 
 import (
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
 
 	"kairos/cmd/internal/door"
+	"kairos/loadtest/bounded"
 	"kairos/schemas"
 	"kairos/topologies"
 )
-
-// within fails if f allocates more than a body of its size can be worth.
-func within(t *testing.T, bytes uint64, f func()) {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
-	f()
-	metrics.Read(sample)
-	if took := sample[0].Value.Uint64() - before; took > bytes {
-		t.Fatalf("%d bytes are allocated", took)
-	}
-}
 
 // FuzzEvents: no body may do more than be refused, and what is taken has the
 // form that the stages rely on.
@@ -34,7 +22,7 @@ func FuzzEvents(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		within(t, 64<<20+uint64(len(body))*4096, func() {
+		bounded.Memory(t, 64<<20+uint64(len(body))*4096, func() {
 			events, err := door.Parse(body)
 			if err != nil {
 				return

@@ -3,7 +3,6 @@ package foreign_test
 import (
 	"bytes"
 	"errors"
-	"runtime/metrics"
 	"testing"
 	"testing/fstest"
 
@@ -11,20 +10,9 @@ import (
 
 	"kairos/cmd/internal/door"
 	"kairos/cmd/internal/foreign"
+	"kairos/loadtest/bounded"
 	"kairos/processors/definition"
 )
-
-// within fails if f allocates more than a record of its size can be worth.
-func within(t *testing.T, bytes uint64, f func()) {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
-	f()
-	metrics.Read(sample)
-	if took := sample[0].Value.Uint64() - before; took > bytes {
-		t.Fatalf("%d bytes are allocated", took)
-	}
-}
 
 const recursive = `{"type": "record", "name": "node", "fields": [{"name": "who", "type": "string", "kairos.identity": "email"},
 	{"name": "next", "type": ["null", "node"]}, {"name": "all", "type": {"type": "array", "items": "node"}}, {"name": "nothing", "type": {"type": "array", "items": "null"}},
@@ -59,7 +47,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		within(t, 64<<20+uint64(len(value))*4096, func() {
+		bounded.Memory(t, 64<<20+uint64(len(value))*4096, func() {
 			row, schema, err := reader.Read(t.Context(), value)
 			if err != nil {
 				return
@@ -90,7 +78,7 @@ func FuzzSchema(f *testing.F) {
 		{"type": "fixed", "name": "f", "size": 2000000000}}}, {"name": "b", "type": {"type": "array", "items": {"type": "fixed", "name": "z", "size": 0}}}]}`,
 		[]byte{2, 'a', 0xfe, 0xff, 0xff, 0xff, 0x1f, 0})
 	f.Fuzz(func(t *testing.T, text string, value []byte) {
-		within(t, 64<<20+uint64(len(text)+len(value))*4096, func() {
+		bounded.Memory(t, 64<<20+uint64(len(text)+len(value))*4096, func() {
 			schema, err := foreign.ParseSchema(text)
 			if err != nil {
 				return
