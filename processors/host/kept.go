@@ -216,36 +216,31 @@ func (r *run) readToSeam(ctx context.Context, parents map[int32]*partition, all 
 func (r *run) part(parents map[int32]*partition, from int32, all seams) map[int32]*rows {
 	to := r.config.Topology.Config.Partitions
 	parts := map[int32]*rows{}
-	var working sync.WaitGroup
-	begin := func(q int32, part *rows) {
-		for place, table := range r.tables {
-			part.next[place] = all[table][q].Begin
+	partOf := func(number int32) *rows {
+		if parts[number] == nil {
+			fresh := newRows(r.tables)
+			for place, table := range r.tables {
+				fresh.next[place] = all[table][number].Begin
+			}
+			parts[number] = fresh
 		}
-		parts[q] = part
+		return parts[number]
 	}
-	if to < from {
-		for q := range to {
-			if hasAll(parents, q, from, to) {
-				into := parents[q].rows
-				into.host = nil
-				begin(q, into)
-				working.Go(func() {
-					for other := q + to; other < from; other += to {
-						parents[other].rows.moveInto(func(string) *rows { return into })
-					}
-				})
-			}
+	var working sync.WaitGroup
+	for number, p := range parents {
+		if to < from && !hasAll(parents, number%to, from, to) {
+			continue
 		}
-	} else {
-		for number, p := range parents {
-			into := map[int32]*rows{}
-			for q := number; q < to; q += from { // nobody else puts rows into these parts
-				into[q] = newRows(r.tables)
-				begin(q, into[q])
-			}
+		into := map[int32]*rows{}
+		for q := number % min(from, to); q < to; q += from {
+			into[q] = partOf(q)
+		}
+		if to > from { // nobody else puts rows into these parts
 			working.Go(func() {
 				p.rows.moveInto(func(key string) *rows { return into[homeAmong(r.partitionFor, []byte(key), number, from, to)] })
 			})
+		} else {
+			p.rows.moveInto(func(string) *rows { return into[number%to] })
 		}
 	}
 	working.Wait()

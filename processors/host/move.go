@@ -117,17 +117,14 @@ func (m *mover) fill(ctx context.Context, w *writing, commits map[string]*kmsg.T
 }
 
 // copyRest copies what is left of the rows: with more partitions a little of all
-// at once, with fewer all, one partition after the other, as much as a host holds.
+// at once, with fewer all, one part after the other, which fits into memory.
 func (m *mover) copyRest(ctx context.Context, w *writing) error {
-	all := m.parts()
-	together := [][]part{all}
+	parts := m.parts()
+	most := len(parts)
 	if m.Partitions < m.from {
-		together = make([][]part, m.from)
-		for _, p := range all {
-			together[p.number] = append(together[p.number], p)
-		}
+		most = 1
 	}
-	for _, some := range together {
+	for some := range slices.Chunk(parts, most) {
 		n, err := m.copyRows(ctx, w, some, func(p part) bounds { return m.bounds[p.table()][p.number] })
 		m.grown.Late += n
 		if err != nil {
