@@ -232,7 +232,7 @@ func (d *disk) addRows(batch *pebble.Batch, number int32, l *layer) error {
 			}
 			var err error
 			if value := c.rows[table]; value != nil {
-				err = setRow(batch, number, table, key, value)
+				err = batch.Set(rowKey(number, table, key), keyed(key, value), nil)
 			} else {
 				err = batch.Delete(rowKey(number, table, key), nil)
 			}
@@ -271,20 +271,13 @@ func rowKey(number int32, table int, key string) []byte {
 	return append(append(partitionKey(number), 0, byte(table)), sum[:16]...)
 }
 
-// setRow writes a row with its key in front.
-func setRow(batch *pebble.Batch, number int32, table int, key string, row []byte) error {
-	name := rowKey(number, table, key)
-	var room [binary.MaxVarintLen32]byte
-	length := binary.AppendUvarint(room[:0], uint64(len(key)))
-	op := batch.SetDeferred(len(name), len(length)+len(key)+len(row))
-	copy(op.Key, name)
-	n := copy(op.Value, length)
-	n += copy(op.Value[n:], key)
-	copy(op.Value[n:], row)
-	return op.Finish()
+// keyed is a row with its key in front.
+func keyed(key string, row []byte) []byte {
+	stored := make([]byte, 0, binary.MaxVarintLen32+len(key)+len(row))
+	return append(append(binary.AppendUvarint(stored, uint64(len(key))), key...), row...)
 }
 
-// unkeyed splits what [setRow] wrote, into memory of its own.
+// unkeyed splits what [keyed] made, into memory of its own.
 func unkeyed(stored []byte) (key string, row []byte, err error) {
 	n, used := binary.Uvarint(stored)
 	if used <= 0 || n > uint64(len(stored)-used) {

@@ -118,7 +118,7 @@ func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {
 			if row == nil {
 				continue
 			}
-			if err := setRow(batch, number, table, key, row); err != nil {
+			if err := batch.Set(rowKey(number, table, key), keyed(key, row), nil); err != nil {
 				return err
 			}
 		}

@@ -99,32 +99,15 @@ func (p *partition) open() *share {
 	return p.share
 }
 
-// put puts what a step on the key at work has changed into the newest layer.
-func (p *partition) put(key string, changes []stage.RowChange) error {
-	if key != p.current.key {
-		return fmt.Errorf("a step on key %q changes rows of %q", p.current.key, key)
-	}
-	known := p.share.layer.changes[key] != nil
-	was := p.current.rows.wake()
-	var c *change
-	for _, row := range changes {
-		table := p.tables[row.Table]
-		c = p.share.layer.put(table, key, row.Value)
-		p.current.rows[table] = row.Value
-	}
-	if c != nil && !known {
-		c.was = was
-	}
-	if c != nil {
-		c.is = p.current.rows.wake()
-	}
-	return nil
-}
-
 // retime moves the timers of all keys that the newest layer changed.
 func (p *partition) retime() {
-	for key, c := range p.layers[len(p.layers)-1].changes {
-		p.timers.move(key, c.was, c.is)
+	newest := len(p.layers) - 1
+	set := make(rowSet, len(p.rows.tables))
+	for key, c := range p.layers[newest].changes {
+		p.fill(set, key, p.layers[:newest])
+		before := set.wake()
+		c.rows.onto(set, c.set)
+		p.timers.move(key, before, set.wake())
 	}
 }
 

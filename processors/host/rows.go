@@ -140,8 +140,6 @@ type layer struct {
 type change struct {
 	set  uint16 // bit per table
 	rows rowSet
-
-	was, is schemas.Instant // when the key wants to be woken, without this layer and with it; see partition.put
 }
 
 // over puts the rows of a set of tables over those of c.
@@ -163,7 +161,7 @@ func newLayer(tables int) *layer {
 	return &layer{changes: map[string]*change{}, next: make([]int64, tables)}
 }
 
-func (l *layer) put(table int, key string, value []byte) *change {
+func (l *layer) put(table int, key string, value []byte) {
 	c := l.changes[key]
 	if c == nil {
 		c = &change{rows: make(rowSet, len(l.next))}
@@ -171,7 +169,6 @@ func (l *layer) put(table int, key string, value []byte) *change {
 	}
 	c.set |= 1 << table
 	c.rows[table] = value
-	return c
 }
 
 // apply makes a committed layer part of the rows.

@@ -227,7 +227,11 @@ var errReadRows = errors.New("rows are read through the host")
 // Set implements storage.Storage: the rows that the ticket stands for go into the
 // layer of the batch at work, and nowhere else.
 func (s *gokaStorage) Set(key string, _ []byte) error {
-	return s.partition.put(key, s.partition.handed.Rows)
+	p := s.partition
+	for _, c := range p.handed.Rows {
+		p.share.layer.put(p.tables[c.Table], key, c.Value)
+	}
+	return nil
 }
 
 // Delete implements storage.Storage.

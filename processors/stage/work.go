@@ -23,13 +23,6 @@ type work struct {
 	done   Effects // of the attempts so far, rows aside
 	follow Follower
 	trial
-	room room // so that most attempts allocate neither
-}
-
-// room is where an attempt begins to queue deliveries and to collect emissions.
-type room struct {
-	queue [4]delivery
-	out   [4]emission
 }
 
 // slot is the row of one stage.
@@ -69,7 +62,6 @@ func newWork(r *Runner, rows Rows, key string) *work {
 // effects are those of all attempts.
 func (w *work) effects() Effects {
 	e := w.done
-	e.Rows = make([]RowChange, 0, len(w.slots))
 	for i := range w.slots {
 		if s := &w.slots[i]; s.changed {
 			e.Rows = append(e.Rows, RowChange{w.runner.stages[i].Table.Name, w.key, s.encoded, schemas.WakeOf(s.encoded)})
@@ -130,7 +122,7 @@ func (w *work) removeWake(i int) error {
 // attempt runs f on behalf of m. If a step panics or refuses, nothing of it
 // happens but a dead letter.
 func (w *work) attempt(m Message, f func()) error {
-	w.trial = trial{queue: w.room.queue[:0], out: w.room.out[:0]}
+	w.trial = trial{}
 	w.guarded(f)
 	if w.err != nil {
 		return fmt.Errorf("%d at %d: %w", m.Partition, m.Offset, w.explain(w.at, m.Topic, w.err))
