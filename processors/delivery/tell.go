@@ -230,13 +230,14 @@ func Sign(secrets []string, stamp string, body []byte) string {
 
 // retryAfter reads a Retry-After header; an hour is the most that is waited.
 func retryAfter(text string, now time.Time) time.Duration {
+	const most = time.Hour
 	var d time.Duration
 	if seconds, err := strconv.Atoi(text); err == nil {
-		d = time.Duration(min(seconds, 3600)) * time.Second
+		d = time.Duration(min(seconds, int(most.Seconds()))) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		d = at.Sub(now)
 	}
-	return min(max(d, 0), time.Hour)
+	return min(max(d, 0), most)
 }
 
 // backoff is the pause after the try-th failure: twice as long each time, from a

@@ -38,7 +38,8 @@ func (d *disk) gather(number int32, l *layer) error {
 func (l *layer) take(next *layer) {
 	for key, c := range next.changes {
 		if mine := l.changes[key]; mine != nil {
-			mine.over(c.set, c.rows)
+			mine.set |= c.set
+			c.rows.onto(mine.rows, c.set)
 		} else {
 			l.changes[key] = c
 		}

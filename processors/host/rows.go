@@ -142,12 +142,6 @@ type change struct {
 	rows rowSet
 }
 
-// over puts the rows of a set of tables over those of c.
-func (c *change) over(set uint16, rows rowSet) {
-	c.set |= set
-	rows.onto(c.rows, set)
-}
-
 // onto puts the rows of a set of tables over another's.
 func (s rowSet) onto(other rowSet, set uint16) {
 	for table, row := range s {

@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -52,9 +51,8 @@ func sized(column *io.SectionReader) error {
 	return nil
 }
 
-// headerAt reads a page's header, and says how long it is. The library's way to
-// read one from a file makes room for as much as a text in it says that it has; its
-// way to read one from bytes does not, but keeps to itself where it ends.
+// headerAt reads a page's header, and says how long it is, which the library keeps
+// to itself.
 func headerAt(column io.ReaderAt, at int64) (h format.PageHeader, length int64, err error) {
 	for _, window := range []int{4 << 10, 16 << 20} { // all but always the first; least and most values may be long
 		b := make([]byte, window)
@@ -62,10 +60,10 @@ func headerAt(column io.ReaderAt, at int64) (h format.PageHeader, length int64, 
 		if err != nil && !errors.Is(err, io.EOF) {
 			return h, 0, err
 		}
-		if b = b[:n]; thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(b)).Decode(new(format.PageHeader)) == nil {
-			in := bytes.NewReader(b)
-			err = thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(in)).Decode(&h)
-			return h, int64(n - in.Len()), err
+		if w := (walk{left: b[:n]}); w.structure(0) {
+			b = b[:n-len(w.left)]
+			err = thrift.NewDecoder(new(thrift.CompactProtocol).NewReaderFromBytes(b)).Decode(&h)
+			return h, int64(len(b)), err
 		}
 		if n < window {
 			break

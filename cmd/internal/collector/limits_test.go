@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kairos/cmd/internal/collector"
 	"kairos/loadtest/bounded"
+	"kairos/loadtest/kafka"
 )
 
 // callOf is a call of so many bytes.
@@ -160,18 +160,7 @@ func TestACallThatNotAllReplicasHoldIsNotAnswered200(t *testing.T) {
 		case acks <- asked.Acks:
 		default:
 		}
-		answer := asked.ResponseKind().(*kmsg.ProduceResponse)
-		for _, topic := range asked.Topics {
-			about := kmsg.NewProduceResponseTopic()
-			about.Topic, about.TopicID = topic.Topic, topic.TopicID
-			for _, p := range topic.Partitions {
-				partition := kmsg.NewProduceResponseTopicPartition()
-				partition.Partition, partition.ErrorCode = p.Partition, kerr.NotEnoughReplicas.Code
-				about.Partitions = append(about.Partitions, partition)
-			}
-			answer.Topics = append(answer.Topics, about)
-		}
-		return answer, nil, true
+		return kafka.WithoutReplicas(asked), nil, true
 	})
 	if answer := w.send("POST", "/v1/track", callOf(200)); answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
 		t.Errorf("while replicas are missing it is answered %d %s", answer.Code, answer.Body)

@@ -11,12 +11,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kairos/cmd/internal/door"
+	"kairos/loadtest/kafka"
 	"kairos/processors/definition"
 	"kairos/schemas"
 	"kairos/topologies"
@@ -211,19 +211,7 @@ func TestWithoutAcknowledgementTheAnswerIsNotOK(t *testing.T) {
 	w := openFor(t, 200*time.Millisecond)
 	w.broker.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		w.broker.KeepControl()
-		asked := request.(*kmsg.ProduceRequest)
-		answer := asked.ResponseKind().(*kmsg.ProduceResponse)
-		for _, topic := range asked.Topics {
-			about := kmsg.NewProduceResponseTopic()
-			about.Topic, about.TopicID = topic.Topic, topic.TopicID
-			for _, p := range topic.Partitions {
-				partition := kmsg.NewProduceResponseTopicPartition()
-				partition.Partition, partition.ErrorCode = p.Partition, kerr.NotEnoughReplicas.Code
-				about.Partitions = append(about.Partitions, partition)
-			}
-			answer.Topics = append(answer.Topics, about)
-		}
-		return answer, nil, true
+		return kafka.WithoutReplicas(request.(*kmsg.ProduceRequest)), nil, true
 	})
 	answer := w.post(`{"name": "x", "identifiers": {"email": "a@b"}}`)
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
