@@ -142,6 +142,8 @@ func TestOneEventIsFollowedThroughEveryStageToTheThirdParty(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("deliver ended with %d", code)
 	}
+	spans.mutex.Lock() // the stages' process may still send some
+	defer spans.mutex.Unlock()
 	for _, s := range spans.spans {
 		if hex.EncodeToString(s.TraceId) != id {
 			t.Errorf("%s is of a trace that nobody asked for", s.Name)

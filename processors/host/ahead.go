@@ -54,12 +54,8 @@ func (r *run) atWork(ctx context.Context, numbers []int32) bool {
 		if err != nil {
 			return false
 		}
-		for topic, partitions := range before {
-			for number, o := range partitions {
-				if later, ok := now.Lookup(topic, number); ok && later.At > o.At && slices.Contains(numbers, number) {
-					return true
-				}
-			}
+		if before != nil && haveMoved(before, now, numbers) {
+			return true
 		}
 		if before == nil {
 			before = now
@@ -68,6 +64,19 @@ func (r *run) atWork(ctx context.Context, numbers []int32) bool {
 		case <-ctx.Done():
 			return false
 		case <-time.After(r.config.TickEvery / 8):
+		}
+	}
+	return false
+}
+
+// haveMoved reports whether offsets in any of these partitions are new or further on.
+func haveMoved(before, now kadm.OffsetResponses, numbers []int32) bool {
+	for topic, partitions := range now {
+		for number, o := range partitions {
+			earlier, known := before.Lookup(topic, number)
+			if (!known || o.At > earlier.At) && slices.Contains(numbers, number) {
+				return true
+			}
 		}
 	}
 	return false

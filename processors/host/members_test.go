@@ -110,6 +110,7 @@ func TestWhoJoinsHasReadItsRowsBeforeAnybodyWaitsForThem(t *testing.T) {
 	})
 	c := live()
 	c.InstanceID = "second"
+	c.TickEvery = 4 * time.Second // three of which it looks whether anybody works: longer than a busy machine stands still
 	second := w.start(c)
 	w.awaitOwned(second, 2)
 	w.awaitOwned(first, 2)
