@@ -8,11 +8,12 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// filling is a partition whose rows have come from memory (see Kept) and are to
-// be written down, beside the work. A shard is written as its rows are at that
-// moment, which may be newer than what the layers behind it say; in the end all
-// of them are there. Until then the partition has no marks, so who starts anew
-// takes nothing of it. What follows is put over it as ever, and its marks wait.
+// filling is a partition whose rows have come from memory (see Kept), or from
+// the tables' topics, and are to be written down, beside the work. A shard is
+// written as its rows are at that moment, which may be newer than what the layers
+// behind it say; in the end all of them are there. Until then the partition has
+// no marks, so who starts anew takes nothing of it. What follows is put over it
+// as ever, and its marks wait.
 type filling struct {
 	rows  *rows
 	shard int    // the next one
@@ -37,14 +38,19 @@ const (
 	fillRest  = 3
 )
 
-// goOn lets a partition whose rows were kept in memory go on with what is on
-// disk, if that is the same; otherwise all of it is written down anew.
-func (d *disk) goOn(p *partition) {
+// holds reports whether what is on disk of a partition is what is in memory.
+func (d *disk) holds(p *partition) bool {
 	if d == nil || d.isBroken() {
-		return
+		return false
 	}
 	d.sync()
-	if marks, _, err := d.marks(p.number); err == nil && slices.Equal(marks, p.rows.next) {
+	marks, _, err := d.marks(p.number)
+	return err == nil && slices.Equal(marks, p.rows.next)
+}
+
+// fill has all of a partition written down anew, beside the work.
+func (d *disk) fill(p *partition) {
+	if d == nil || d.isBroken() || p.rows.blank() {
 		return
 	}
 	last := newLayer(len(d.tables))
@@ -113,8 +119,9 @@ func (d *disk) fillSome() error {
 func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {
 	f.rows.mu.RLock()
 	defer f.rows.mu.RUnlock()
-	for key, set := range f.rows.shards[f.shard] {
-		for table, row := range *set {
+	for key, set := range f.rows.shards[f.shard].all(len(f.rows.tables)) {
+		key := string(key)
+		for table, row := range set {
 			if row == nil {
 				continue
 			}

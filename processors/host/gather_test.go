@@ -2,8 +2,6 @@ package host
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -29,9 +27,11 @@ func drawLayer(t *rapid.T, next int64) *layer {
 
 func textOf(r *rows) string {
 	text := fmt.Sprintf("next %v, host %s, %d keys\n", r.next, r.host, r.count)
-	for _, shard := range r.shards {
-		for _, key := range slices.Sorted(maps.Keys(shard)) {
-			text += fmt.Sprintf("%s: %s\n", key, *shard[key])
+	for i := range r.shards {
+		for _, key := range r.shards[i].after("") {
+			set := make(rowSet, len(r.tables))
+			r.fill(set, string(key))
+			text += fmt.Sprintf("%s: %s\n", key, set)
 		}
 	}
 	return text

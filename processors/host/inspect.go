@@ -135,9 +135,9 @@ func (h *Host) Scan(table, prefix string, f func(key string, value []byte) bool)
 func (r *rows) scan(place int, prefix string, f func(string, []byte) bool) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, shard := range r.shards {
-		for key, set := range shard {
-			if row := (*set)[place]; row != nil && strings.HasPrefix(key, prefix) && !f(key, row) {
+	for i := range r.shards {
+		for key, set := range r.shards[i].all(len(r.tables)) {
+			if row := set[place]; row != nil && strings.HasPrefix(string(key), prefix) && !f(string(key), row) {
 				return false
 			}
 		}

@@ -2,11 +2,13 @@ package host
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"kairos/schemas"
 )
@@ -226,8 +228,8 @@ func (r *run) part(parents map[int32]*partition, from int32, all seams) map[int3
 		}
 		return parts[number]
 	}
-	var working sync.WaitGroup
-	for number, p := range parents {
+	moves := map[int32]func(key []byte) *rows{}
+	for number := range parents {
 		if to < from && !hasAll(parents, number%to, from, to) {
 			continue
 		}
@@ -235,15 +237,27 @@ func (r *run) part(parents map[int32]*partition, from int32, all seams) map[int3
 		for q := number % min(from, to); q < to; q += from {
 			into[q] = partOf(q)
 		}
-		if to > from { // nobody else puts rows into these parts
-			working.Go(func() {
-				p.rows.moveInto(func(key string) *rows { return into[homeAmong(r.partitionFor, []byte(key), number, from, to)] })
-			})
-		} else {
-			p.rows.moveInto(func(string) *rows { return into[number%to] })
-		}
+		moves[number] = func(key []byte) *rows { return into[homeAmong(r.partitionFor, key, number, from, to)] }
 	}
-	working.Wait()
+	for number := range moves { // whoever still looks at the host before this one
+		parents[number].rows.mu.Lock()
+		defer parents[number].rows.mu.Unlock()
+	}
+	var working errgroup.Group
+	working.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range shardCount { // nothing goes from one into another
+		working.Go(func() error {
+			for number, to := range moves {
+				parents[number].rows.moveShard(i, to)
+			}
+			return nil
+		})
+	}
+	_ = working.Wait()
+	for number := range moves {
+		r := parents[number].rows
+		r.count, r.bytes, r.host = 0, 0, nil
+	}
 	return parts
 }
 
@@ -269,25 +283,32 @@ func homeAmong(home func([]byte, int32) int32, key []byte, number, from, to int3
 	return number
 }
 
-// moveInto takes all rows where they go, and leaves none.
-func (r *rows) moveInto(to func(key string) *rows) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i, shard := range r.shards {
-		for key, set := range shard {
-			dst := to(key)
-			dst.shards[i][key] = set
-			dst.count++
-			dst.bytes += int64(len(key)) + set.size()
+// moveShard takes the rows of a shard where they go, and leaves none.
+func (r *rows) moveShard(i int, to func(key []byte) *rows) {
+	type sum struct {
+		keys  int
+		bytes int64
+	}
+	moved, tables := map[*rows]*sum{}, len(r.tables)
+	for key, set := range r.shards[i].all(tables) {
+		dst, key := to(key), string(key)
+		s, hash := &dst.shards[i], hashOf(key)
+		head, found := s.find(hash, key)
+		if !found {
+			head = s.add(hash, key, tables)
 		}
-		r.shards[i] = map[string]*rowSet{}
+		s.write(head, set, 1<<tables-1)
+		if moved[dst] == nil {
+			moved[dst] = &sum{}
+		}
+		moved[dst].keys++
+		moved[dst].bytes += int64(len(key)) + set.size()
 	}
-	r.count, r.bytes, r.host = 0, 0, nil
-}
-
-func (s rowSet) size() (bytes int64) {
-	for _, row := range s {
-		bytes += int64(len(row))
+	r.shards[i] = shard{}
+	for dst, sum := range moved {
+		dst.mu.Lock()
+		dst.count += sum.keys
+		dst.bytes += sum.bytes
+		dst.mu.Unlock()
 	}
-	return bytes
 }

@@ -78,13 +78,16 @@ func (r *run) gain(ctx context.Context, offsets map[string]map[int32]kgo.Offset)
 	return starts, nil
 }
 
-// showRecovered lets the watcher begin with rows that nothing changes yet.
+// showRecovered lets the watcher begin with rows that nothing changes yet, where
+// it does not know them.
 func (r *run) showRecovered(ps []*partition) {
-	if r.config.Watcher == nil {
-		return
-	}
 	var working sync.WaitGroup
 	for _, p := range ps {
+		known := !p.strange
+		p.strange = false
+		if known || r.config.Watcher == nil {
+			continue
+		}
 		working.Go(func() {
 			r.config.Watcher.Recovered(p.number, func(table string, f func(string, []byte)) {
 				if place, ok := p.tables[table]; ok {
@@ -148,7 +151,7 @@ func (r *run) lose(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 
 func newPartition(number int32, tables []string) *partition {
 	p := &partition{
-		number: number, tables: map[string]int{}, rows: newRows(tables),
+		number: number, tables: map[string]int{}, rows: newRows(tables), strange: true,
 		next: map[string]int64{}, settled: map[string]int64{}, ends: map[string]int64{},
 	}
 	for place, table := range tables {
@@ -159,8 +162,12 @@ func newPartition(number int32, tables []string) *partition {
 
 // ready prepares a partition whose rows are complete.
 func (p *partition) ready() error {
+	if p.strange {
+		p.timers = timersOf(p.rows)
+	} else {
+		p.rewind()
+	}
 	p.layers, p.inbox, p.held, p.share = nil, nil, nil, nil
-	p.timers = timersOf(p.rows)
 	p.state, p.heard = schemas.HostState{}, heard{}
 	if p.rows.host == nil {
 		return nil

@@ -13,12 +13,14 @@ import (
 // time, its place in the inputs. The owner goroutine changes it; while a batch
 // runs, the partition's Goka goroutine changes its share of the batch.
 type partition struct {
-	number int32
-	tables map[string]int // name -> place
-	rows   *rows
-	ending bool     // it does not count any more; what lies behind its seam is of a growth
-	layers []*layer // of open batches, oldest first
-	timers *timers
+	number  int32
+	tables  map[string]int // name -> place
+	rows    *rows
+	ending  bool     // it does not count any more; what lies behind its seam is of a growth
+	strange bool     // rows have been read that its timers and the watcher do not know
+	afresh  bool     // nothing of it is on disk: its rows are written down once they are whole, see filling
+	layers  []*layer // of open batches, oldest first
+	timers  *timers
 
 	next    map[string]int64  // per input: the offset after the last record in a batch
 	settled map[string]int64  // the same, of the newest batch that is committed
@@ -108,6 +110,20 @@ func (p *partition) retime() {
 		before := set.wake()
 		c.rows.onto(set, c.set)
 		p.timers.move(key, before, set.wake())
+	}
+}
+
+// rewind moves the timers back to what the rows say, of all keys that open layers
+// have changed.
+func (p *partition) rewind() {
+	set := make(rowSet, len(p.rows.tables))
+	for _, l := range p.layers {
+		for key := range l.changes {
+			p.fill(set, key, p.layers)
+			before := set.wake()
+			p.rows.fill(set, key)
+			p.timers.move(key, before, set.wake())
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -60,10 +61,47 @@ func (r *run) send(p, before *pending, offsets *kmsg.TxnOffsetCommitRequest) {
 	defer cancel()
 	began := time.Now()
 	p.after(before, (*pending).isWritten, p.written, func() error { return p.producer.write(ctx, p.outputs) })
-	p.after(before, (*pending).isOffered, p.offered, func() error { return p.producer.commitOffsets(ctx, offsets) })
+	p.after(before, (*pending).isOffered, p.offered, func() error {
+		return offerInTime(ctx, r.client.GroupMetadata, offsets, func() error { return p.producer.commitOffsets(ctx, offsets) })
+	})
 	p.after(before, (*pending).isDone, p.done, func() error { return p.producer.end(ctx) })
 	r.metrics.transactions.Observe(time.Since(began).Seconds())
 	r.wakeUp()
+}
+
+// offerInTime makes offsets part of a transaction, with commit. When a rebalance ends, the
+// group is in its next generation a moment before its members know; then they offer
+// again. The partitions are still theirs: none is given out before its owner has
+// joined once more, and that waits for open batches (see lose).
+func offerInTime(ctx context.Context, metadata func() (member string, generation int32), offsets *kmsg.TxnOffsetCommitRequest, commit func() error) error {
+	for {
+		err := commit()
+		if !errors.Is(err, kerr.IllegalGeneration) || !awaitGeneration(ctx, metadata, offsets) {
+			return err
+		}
+	}
+}
+
+// awaitGeneration waits a moment for a generation behind that of offsets, of the
+// same member, and takes it; false: there is none.
+func awaitGeneration(ctx context.Context, metadata func() (string, int32), offsets *kmsg.TxnOffsetCommitRequest) bool {
+	const patience, look = time.Second, 5 * time.Millisecond
+	for began := time.Now(); time.Since(began) < patience; {
+		member, generation := metadata()
+		if member != offsets.MemberID {
+			return false
+		}
+		if generation > offsets.Generation {
+			offsets.Generation = generation
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(look):
+		}
+	}
+	return false
 }
 
 func (p *pending) isWritten() <-chan struct{} { return p.written }

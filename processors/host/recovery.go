@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
+
+	"kairos/schemas"
 )
 
 // resolveStarts replaces "from the start" by an offset where a partition has no
@@ -54,6 +56,10 @@ func (r *run) recover(ctx context.Context, ps []*partition) error {
 	}
 	var working errgroup.Group
 	for _, p := range ps {
+		if p.afresh {
+			p.afresh = false
+			r.disk.fill(p)
+		}
 		working.Go(p.ready)
 	}
 	return working.Wait()
@@ -66,10 +72,13 @@ func (r *run) catchUp(ctx context.Context, ps []*partition) error {
 			continue
 		}
 		if r.takeRows(p) {
-			r.disk.goOn(p)
-		} else if err := r.disk.load(p); err != nil {
+			p.afresh = !r.disk.holds(p)
+			continue
+		}
+		if err := r.disk.load(p); err != nil {
 			return err
 		}
+		p.afresh = p.rows.blank()
 	}
 	ends, err := r.admin.ListEndOffsets(ctx, r.tables...)
 	if err = errors.Join(err, ends.Error()); err != nil {
@@ -110,6 +119,7 @@ func (p *partition) rewindIfStrange(r *run, bounds func(table string) (first, en
 			r.config.Logger.Warn("local rows do not belong to the table, reading all of it",
 				"table", table, "partition", p.number, "local", next, "first", first, "end", end)
 			p.rows.clear()
+			p.strange = true
 			r.disk.forget(p.number)
 			break
 		}
@@ -200,28 +210,44 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 	}
 	place := p.tables[f.Topic]
 	before := p.rows.next[place]
-	l := newLayer(len(p.rows.tables))
-	for _, record := range f.Records {
-		if p.ending && record.Offset >= end {
-			l.next[place] = end
-			break
-		}
-		l.next[place] = record.Offset + 1
-		if record.Attrs.IsControl() {
-			continue
-		}
-		// A record's value is a part of a large buffer, which a row must not keep alive.
-		value := slices.Clone(record.Value)
-		if key := string(record.Key); !strings.HasPrefix(key, "\x00") {
-			l.put(place, key, value)
-			l.purge = l.purge || value == nil // what was erased while nobody was here
-		} else if place == 0 {
-			l.host = value
-		}
-	}
-	p.rows.apply(l)
-	if !p.ending {
+	if p.ending || p.afresh {
+		p.rows.mu.Lock()
+		p.rows.next[place] = p.putAll(f.Records, place, end, p.rows.put)
+		p.rows.mu.Unlock()
+	} else {
+		l := newLayer(len(p.rows.tables))
+		l.next[place] = p.putAll(f.Records, place, end, l.restore)
+		p.rows.apply(l)
 		d.put(p.number, l)
 	}
 	return before < end && p.rows.next[place] >= end
+}
+
+// putAll puts committed records of one table, and says which offset follows.
+func (p *partition) putAll(records []*kgo.Record, place int, end int64, put func(place int, key string, value []byte)) (next int64) {
+	for _, record := range records {
+		if p.ending && record.Offset >= end {
+			return end
+		}
+		next = record.Offset + 1
+		if !record.Attrs.IsControl() {
+			put(place, string(record.Key), record.Value)
+			p.strange = true
+		}
+	}
+	return next
+}
+
+// restore is put for a record that was read again. Its value is a part of a large
+// buffer, which a layer must not keep alive.
+func (l *layer) restore(place int, key string, value []byte) {
+	value = slices.Clone(value)
+	if key == schemas.HostKey {
+		if place == 0 {
+			l.host = value
+		}
+		return
+	}
+	l.put(place, key, value)
+	l.purge = l.purge || value == nil // what was erased while nobody was here
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -23,37 +24,34 @@ const (
 type rows struct {
 	mu     sync.RWMutex
 	tables []string
-	shards [shardCount]map[string]*rowSet
+	shards [shardCount]shard
 	count  int
 	bytes  int64   // of keys and values
 	next   []int64 // per table: the offset after the last record that is in here
 	host   []byte  // the encoded schemas.HostState
+	change rowSet  // of the key that is written
 }
 
 // rowSet holds one key's rows, one place per table; nil where there is none.
 type rowSet [][]byte
 
 func newRows(tables []string) *rows {
-	r := &rows{tables: tables, next: make([]int64, len(tables))}
-	for i := range r.shards {
-		r.shards[i] = map[string]*rowSet{}
-	}
-	return r
+	return &rows{tables: tables, next: make([]int64, len(tables)), change: make(rowSet, len(tables))}
 }
 
 func shardOf(key string) int { return int(xxhash.Sum64String(key) % shardCount) }
 
 func (r *rows) get(table int, key string) []byte {
-	if set := r.shards[shardOf(key)][key]; set != nil {
-		return (*set)[table]
-	}
-	return nil
+	set := make(rowSet, len(r.tables))
+	r.fill(set, key)
+	return set[table]
 }
 
 // fill puts the rows of a key into set.
 func (r *rows) fill(set rowSet, key string) {
-	if found := r.shards[shardOf(key)][key]; found != nil {
-		copy(set, *found)
+	s := &r.shards[shardOf(key)]
+	if head, found := s.find(hashOf(key), key); found {
+		s.read(head, set)
 	} else {
 		clear(set)
 	}
@@ -63,29 +61,44 @@ func (r *rows) fill(set rowSet, key string) {
 func (r *rows) put(table int, key string, value []byte) {
 	if key == schemas.HostKey {
 		if table == 0 {
-			r.host = value
+			r.host = slices.Clone(value)
 		}
 		return
 	}
-	shard := r.shards[shardOf(key)]
-	set := shard[key]
-	switch {
-	case set == nil && value == nil:
-		return
-	case set == nil:
-		fresh := make(rowSet, len(r.tables))
-		set = &fresh
-		shard[key] = set
-		r.count++
-		r.bytes += int64(len(key))
-	}
-	r.bytes += int64(len(value) - len((*set)[table]))
-	(*set)[table] = value
-	if value == nil && set.empty() {
-		delete(shard, key)
+	set := make(rowSet, len(r.tables))
+	set[table] = value
+	r.write(key, set, 1<<table)
+}
+
+// write changes the rows of a key in the tables of which; nil deletes.
+func (r *rows) write(key string, set rowSet, which uint16) {
+	s, hash, now := &r.shards[shardOf(key)], hashOf(key), r.change
+	head, found := s.find(hash, key)
+	if found {
+		s.read(head, now)
 		r.count--
-		r.bytes -= int64(len(key))
+		r.bytes -= int64(len(key)) + now.size()
+	} else {
+		clear(now)
 	}
+	set.onto(now, which)
+	if now.empty() {
+		s.remove(hash, key, len(now))
+		return
+	}
+	if !found {
+		head = s.add(hash, key, len(now))
+	}
+	s.write(head, set, which)
+	r.count++
+	r.bytes += int64(len(key)) + now.size()
+}
+
+func (s rowSet) size() (bytes int64) {
+	for _, row := range s {
+		bytes += int64(len(row))
+	}
+	return bytes
 }
 
 func (s rowSet) empty() bool {
@@ -170,11 +183,7 @@ func (r *rows) apply(l *layer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key, c := range l.changes {
-		for table := range r.tables {
-			if c.set&(1<<table) != 0 {
-				r.put(table, key, c.rows[table])
-			}
-		}
+		r.write(key, c.rows, c.set)
 	}
 	if l.host != nil {
 		r.host = l.host

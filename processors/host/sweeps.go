@@ -124,22 +124,18 @@ func (r *run) collectSweep(p *partition, room *int) []*sarama.ConsumerMessage {
 func (r *rows) after(shard *int64, after *string, limit int) []string {
 	var keys []string
 	for ; *shard < shardCount; *shard, *after = *shard+1, "" {
-		var rest []string
-		for key := range r.shards[*shard] {
-			if key > *after || *after == "" {
-				rest = append(rest, key)
-			}
-		}
-		slices.Sort(rest)
+		rest := r.shards[*shard].after(*after)
 		room := limit - len(keys)
 		if room == 0 && len(rest) > 0 {
 			return keys // with the cursor where this shard begins, or goes on
 		}
-		if len(rest) > room {
-			*after = rest[room-1]
-			return append(keys, rest[:room]...)
+		for _, key := range rest[:min(room, len(rest))] {
+			keys = append(keys, string(key))
 		}
-		keys = append(keys, rest...)
+		if len(rest) > room {
+			*after = keys[len(keys)-1]
+			return keys
+		}
 	}
 	return keys
 }

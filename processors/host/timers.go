@@ -32,9 +32,11 @@ func newTimers() *timers {
 // timersOf builds the index from committed rows.
 func timersOf(r *rows) *timers {
 	t := newTimers()
-	for _, shard := range r.shards {
-		for key, set := range shard {
-			t.move(key, 0, set.wake())
+	for i := range r.shards {
+		for key, set := range r.shards[i].all(len(r.tables)) {
+			if wake := set.wake(); wake != 0 {
+				t.move(string(key), 0, wake)
+			}
 		}
 	}
 	return t

@@ -1,0 +1,138 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A dumb map says the same, even where hashes meet; and what was read before stays as it was.
+func TestAShardIsAMapWhateverMeets(t *testing.T) {
+	const tables = 3
+	rapid.Check(t, func(t *rapid.T) {
+		var s shard
+		dumb := map[string]rowSet{}
+		hashes := rapid.Uint64Range(1, 50).Draw(t, "hashes")
+		hash := func(key string) uint64 { return hashOf(key) % hashes }
+		type reading struct{ rows, as rowSet }
+		var held []reading
+		t.Repeat(map[string]func(*rapid.T){
+			"write": func(t *rapid.T) {
+				key, set := fmt.Sprint("k", rapid.IntRange(0, 60).Draw(t, "key")), make(rowSet, tables)
+				for table := range set {
+					set[table] = slices.Clone(rapid.SampledFrom([][]byte{nil, {}, []byte("short"), bytes.Repeat([]byte{7}, 300), bytes.Repeat([]byte{9}, 70_000)}).Draw(t, "row"))
+				}
+				which := uint16(rapid.IntRange(0, 1<<tables-1).Draw(t, "which"))
+				head, found := s.find(hash(key), key)
+				if !found {
+					head = s.add(hash(key), key, tables)
+					dumb[key] = make(rowSet, tables)
+				}
+				s.write(head, set, which)
+				set.onto(dumb[key], which)
+			},
+			"remove": func(t *rapid.T) {
+				key := fmt.Sprint("k", rapid.IntRange(0, 60).Draw(t, "key"))
+				s.remove(hash(key), key, tables)
+				delete(dumb, key)
+			},
+			"read": func(t *rapid.T) {
+				key, set := fmt.Sprint("k", rapid.IntRange(0, 60).Draw(t, "key")), make(rowSet, tables)
+				if at, found := s.find(hash(key), key); found {
+					s.read(at, set)
+					held = append(held, reading{set, slices.Clone(dumb[key])})
+				}
+			},
+			"": func(t *rapid.T) {
+				seen := map[string]bool{}
+				for key, set := range s.all(tables) {
+					if want := dumb[string(key)]; want == nil || seen[string(key)] || !sameRows(set, want) {
+						t.Fatalf("%s has %q, want %q", key, set, want)
+					}
+					seen[string(key)] = true
+				}
+				if len(seen) != len(dumb) {
+					t.Fatalf("%d keys, want %d", len(seen), len(dumb))
+				}
+				if keys := s.after(""); len(keys) != len(dumb) || !slices.IsSortedFunc(keys, bytes.Compare) {
+					t.Fatalf("keys %q", keys)
+				}
+				for _, r := range held {
+					if !sameRows(r.rows, r.as) {
+						t.Fatalf("what was %q when it was read is %q now", r.as, r.rows)
+					}
+				}
+				if s.used > s.live+s.live/2+slack {
+					t.Fatalf("%d bytes are written and only %d of them count", s.used, s.live)
+				}
+			},
+		})
+	})
+}
+
+func sameRows(a, b rowSet) bool {
+	return slices.EqualFunc(a, b, func(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) })
+}
+
+// put writes all rows of a key.
+func (s *shard) put(key string, set ...[]byte) {
+	head, found := s.find(hashOf(key), key)
+	if !found {
+		head = s.add(hashOf(key), key, len(set))
+	}
+	s.write(head, set, 1<<len(set)-1)
+}
+
+// What is taken for rows stays in proportion to them, however often they change.
+func TestAShardTakesNoMoreThanItHolds(t *testing.T) {
+	var s shard
+	held, row := 0, bytes.Repeat([]byte{1}, 700)
+	for n := range 20_000 {
+		key := fmt.Sprint("k", n%1_000)
+		s.put(key, row[:n%len(row)], row[:n%7])
+	}
+	for _, b := range s.blocks {
+		held += cap(b)
+	}
+	if held > 2*s.live {
+		t.Errorf("%d bytes for rows of %d", held, s.live)
+	}
+	for n := range 1_000 {
+		key := fmt.Sprint("k", n)
+		s.remove(hashOf(key), key, 2)
+	}
+	if len(s.blocks) != 0 || s.live != 0 || len(s.index) != 0 {
+		t.Errorf("of nothing, %d blocks are left, %d bytes and %d keys", len(s.blocks), s.live, len(s.index))
+	}
+}
+
+func BenchmarkShardWrite(b *testing.B) {
+	var s shard
+	row, keys := bytes.Repeat([]byte{1}, 300), make([]string, 4_000)
+	for n := range keys {
+		keys[n] = fmt.Sprintf("customer:%09d", n)
+	}
+	set := rowSet{row, row[:100], row[:50], row[:80]}
+	for n := 0; b.Loop(); n++ {
+		s.put(keys[n%len(keys)], set...)
+	}
+}
+
+func BenchmarkShardRead(b *testing.B) {
+	var s shard
+	row, keys := bytes.Repeat([]byte{1}, 300), make([]string, 4_000)
+	set := rowSet{row, row[:100], row[:50], row[:80]}
+	for n := range keys {
+		keys[n] = fmt.Sprintf("customer:%09d", n)
+		s.put(keys[n], set...)
+	}
+	for n := 0; b.Loop(); n++ {
+		key := keys[n%len(keys)]
+		if at, found := s.find(hashOf(key), key); found {
+			s.read(at, set)
+		}
+	}
+}
