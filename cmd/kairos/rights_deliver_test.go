@@ -84,8 +84,14 @@ func (g guarded) say(t *testing.T, person string) {
 // runs. It may end for want of one, as any process may; who starts it again is
 // told why, until it has the right.
 func TestWithoutAnyOneRightDeliverLosesNothing(t *testing.T) {
-	g, app := guardedBroker(t), newParty(t)
+	g := guardedBroker(t)
 	g.prepare(t)
+	testDelivering(t, g)
+}
+
+func testDelivering(t *testing.T, g guarded) {
+	t.Helper()
+	app := newParty(t)
 	t.Setenv("APP_SECRET", "0123456789abcdef")
 	file := filepath.Join(t.TempDir(), "deliver.yaml")
 	write(t, file, fmt.Sprintf("webhooks:\n- {destination: app, url: %s, secrets: [env:APP_SECRET], allow_private: true}\n", app.URL))

@@ -53,8 +53,14 @@ func TestARealKafkaIsReachedWithEveryMechanismAndRefusesEveryMistake(t *testing.
 	g.user = []string{"--brokers=" + broker.SASL, "--tls", "--tls-ca=" + broker.Authority.File, "--sasl=scram-sha-512", "--sasl-user=kairos", "--sasl-password=" + file(t, kafka.Password)}
 	t.Run("rights", func(t *testing.T) { testRights(t, g) })
 	g.take(t, needed(t))
+	t.Run("importing", func(t *testing.T) { testImporting(t, g) })
+	g.take(t, mustTopology(t).ACLs(topologies.ImportRole))
+	t.Run("ingesting", func(t *testing.T) { testIngesting(t, g) })
+	g.take(t, ingestRights(t))
 	t.Run("erasing", func(t *testing.T) { testErasing(t, g) })
 	g.take(t, mustTopology(t).ACLs(topologies.EraseRole))
+	t.Run("delivering", func(t *testing.T) { testDelivering(t, g) })
+	g.take(t, mustTopology(t).ACLs(topologies.DeliveryRole))
 	t.Run("mending", func(t *testing.T) { testMending(t, g) })
 	t.Run("operating", func(t *testing.T) { testOperating(t, g) })
 }
@@ -138,8 +144,9 @@ func testReload(t *testing.T, broker *kafka.Secure) {
 }
 
 // testRights is what the embedded broker is asked in rights_test.go, once;
-// testErasing and testMending are in rights_commands_test.go, testOperating is in
-// rights_operator_test.go.
+// testErasing, testImporting, testIngesting and testMending are in
+// rights_commands_test.go, testDelivering and testOperating in rights_deliver_test.go
+// and rights_operator_test.go.
 func testRights(t *testing.T, g guarded) {
 	all := needed(t)
 	for _, o := range topologies.Together(mustTopology(t).ACLs(topologies.OperatorRole)) {

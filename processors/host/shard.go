@@ -146,7 +146,7 @@ func (s *shard) remove(hash uint64, key string, tables int) {
 		_, size := s.row(pointers, table)
 		s.live -= size
 	}
-	s.live -= len(binary.AppendUvarint(nil, uint64(len(key)))) + len(key) + tables*pointerSize
+	s.live -= len(s.blocks[head.block]) - int(head.at) - len(pointers) + tables*pointerSize
 	if _, other := s.others[key]; other {
 		delete(s.others, key)
 	} else {

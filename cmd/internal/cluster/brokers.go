@@ -115,14 +115,15 @@ func unseen(what string, err error) Finding {
 	return Finding{Hint, what, fmt.Sprintf("cannot be looked at: %v; `kairos doctor --role=%s` says which right shows them", err, topologies.OperatorRole)}
 }
 
-// DiskFinding judges how much of a disk is free, in bytes.
+// DiskFinding judges how much of a disk is free, in bytes: too little is a small
+// part of it, but of a large disk not when that is a lot.
 func DiskFinding(what string, free, total uint64, move string) Finding {
 	const gib = 1 << 30
 	f := Finding{Fine, what, fmt.Sprintf("%.1f of %.1f GiB free", float64(free)/gib, float64(total)/gib)}
 	switch share := float64(free) / float64(total); {
-	case free < gib || share < 0.05:
+	case free < gib || share < 0.05 && free < 20*gib:
 		f.Level, f.Detail = Wrong, f.Detail+": "+move
-	case share < 0.15:
+	case share < 0.15 && free < 100*gib:
 		f.Level, f.Detail = Hint, f.Detail+": "+move
 	}
 	return f
