@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -19,6 +20,23 @@ type batch struct {
 	shares   []*share
 	messages map[int32][]*sarama.ConsumerMessage
 	count    int
+}
+
+// each does something with all shares, at once if they are large: partitions have
+// nothing in common.
+func (b *batch) each(do func(*share)) {
+	const large = 256 // messages
+	if len(b.shares) == 1 || b.count < large {
+		for _, s := range b.shares {
+			do(s)
+		}
+		return
+	}
+	var working sync.WaitGroup
+	for _, s := range b.shares {
+		working.Go(func() { do(s) })
+	}
+	working.Wait()
 }
 
 // take puts what was polled into the inboxes.
@@ -215,8 +233,8 @@ func (r *run) process(b *batch) error {
 func (r *run) complete(b *batch) []output {
 	var outputs []output
 	var w words
+	b.each(func(s *share) { s.partition.retime() })
 	for _, s := range b.shares {
-		s.partition.retime()
 		r.speak(s, &w)
 		r.tell(s, &w)
 	}

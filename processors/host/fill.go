@@ -119,7 +119,7 @@ func (d *disk) fillSome() error {
 func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {
 	f.rows.mu.RLock()
 	defer f.rows.mu.RUnlock()
-	for key, set := range f.rows.shards[f.shard].all(len(f.rows.tables)) {
+	for key, set := range f.rows.shards[f.shard].each(len(f.rows.tables)) {
 		key := string(key)
 		for table, row := range set {
 			if row == nil {

@@ -136,7 +136,7 @@ func (r *rows) scan(place int, prefix string, f func(string, []byte) bool) bool 
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := range r.shards {
-		for key, set := range r.shards[i].all(len(r.tables)) {
+		for key, set := range r.shards[i].each(len(r.tables)) {
 			if row := set[place]; row != nil && strings.HasPrefix(string(key), prefix) && !f(string(key), row) {
 				return false
 			}

@@ -290,7 +290,7 @@ func (r *rows) moveShard(i int, to func(key []byte) *rows) {
 		bytes int64
 	}
 	moved, tables := map[*rows]*sum{}, len(r.tables)
-	for key, set := range r.shards[i].all(tables) {
+	for key, set := range r.shards[i].each(tables) {
 		dst, key := to(key), string(key)
 		s, hash := &dst.shards[i], hashOf(key)
 		head, found := s.find(hash, key)

@@ -128,9 +128,8 @@ func (p *partition) rewind() {
 }
 
 // commit makes the oldest open layer part of the rows.
-func (p *partition) commit() *layer {
+func (p *partition) commit() {
 	oldest := p.layers[0]
 	p.layers = p.layers[1:]
 	p.rows.apply(oldest)
-	return oldest
 }

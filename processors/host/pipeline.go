@@ -177,8 +177,9 @@ func (r *run) show(p *pending) {
 			l.next[out.table] = max(l.next[out.table], out.record.Offset+1)
 		}
 	}
+	p.batch.each(func(s *share) { s.partition.commit() })
 	for _, s := range p.batch.shares {
-		r.disk.put(s.partition.number, s.partition.commit())
+		r.disk.put(s.partition.number, s.layer)
 		maps.Copy(s.partition.settled, s.in)
 	}
 	p.batch.unfollow(false)

@@ -12,28 +12,21 @@ import (
 // collection finds no pointer to follow: were every row one, it would look at
 // millions of them again and again. A row that is written goes behind all
 // others, so what has been read stays as it is for as long as somebody holds it.
-// When a third of the blocks has been replaced, what counts is copied into new ones.
 //
-// In a block are heads, which are the length of a key, the key, and for each
-// table where its row is: block plus one and place, four bytes each, or zeros.
-// And rows, which are a length and bytes.
+// A head is the length of a key, the key, and for each table where its row is:
+// block plus one, place and length, or zeros. Heads have blocks of their own, for
+// who looks for a key, or for one of its rows, comes by many of them, and memory
+// that lies apart is slow.
 type shard struct {
 	index  map[uint64]slot // where heads are, by hash of the key
 	others map[string]slot // of keys whose hash in index is another key's
-	blocks [][]byte
-	used   int // bytes of blocks that are written
-	live   int // bytes of them that count
+	heads  blocks
+	rows   blocks
 }
 
-type slot struct{ block, at uint32 }
-
-// Blocks are an eighth of what the shard holds, but not smaller or larger than this.
 const (
-	leastBlock = 1 << 9
-	mostBlock  = 1 << 16
-
-	slack       = 1 << 12 // bytes that may be replaced in any case
-	pointerSize = 8       // of a head, for each table
+	numberSize  = 4
+	pointerSize = 3 * numberSize // of a head, for each table
 )
 
 // Nobody who chooses keys can choose hashes that meet.
@@ -54,36 +47,34 @@ func (s *shard) find(hash uint64, key string) (head slot, found bool) {
 
 // open gives a head's key, and what follows it.
 func (s *shard) open(head slot) (key, pointers []byte) {
-	b := s.blocks[head.block][head.at:]
-	n, used := binary.Uvarint(b)
-	end := used + int(n)
-	return b[used:end:end], b[end:]
+	b := s.heads.list[head.block][head.at:]
+	end := numberSize + binary.LittleEndian.Uint32(b)
+	return b[numberSize:end:end], b[end:]
 }
 
-// row gives the row of a table, and how many bytes it takes with its length.
-func (s *shard) row(pointers []byte, table int) (row []byte, size int) {
-	p := pointers[table*pointerSize:]
+// rowOf gives the row of a table; nil: there is none.
+func (b *blocks) rowOf(pointers []byte, table int) []byte {
+	p := pointers[table*pointerSize:][:pointerSize]
 	block := binary.LittleEndian.Uint32(p)
 	if block == 0 {
-		return nil, 0
+		return nil
 	}
-	b := s.blocks[block-1][binary.LittleEndian.Uint32(p[4:]):]
-	n, used := binary.Uvarint(b)
-	size = used + int(n)
-	return b[used:size:size], size
+	at := binary.LittleEndian.Uint32(p[numberSize:])
+	end := at + binary.LittleEndian.Uint32(p[2*numberSize:])
+	return b.list[block-1][at:end:end]
 }
 
 // read puts the rows of a head into set.
 func (s *shard) read(head slot, set rowSet) {
 	_, pointers := s.open(head)
 	for table := range set {
-		set[table], _ = s.row(pointers, table)
+		set[table] = s.rows.rowOf(pointers, table)
 	}
 }
 
-// add makes a head for a key that has none.
+// add makes a head, which points to nothing, for a key that has none.
 func (s *shard) add(hash uint64, key string, tables int) slot {
-	head := s.head([]byte(key), tables)
+	head := s.heads.append(binary.LittleEndian.AppendUint32(nil, uint32(len(key))), []byte(key), make([]byte, tables*pointerSize))
 	if _, taken := s.index[hash]; !taken {
 		if s.index == nil {
 			s.index = map[uint64]slot{}
@@ -98,27 +89,18 @@ func (s *shard) add(hash uint64, key string, tables int) slot {
 	return head
 }
 
-// head writes one that points to nothing.
-func (s *shard) head(key []byte, tables int) slot {
-	b, head := s.room(binary.MaxVarintLen32 + len(key) + tables*pointerSize)
-	*b = append(binary.AppendUvarint(*b, uint64(len(key))), key...)
-	*b = (*b)[:len(*b)+tables*pointerSize] // of a new block: zeros
-	s.grew(head, len(*b))
-	return head
-}
-
 // write changes the rows of a head, in the tables of which; nil deletes.
 func (s *shard) write(head slot, set rowSet, which uint16) {
 	_, pointers := s.open(head)
 	for table, row := range set {
-		if which&(1<<table) == 0 {
-			continue
+		if which&(1<<table) != 0 {
+			s.rows.live -= len(s.rows.rowOf(pointers, table))
+			s.point(pointers, table, row)
 		}
-		_, size := s.row(pointers, table)
-		s.live -= size
-		s.point(pointers, table, row)
 	}
-	s.tidy(len(set))
+	if s.rows.wasteful() {
+		s.tidyRows(len(set))
+	}
 }
 
 // point writes a row and has a head point to it.
@@ -128,11 +110,10 @@ func (s *shard) point(pointers []byte, table int, row []byte) {
 		clear(p)
 		return
 	}
-	b, at := s.room(binary.MaxVarintLen32 + len(row))
-	*b = append(binary.AppendUvarint(*b, uint64(len(row))), row...)
-	s.grew(at, len(*b))
+	at := s.rows.append(row)
 	binary.LittleEndian.PutUint32(p, at.block+1)
-	binary.LittleEndian.PutUint32(p[4:], at.at)
+	binary.LittleEndian.PutUint32(p[numberSize:], at.at)
+	binary.LittleEndian.PutUint32(p[2*numberSize:], uint32(len(row)))
 }
 
 // remove forgets a key and its rows.
@@ -143,51 +124,45 @@ func (s *shard) remove(hash uint64, key string, tables int) {
 	}
 	_, pointers := s.open(head)
 	for table := range tables {
-		_, size := s.row(pointers, table)
-		s.live -= size
+		s.rows.live -= len(s.rows.rowOf(pointers, table))
 	}
-	s.live -= len(s.blocks[head.block]) - int(head.at) - len(pointers) + tables*pointerSize
+	s.heads.live -= headSize([]byte(key), tables)
 	if _, other := s.others[key]; other {
 		delete(s.others, key)
 	} else {
 		delete(s.index, hash)
 	}
-	s.tidy(tables)
-}
-
-// room gives a block that takes so many bytes more without being moved, and
-// where they will be.
-func (s *shard) room(size int) (*[]byte, slot) {
-	if n := len(s.blocks); n == 0 || cap(s.blocks[n-1])-len(s.blocks[n-1]) < size {
-		s.blocks = append(s.blocks, make([]byte, 0, max(size, min(max(s.live/8, leastBlock), mostBlock))))
+	if s.heads.wasteful() {
+		s.tidyHeads(tables)
 	}
-	b := &s.blocks[len(s.blocks)-1]
-	return b, slot{uint32(len(s.blocks) - 1), uint32(len(*b))}
-}
-
-// grew counts what was written from a slot to the end of its block.
-func (s *shard) grew(from slot, end int) {
-	s.used += end - int(from.at)
-	s.live += end - int(from.at)
-}
-
-// tidy copies what counts if that is less than two thirds.
-func (s *shard) tidy(tables int) {
-	if s.live > 0 && s.used <= s.live+s.live/2+slack {
-		return
+	if s.rows.wasteful() {
+		s.tidyRows(tables)
 	}
-	old := *s
-	s.blocks, s.used, s.live = nil, 0, 0
-	again := func(head slot) slot {
-		key, from := old.open(head)
-		head = s.head(key, tables)
-		_, to := s.open(head)
+}
+
+func headSize(key []byte, tables int) int { return numberSize + len(key) + tables*pointerSize }
+
+// tidyRows copies the rows that count, and turns the heads to them.
+func (s *shard) tidyRows(tables int) {
+	old := s.rows
+	s.rows = blocks{}
+	for head := range s.all() {
+		_, pointers := s.open(head)
 		for table := range tables {
-			if row, _ := old.row(from, table); row != nil {
-				s.point(to, table, row)
+			if row := old.rowOf(pointers, table); row != nil {
+				s.point(pointers, table, row)
 			}
 		}
-		return head
+	}
+}
+
+// tidyHeads copies the heads that count.
+func (s *shard) tidyHeads(tables int) {
+	old := *s
+	s.heads = blocks{}
+	again := func(head slot) slot {
+		key, _ := old.open(head)
+		return s.heads.append(old.heads.list[head.block][head.at:][:headSize(key, tables)])
 	}
 	for hash, head := range s.index {
 		s.index[hash] = again(head)
@@ -197,23 +172,31 @@ func (s *shard) tidy(tables int) {
 	}
 }
 
-// all gives the rows of all keys, in no order. The set is the same each time; key
-// and rows are for reading.
-func (s *shard) all(tables int) iter.Seq2[[]byte, rowSet] {
-	return func(yield func([]byte, rowSet) bool) {
-		set := make(rowSet, tables)
-		give := func(head slot) bool {
-			key, _ := s.open(head)
-			s.read(head, set)
-			return yield(key, set)
-		}
+// all gives all heads, in no order.
+func (s *shard) all() iter.Seq[slot] {
+	return func(yield func(slot) bool) {
 		for _, head := range s.index {
-			if !give(head) {
+			if !yield(head) {
 				return
 			}
 		}
 		for _, head := range s.others {
-			if !give(head) {
+			if !yield(head) {
+				return
+			}
+		}
+	}
+}
+
+// each gives the rows of all keys, in no order. The set is the same each time; key
+// and rows are for reading.
+func (s *shard) each(tables int) iter.Seq2[[]byte, rowSet] {
+	return func(yield func([]byte, rowSet) bool) {
+		set := make(rowSet, tables)
+		for head := range s.all() {
+			key, _ := s.open(head)
+			s.read(head, set)
+			if !yield(key, set) {
 				return
 			}
 		}
@@ -223,11 +206,51 @@ func (s *shard) all(tables int) iter.Seq2[[]byte, rowSet] {
 // after gives the keys behind one, in order; behind "" are all. They are for reading.
 func (s *shard) after(key string) [][]byte {
 	var keys [][]byte
-	for next := range s.all(0) {
-		if key == "" || string(next) > key {
+	for head := range s.all() {
+		if next, _ := s.open(head); key == "" || string(next) > key {
 			keys = append(keys, next)
 		}
 	}
 	slices.SortFunc(keys, bytes.Compare)
 	return keys
 }
+
+// blocks hold bytes behind each other. Each is an eighth of what all hold, but not
+// smaller or larger than leastBlock and mostBlock if what it is for fits.
+type blocks struct {
+	list [][]byte
+	used int // bytes that are written
+	live int // that count
+}
+
+type slot struct{ block, at uint32 }
+
+const (
+	leastBlock = 1 << 9
+	mostBlock  = 1 << 16
+	slack      = 1 << 12 // bytes that need not count in any case
+)
+
+// append puts parts behind all others, together, and says where.
+func (b *blocks) append(parts ...[]byte) slot {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	n := len(b.list)
+	if n == 0 || cap(b.list[n-1])-len(b.list[n-1]) < size {
+		b.list = append(b.list, make([]byte, 0, max(size, min(max(b.live/8, leastBlock), mostBlock))))
+		n++
+	}
+	last := &b.list[n-1]
+	at := slot{uint32(n - 1), uint32(len(*last))}
+	for _, part := range parts {
+		*last = append(*last, part...) // never into another block: somebody may hold what is in this one
+	}
+	b.used += size
+	b.live += size
+	return at
+}
+
+// wasteful reports whether what counts is less than half.
+func (b *blocks) wasteful() bool { return b.used > 2*b.live+slack || b.live == 0 && b.used > 0 }

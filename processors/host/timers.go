@@ -33,7 +33,7 @@ func newTimers() *timers {
 func timersOf(r *rows) *timers {
 	t := newTimers()
 	for i := range r.shards {
-		for key, set := range r.shards[i].all(len(r.tables)) {
+		for key, set := range r.shards[i].each(len(r.tables)) {
 			if wake := set.wake(); wake != 0 {
 				t.move(string(key), 0, wake)
 			}
