@@ -4,7 +4,7 @@ SHELL       := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KAIROS      := go run ./cmd/kairos
 BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
-HOT         := go test -run '^$$' -bench . -benchmem -count 6 -benchtime 0.2s ./processors/... ./schemas/...
+HOT         := go test -run '^$$' -bench . -skip Kafka -benchmem -count 6 -benchtime 50ms ./processors/... ./schemas/...
 FUZZTIME    ?= 10m
 
 ##@ See it
