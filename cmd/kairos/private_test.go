@@ -46,7 +46,6 @@ func TestLogsAndMetricsTellNothingOfPeople(t *testing.T) {
 	}))
 	t.Cleanup(app.Close)
 	t.Setenv("APP_SECRET", uttered+"-0123456789abcdef")
-	const theirs = "crm.contacts"
 	if _, err := client.Admin().CreateTopic(t.Context(), 1, 1, nil, theirs); err != nil {
 		t.Fatal(err)
 	}

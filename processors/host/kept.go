@@ -292,12 +292,8 @@ func (r *rows) moveShard(i int, to func(key []byte) *rows) {
 	moved, tables := map[*rows]*sum{}, len(r.tables)
 	for key, set := range r.shards[i].each(tables) {
 		dst, key := to(key), string(key)
-		s, hash := &dst.shards[i], hashOf(key)
-		head, found := s.find(hash, key)
-		if !found {
-			head = s.add(hash, key, tables)
-		}
-		s.write(head, set, 1<<tables-1)
+		s := &dst.shards[i]
+		s.write(s.headOf(hashOf(key), key, tables), set, 1<<tables-1)
 		if moved[dst] == nil {
 			moved[dst] = &sum{}
 		}

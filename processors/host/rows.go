@@ -87,7 +87,7 @@ func (r *rows) write(key string, set rowSet, which uint16) {
 		return
 	}
 	if !found {
-		head = s.add(hash, key, len(now))
+		head = s.headOf(hash, key, len(now))
 	}
 	s.write(head, set, which)
 	r.count++

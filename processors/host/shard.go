@@ -72,9 +72,13 @@ func (s *shard) read(head slot, set rowSet) {
 	}
 }
 
-// add makes a head, which points to nothing, for a key that has none.
-func (s *shard) add(hash uint64, key string, tables int) slot {
-	head := s.heads.append(binary.LittleEndian.AppendUint32(nil, uint32(len(key))), []byte(key), make([]byte, tables*pointerSize))
+// headOf gives the head of a key, a new one that points to nothing if it has none.
+func (s *shard) headOf(hash uint64, key string, tables int) slot {
+	head, found := s.find(hash, key)
+	if found {
+		return head
+	}
+	head = s.heads.append(binary.LittleEndian.AppendUint32(nil, uint32(len(key))), []byte(key), make([]byte, tables*pointerSize))
 	if _, taken := s.index[hash]; !taken {
 		if s.index == nil {
 			s.index = map[uint64]slot{}
