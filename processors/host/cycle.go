@@ -66,13 +66,11 @@ func (p *partition) letIn() (opened bool) {
 	return true
 }
 
-func (r *run) anyInbox() bool {
+func (r *run) countWaiting() (n int) {
 	for _, p := range r.owned {
-		if len(p.inbox) > 0 {
-			return true
-		}
+		n += len(p.inbox)
 	}
-	return false
+	return n
 }
 
 // anyUrgent reports whether there is something to do at once, without new
@@ -90,7 +88,7 @@ func (r *run) anyUrgent() bool {
 // chunk of a sweep. It returns nil if there is nothing to do.
 func (r *run) collect() *batch {
 	b := &batch{messages: map[int32][]*sarama.ConsumerMessage{}}
-	records, bytes := r.config.BatchRecords, r.config.BatchBytes
+	records, bytes := r.allowances()
 	wakes := r.room(r.config.WakeChunk*len(r.owned), r.config.WakeShare)
 	sweeps := r.room(r.config.SweepChunk*len(r.owned), r.config.SweepShare)
 	for _, number := range r.numbers() {
@@ -100,7 +98,7 @@ func (r *run) collect() *batch {
 		}
 		s := p.open()
 		b.shares = append(b.shares, s)
-		messages := r.collectRecords(p, &records, &bytes)
+		messages := r.collectRecords(p, records, bytes)
 		s.errands = -len(messages)
 		messages = append(messages, r.collectWakes(p, max(1, wakes/len(r.owned)))...)
 		messages = append(messages, r.collectSweep(p, &sweeps)...)
@@ -128,18 +126,40 @@ func (r *run) idle(p *partition) bool {
 		!r.mustTell(p) && !r.mustSpeak(p) && r.wall.now <= r.wallOf(p)
 }
 
-func (r *run) collectRecords(p *partition, records, bytes *int) []*sarama.ConsumerMessage {
+// allowances are how many records, and about how many bytes, each partition may
+// give to the next batch, so that all of it is in as equal parts as what waits
+// allows: partitions are worked on at once, and the largest is waited for.
+func (r *run) allowances() (records, bytes int) {
+	var waiting []int
+	for _, p := range r.owned {
+		if len(p.inbox) > 0 {
+			waiting = append(waiting, len(p.inbox))
+		}
+	}
+	slices.Sort(waiting)
+	left := r.config.BatchRecords
+	for i, n := range waiting {
+		records = left / (len(waiting) - i)
+		if n > records {
+			break
+		}
+		left -= n
+	}
+	return max(1, records), r.config.BatchBytes / max(1, len(waiting))
+}
+
+func (r *run) collectRecords(p *partition, records, bytes int) []*sarama.ConsumerMessage {
 	var messages []*sarama.ConsumerMessage
 	s := p.share
-	for len(p.inbox) > 0 && *records > 0 && *bytes > 0 {
+	for len(p.inbox) > 0 && records > 0 && bytes > 0 {
 		record := p.inbox[0]
 		p.inbox[0] = nil
 		p.inbox = p.inbox[1:]
 		p.next[record.Topic] = record.Offset + 1
 		s.in[record.Topic] = record.Offset + 1
 		s.stateful = p.letIn() || s.stateful
-		*records--
-		*bytes -= len(record.Key) + len(record.Value)
+		records--
+		bytes -= len(record.Key) + len(record.Value)
 		switch {
 		case record.Attrs.IsControl():
 		case string(record.Key) == schemas.TickKey:

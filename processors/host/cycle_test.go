@@ -23,9 +23,8 @@ func TestTheDoorWaitsForTheLoopAsFarAsItMust(t *testing.T) {
 		r.owned = map[int32]*partition{0: p}
 		var heard []string
 		hear := func() {
-			records, bytes := 100, 1000
 			p.open()
-			for _, m := range r.collectRecords(p, &records, &bytes) {
+			for _, m := range r.collectRecords(p, 100, 1000) {
 				heard = append(heard, fmt.Sprint(m.Topic, m.Offset))
 			}
 		}
@@ -54,6 +53,44 @@ func TestTheDoorDoesNotWaitForWhatHasBeenRead(t *testing.T) {
 	r.take(polled("door", 0))
 	if len(p.inbox) != 1 || len(p.held) != 0 {
 		t.Errorf("%d records are let in, %d wait", len(p.inbox), len(p.held))
+	}
+}
+
+// DESIGN, non-obvious 36.
+func TestABatchTakesAsMuchOfEachPartitionAsOfTheOthers(t *testing.T) {
+	for _, c := range []struct{ waiting, taken []int }{
+		{[]int{300, 400, 250, 900}, []int{25, 25, 25, 25}},
+		{[]int{900, 0, 0, 0}, []int{100, 0, 0, 0}},
+		{[]int{900, 3, 400, 0}, []int{48, 3, 48, 0}}, // the busy ones use what the others leave
+		{[]int{9, 8, 7, 6}, []int{9, 8, 7, 6}},
+		{[]int{50, 50, 0, 0}, []int{50, 50, 0, 0}},
+	} {
+		r := &run{
+			config: Config{BatchRecords: 100, BatchBytes: 1 << 20, Topology: &topologies.Topology{Config: topologies.Config{Partitions: 4}}},
+			owned:  map[int32]*partition{}, partitionsOf: map[string]int32{"topic": 4},
+		}
+		for number, n := range c.waiting {
+			p := newPartition(int32(number), []string{"table"})
+			p.inbox = make([]*kgo.Record, n)
+			for offset := range p.inbox {
+				p.inbox[offset] = &kgo.Record{Topic: "topic", Offset: int64(offset), Key: []byte("k"), Value: []byte("v")}
+			}
+			p.open()
+			r.owned[int32(number)] = p
+		}
+		records, bytes := r.allowances()
+		for number, want := range c.taken {
+			if got := len(r.collectRecords(r.owned[int32(number)], records, bytes)); got != want {
+				t.Errorf("%v wait, of partition %d the batch takes %d, not %d", c.waiting, number, got, want)
+			}
+		}
+	}
+}
+
+func TestNothingIsPolledWhileEnoughWaits(t *testing.T) {
+	r := &run{config: Config{BatchRecords: 2}, waiting: 2} // to poll without a client would panic
+	if got := r.poll(t.Context()); got != nil {
+		t.Errorf("polled %v", got)
 	}
 }
 

@@ -74,6 +74,7 @@ type run struct {
 	worked  time.Time        // when the last batch began
 	cost    time.Duration    // of a message, about, by the last batches
 	asked   map[string]int64 // stages to sweep, since the run began, and for which rules: partitions that come later need it too
+	waiting int              // records that are polled and in no batch yet
 	busy    bool             // there is work without new records
 	urgent  bool             // and more than a sweep, which can wait for others to come
 
@@ -285,15 +286,21 @@ func (r *run) gather(ctx context.Context) {
 }
 
 // poll waits for records, not longer than the next tick of the clock allows,
-// and not at all while there is other work.
+// and not at all while there is other work. It asks for more than a batch takes:
+// franz-go gives what it has partition by partition, and a batch of one
+// partition is worked on by one CPU.
 func (r *run) poll(ctx context.Context) kgo.Fetches {
+	const batches = 4
+	if r.waiting >= r.config.BatchRecords {
+		return nil
+	}
 	r.polling.Lock()
 	woken := r.woken
 	r.woken = false
 	r.polling.Unlock()
 	if r.busy || woken { // a wait that ends before it begins would give nothing, again and again
 		//lint:ignore SA1012 nil is kgo's way to ask for what is buffered now
-		return r.client.PollRecords(nil, r.config.BatchRecords)
+		return r.client.PollRecords(nil, batches*r.config.BatchRecords)
 	}
 	ctx, stop := context.WithTimeout(ctx, r.config.TickEvery)
 	defer stop()
@@ -303,7 +310,7 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 	}
 	r.woken, r.pollStop = false, stop
 	r.polling.Unlock()
-	return r.client.PollRecords(ctx, r.config.BatchRecords)
+	return r.client.PollRecords(ctx, batches*r.config.BatchRecords)
 }
 
 // wakeUp ends the wait for records, or the next one.
@@ -316,7 +323,7 @@ func (r *run) wakeUp() {
 	}
 }
 
-// turn does all that a poll brought, one transaction after the other.
+// turn takes what a poll brought, and does the next batch.
 func (r *run) turn(fetches kgo.Fetches) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -343,16 +350,13 @@ func (r *run) turn(fetches kgo.Fetches) error {
 	}
 	r.take(fetches)
 	r.wall.tick(r)
-	for first := true; first || r.anyInbox(); first = false {
-		b := r.collect()
-		if b == nil {
-			break
-		}
+	if b := r.collect(); b != nil {
 		if err := r.work(b); err != nil {
 			return err
 		}
 	}
 	r.dropEstate()
+	r.waiting = r.countWaiting()
 	r.urgent = r.anyUrgent()
 	r.busy = r.urgent || r.anySweep()
 	return r.settle(r.most())
