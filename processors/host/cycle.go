@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -149,7 +150,8 @@ func (r *run) allowances() (records, bytes int) {
 }
 
 func (r *run) collectRecords(p *partition, records, bytes int) []*sarama.ConsumerMessage {
-	var messages []*sarama.ConsumerMessage
+	memory := make([]sarama.ConsumerMessage, min(records, len(p.inbox)+len(p.held)))
+	messages := make([]*sarama.ConsumerMessage, 0, len(memory))
 	s := p.share
 	for len(p.inbox) > 0 && records > 0 && bytes > 0 {
 		record := p.inbox[0]
@@ -177,10 +179,10 @@ func (r *run) collectRecords(p *partition, records, bytes int) []*sarama.Consume
 			if len(record.Headers) > 0 {
 				r.follow(s, record)
 			}
-			messages = append(messages, &sarama.ConsumerMessage{
-				Topic: record.Topic, Partition: p.number, Offset: record.Offset, Key: r.keyAt(p, record), Value: record.Value,
-				Timestamp: record.Timestamp,
-			})
+			m := &memory[len(messages)]
+			m.Topic, m.Partition, m.Offset, m.Timestamp = record.Topic, p.number, record.Offset, record.Timestamp
+			m.Key, m.Value = r.keyAt(p, record), record.Value
+			messages = append(messages, m)
 		}
 	}
 	// After the records: a partition whose inbox is never empty must hear the clock too.
@@ -258,14 +260,15 @@ func (r *run) complete(b *batch) []output {
 		r.speak(s, &w)
 		r.tell(s, &w)
 	}
-	if !slices.ContainsFunc(b.shares, func(s *share) bool { return s.stateful || len(s.records) > 0 }) {
+	if !slices.ContainsFunc(b.shares, func(s *share) bool { return s.stateful || len(s.records)+len(s.layer.changes) > 0 }) {
 		b.shares[0].stateful = true
 	}
 	for _, s := range b.shares {
-		if s.stateful {
-			s.records = append(s.records, r.hostRowOf(s))
-		}
 		outputs = append(outputs, s.records...)
+		outputs = append(outputs, r.rowsOf(s)...)
+		if s.stateful {
+			outputs = append(outputs, r.hostRowOf(s))
+		}
 	}
 	return append(outputs, r.outputs(&w)...) // behind all records
 }
@@ -276,13 +279,30 @@ func (r *run) hostRowOf(s *share) output {
 		panic(fmt.Sprintf("the host's own row cannot be encoded: %v", err)) // a record of plain fields
 	}
 	s.layer.host = value
-	return r.rowFor(s.partition.number, 0, []byte(schemas.HostKey), value)
+	return output{&kgo.Record{Topic: r.tables[0], Partition: s.partition.number, Key: []byte(schemas.HostKey), Value: value}, 0}
 }
 
-// rowFor makes the record of a row. It goes to the partition at work, wherever
-// the key came from.
-func (r *run) rowFor(number int32, table int, key, value []byte) output {
-	return output{&kgo.Record{Topic: r.tables[table], Partition: number, Key: key, Value: value}, table}
+// rowsOf makes the records of all rows that a share has changed, each as the
+// batch leaves it. They go to the partition at work, wherever the keys came from.
+func (r *run) rowsOf(s *share) []output {
+	count, size := 0, 0
+	for _, c := range s.layer.changes {
+		count += bits.OnesCount16(c.set)
+		size += len(c.key)
+	}
+	outputs, records, keys := make([]output, 0, count), make([]kgo.Record, count), make([]byte, 0, size)
+	for _, c := range s.layer.changes {
+		keys = append(keys, c.key...)
+		for table, row := range c.rows {
+			if c.set&(1<<table) != 0 {
+				record := &records[len(outputs)]
+				record.Topic, record.Partition = r.tables[table], s.partition.number
+				record.Key, record.Value = keys[len(keys)-len(c.key):len(keys):len(keys)], row
+				outputs = append(outputs, output{record, table})
+			}
+		}
+	}
+	return outputs
 }
 
 // recordFor makes a record of a stream.

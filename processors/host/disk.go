@@ -225,16 +225,16 @@ func (d *disk) wantPurge() {
 }
 
 func (d *disk) addRows(batch *pebble.Batch, number int32, l *layer) error {
-	for key, c := range l.changes {
+	for _, c := range l.changes {
 		for table := range d.tables {
 			if c.set&(1<<table) == 0 {
 				continue
 			}
 			var err error
 			if value := c.rows[table]; value != nil {
-				err = batch.Set(rowKey(number, table, key), keyed(key, value), nil)
+				err = batch.Set(rowKey(number, table, c.key), keyed(c.key, value), nil)
 			} else {
-				err = batch.Delete(rowKey(number, table, key), nil)
+				err = batch.Delete(rowKey(number, table, c.key), nil)
 			}
 			if err != nil {
 				return err

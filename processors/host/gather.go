@@ -36,12 +36,13 @@ func (d *disk) gather(number int32, l *layer) error {
 
 // take puts a layer that follows over l.
 func (l *layer) take(next *layer) {
-	for key, c := range next.changes {
-		if mine := l.changes[key]; mine != nil {
+	for _, c := range next.changes {
+		if mine := l.of(c.key); mine != nil {
 			mine.set |= c.set
 			c.rows.onto(mine.rows, c.set)
 		} else {
-			l.changes[key] = c
+			l.places[c.key] = len(l.changes)
+			l.changes = append(l.changes, c)
 		}
 	}
 	if next.host != nil {

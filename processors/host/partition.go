@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -57,16 +58,6 @@ type output struct {
 	table  int // place of the table that it is for; -1: a stream
 }
 
-// fill puts the rows of a key into set, as layers leave them.
-func (p *partition) fill(set rowSet, key string, layers []*layer) {
-	p.rows.fill(set, key)
-	for _, l := range layers {
-		if c := l.changes[key]; c != nil {
-			c.rows.onto(set, c.set)
-		}
-	}
-}
-
 // at gives steps the rows of one key. They are looked up once, not once for each
 // stage, and hold until the next call.
 func (p *partition) at(key string) *keyRows {
@@ -74,8 +65,26 @@ func (p *partition) at(key string) *keyRows {
 		p.current = keyRows{tables: p.tables, rows: make(rowSet, len(p.rows.tables))}
 	}
 	p.current.key = key
-	p.fill(p.current.rows, key, p.layers)
+	p.current.at = p.rows.fill(p.current.rows, key)
+	for _, l := range p.layers {
+		if c := l.of(key); c != nil {
+			c.rows.onto(p.current.rows, c.set)
+		}
+	}
 	return &p.current
+}
+
+// put makes what a step did to the rows of the key at work part of the batch.
+func (p *partition) put(changed []stage.RowChange) {
+	c := p.share.layer.change(p.current.key)
+	if c.set == 0 {
+		c.at, c.from = p.current.at, p.current.rows.wake()
+	}
+	for _, row := range changed {
+		c.put(p.tables[row.Table], row.Value)
+	}
+	c.rows.onto(p.current.rows, c.set)
+	c.to = p.current.rows.wake()
 }
 
 // keyRows is the rows of one key, as the newest batch left them.
@@ -83,6 +92,7 @@ type keyRows struct {
 	tables map[string]int
 	key    string
 	rows   rowSet
+	at     spot
 }
 
 // Row implements stage.Rows.
@@ -103,26 +113,17 @@ func (p *partition) open() *share {
 
 // retime moves the timers of all keys that the newest layer changed.
 func (p *partition) retime() {
-	newest := len(p.layers) - 1
-	set := make(rowSet, len(p.rows.tables))
-	for key, c := range p.layers[newest].changes {
-		p.fill(set, key, p.layers[:newest])
-		before := set.wake()
-		c.rows.onto(set, c.set)
-		p.timers.move(key, before, set.wake())
+	for _, c := range p.layers[len(p.layers)-1].changes {
+		p.timers.move(c.key, c.from, c.to)
 	}
 }
 
 // rewind moves the timers back to what the rows say, of all keys that open layers
 // have changed.
 func (p *partition) rewind() {
-	set := make(rowSet, len(p.rows.tables))
-	for _, l := range p.layers {
-		for key := range l.changes {
-			p.fill(set, key, p.layers)
-			before := set.wake()
-			p.rows.fill(set, key)
-			p.timers.move(key, before, set.wake())
+	for _, l := range slices.Backward(p.layers) {
+		for _, c := range l.changes {
+			p.timers.move(c.key, c.to, c.from)
 		}
 	}
 }

@@ -117,13 +117,14 @@ func (p *producer) write(ctx context.Context, outputs []output) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	var first atomic.Pointer[error]
+	promise := func(record *kgo.Record, err error) {
+		if err != nil {
+			err = fmt.Errorf("write to %s: %w", record.Topic, err)
+			first.CompareAndSwap(nil, &err)
+		}
+	}
 	for i := range outputs {
-		p.client.Produce(ctx, outputs[i].record, func(record *kgo.Record, err error) {
-			if err != nil {
-				err = fmt.Errorf("write to %s: %w", record.Topic, err)
-				first.CompareAndSwap(nil, &err)
-			}
-		})
+		p.client.Produce(ctx, outputs[i].record, promise)
 	}
 	if err := p.client.Flush(ctx); err != nil {
 		return err

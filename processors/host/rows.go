@@ -47,14 +47,11 @@ func (r *rows) get(table int, key string) []byte {
 	return set[table]
 }
 
-// fill puts the rows of a key into set.
-func (r *rows) fill(set rowSet, key string) {
-	s := &r.shards[shardOf(key)]
-	if head, found := s.find(hashOf(key), key); found {
-		s.read(head, set)
-	} else {
-		clear(set)
-	}
+// fill puts the rows of a key into set, and says where they are.
+func (r *rows) fill(set rowSet, key string) spot {
+	at := r.spotOf(key)
+	at.read(set)
+	return at
 }
 
 // put changes one row; the caller holds the lock. Value nil deletes.
@@ -67,29 +64,59 @@ func (r *rows) put(table int, key string, value []byte) {
 	}
 	set := make(rowSet, len(r.tables))
 	set[table] = value
-	r.write(key, set, 1<<table)
+	r.write(key, r.spotOf(key), set, 1<<table)
+}
+
+// spot is where the rows of a key are, as long as its shard's heads stay where
+// they were.
+type spot struct {
+	shard *shard
+	hash  uint64
+	head  slot
+	found bool
+	moves int
+}
+
+func (r *rows) spotOf(key string) spot {
+	s := spot{shard: &r.shards[shardOf(key)], hash: hashOf(key)}
+	return s.again(key)
+}
+
+// again is where the rows of the key are now.
+func (s spot) again(key string) spot {
+	if !s.found || s.moves != s.shard.moves {
+		s.head, s.found = s.shard.find(s.hash, key)
+		s.moves = s.shard.moves
+	}
+	return s
+}
+
+// read puts the rows that are there into set.
+func (s spot) read(set rowSet) {
+	if s.found {
+		s.shard.read(s.head, set)
+	} else {
+		clear(set)
+	}
 }
 
 // write changes the rows of a key in the tables of which; nil deletes.
-func (r *rows) write(key string, set rowSet, which uint16) {
-	s, hash, now := &r.shards[shardOf(key)], hashOf(key), r.change
-	head, found := s.find(hash, key)
-	if found {
-		s.read(head, now)
+func (r *rows) write(key string, at spot, set rowSet, which uint16) {
+	at, now := at.again(key), r.change
+	at.read(now)
+	if at.found {
 		r.count--
 		r.bytes -= int64(len(key)) + now.size()
-	} else {
-		clear(now)
 	}
 	set.onto(now, which)
 	if now.empty() {
-		s.remove(hash, key, len(now))
+		at.shard.remove(at.hash, key, len(now))
 		return
 	}
-	if !found {
-		head = s.headOf(hash, key, len(now))
+	if !at.found {
+		at.head = at.shard.headOf(at.hash, key, len(now))
 	}
-	s.write(head, set, which)
+	at.shard.write(at.head, set, which)
 	r.count++
 	r.bytes += int64(len(key)) + now.size()
 }
@@ -143,16 +170,23 @@ func (r *rows) clear() {
 // transaction is committed (then it goes into the rows) or aborted (then
 // nothing is left of it).
 type layer struct {
-	changes map[string]*change
-	host    []byte // nil: unchanged
+	changes []change       // by key, in the order in which they were first made
+	places  map[string]int // of keys among changes
+	memory  rowSet         // for the rows of the next changes
+	host    []byte         // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
 }
 
+// change is what becomes of a key's rows.
 type change struct {
+	key  string
 	set  uint16 // bit per table
 	rows rowSet
+	at   spot            // of the rows that it changes, as a step has found them; none: nobody has looked
+	from schemas.Instant // when the key was to be woken before,
+	to   schemas.Instant // and after it; see retime
 }
 
 // onto puts the rows of a set of tables over another's.
@@ -165,15 +199,38 @@ func (s rowSet) onto(other rowSet, set uint16) {
 }
 
 func newLayer(tables int) *layer {
-	return &layer{changes: map[string]*change{}, next: make([]int64, tables)}
+	return &layer{places: map[string]int{}, next: make([]int64, tables)}
+}
+
+// of is what l makes of a key's rows; nil: nothing.
+func (l *layer) of(key string) *change {
+	if place, there := l.places[key]; there {
+		return &l.changes[place]
+	}
+	return nil
+}
+
+// change is of, with a change that changes nothing yet if there is none.
+func (l *layer) change(key string) *change {
+	if c := l.of(key); c != nil {
+		return c
+	}
+	const together = 32
+	tables := len(l.next)
+	if len(l.memory) == 0 {
+		l.memory = make(rowSet, together*tables)
+	}
+	l.places[key] = len(l.changes)
+	l.changes = append(l.changes, change{key: key, rows: l.memory[:tables:tables]})
+	l.memory = l.memory[tables:]
+	return &l.changes[len(l.changes)-1]
 }
 
 func (l *layer) put(table int, key string, value []byte) {
-	c := l.changes[key]
-	if c == nil {
-		c = &change{rows: make(rowSet, len(l.next))}
-		l.changes[key] = c
-	}
+	l.change(key).put(table, value)
+}
+
+func (c *change) put(table int, value []byte) {
 	c.set |= 1 << table
 	c.rows[table] = value
 }
@@ -182,8 +239,13 @@ func (l *layer) put(table int, key string, value []byte) {
 func (r *rows) apply(l *layer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for key, c := range l.changes {
-		r.write(key, c.rows, c.set)
+	for i := range l.changes {
+		c := &l.changes[i]
+		at := c.at
+		if at.shard == nil {
+			at = r.spotOf(c.key)
+		}
+		r.write(c.key, at, c.rows, c.set)
 	}
 	if l.host != nil {
 		r.host = l.host

@@ -22,6 +22,7 @@ type shard struct {
 	others map[string]slot // of keys whose hash in index is another key's
 	heads  blocks
 	rows   blocks
+	moves  int // how often heads have gone from where they were: whenever one is removed, others may be tidied
 }
 
 const (
@@ -131,6 +132,7 @@ func (s *shard) remove(hash uint64, key string, tables int) {
 		s.rows.live -= len(s.rows.rowOf(pointers, table))
 	}
 	s.heads.live -= headSize([]byte(key), tables)
+	s.moves++
 	if _, other := s.others[key]; other {
 		delete(s.others, key)
 	} else {

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"kairos/processors/stage"
 	"kairos/schemas"
 )
 
@@ -28,14 +29,15 @@ func TestTimersGoBackToWhatIsCommittedWithoutLookingAtAllRows(t *testing.T) {
 		p := newPartition(0, diskTables)
 		p.timers = timersOf(p.rows)
 		batch := func() {
-			l := p.open().layer
+			p.open()
 			for range rapid.IntRange(0, 5).Draw(t, "changes") {
 				key, table := fmt.Sprint("k", rapid.IntRange(0, 6).Draw(t, "key")), rapid.IntRange(0, 1).Draw(t, "table")
 				var row []byte
 				if rapid.IntRange(0, 3).Draw(t, "is there") > 0 {
 					row = wakingRow(schemas.Instant(rapid.IntRange(0, 5).Draw(t, "wake")))
 				}
-				l.put(table, key, row)
+				p.at(key)
+				p.put([]stage.RowChange{{Table: diskTables[table], Key: key, Value: row}})
 			}
 			p.retime()
 		}

@@ -173,11 +173,7 @@ func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error
 	t := parseTicket(value)
 	p := o.run.session.partitions[t.from]
 	s := p.share
-	if topic == o.run.tableName() {
-		k := []byte(key)
-		for _, c := range p.handed.Rows {
-			s.records = append(s.records, o.run.rowFor(p.number, p.tables[c.Table], k, c.Value))
-		}
+	if topic == o.run.tableName() { // see gokaStorage.Set: a row is written as the batch leaves it
 		return nil
 	}
 	handed := &p.handed.Records[t.record]
@@ -227,10 +223,10 @@ var errReadRows = errors.New("rows are read through the host")
 // Set implements storage.Storage: the rows that the ticket stands for go into the
 // layer of the batch at work, and nowhere else.
 func (s *gokaStorage) Set(key string, _ []byte) error {
-	p := s.partition
-	for _, c := range p.handed.Rows {
-		p.share.layer.put(p.tables[c.Table], key, c.Value)
+	if key != s.partition.current.key {
+		return fmt.Errorf("key %q: the step at work is on another", key)
 	}
+	s.partition.put(s.partition.handed.Rows)
 	return nil
 }
 
