@@ -59,7 +59,7 @@ var errDamaged = errors.New("the bytes are not those of the schema")
 
 // avroReader takes a payload apart. Damage makes it empty and sets bad.
 type avroReader struct {
-	rest []byte
+	rest []byte // of the payload, or of a copy in which all bytes of the record lie
 	text string // a copy of the payload, in which all texts lie; empty: each is a copy of its own
 	bad  bool
 }
@@ -113,7 +113,10 @@ func (in *avroReader) raw() []byte {
 	return raw
 }
 
-func (in *avroReader) bytes() []byte { return append([]byte{}, in.raw()...) }
+func (in *avroReader) bytes() []byte {
+	raw := in.raw()
+	return raw[:len(raw):len(raw)] // whoever adds to it moves it away from what follows
+}
 
 func (in *avroReader) string() string {
 	raw := in.raw()

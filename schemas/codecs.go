@@ -5,6 +5,7 @@ package schemas
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 func (r *Activation) appendAvro(dst []byte) []byte { return appendActivation(dst, r) }
@@ -34,7 +35,7 @@ func (r *Component) readAvro(payload []byte) (rest int, err error) {
 func (r *DeadLetter) appendAvro(dst []byte) []byte { return appendDeadLetter(dst, r) }
 
 func (r *DeadLetter) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload}
+	in := avroReader{rest: slices.Clone(payload)}
 	in.readDeadLetter(r)
 	return in.end()
 }
@@ -90,7 +91,7 @@ func (r *IdentityMessage) readAvro(payload []byte) (rest int, err error) {
 func (r *IdentityRow) appendAvro(dst []byte) []byte { return appendIdentityRow(dst, r) }
 
 func (r *IdentityRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload}
+	in := avroReader{rest: slices.Clone(payload)}
 	in.readIdentityRow(r)
 	return in.end()
 }
@@ -106,7 +107,7 @@ func (r *Import) readAvro(payload []byte) (rest int, err error) {
 func (r *KeyRing) appendAvro(dst []byte) []byte { return appendKeyRing(dst, r) }
 
 func (r *KeyRing) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload}
+	in := avroReader{rest: slices.Clone(payload)}
 	in.readKeyRing(r)
 	return in.end()
 }
@@ -130,7 +131,7 @@ func (r *PersonEvent) readAvro(payload []byte) (rest int, err error) {
 func (r *ProfileMessage) appendAvro(dst []byte) []byte { return appendProfileMessage(dst, r) }
 
 func (r *ProfileMessage) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload}
+	in := avroReader{rest: slices.Clone(payload)}
 	in.readProfileMessage(r)
 	return in.end()
 }
@@ -138,7 +139,7 @@ func (r *ProfileMessage) readAvro(payload []byte) (rest int, err error) {
 func (r *ProfileRow) appendAvro(dst []byte) []byte { return appendProfileRow(dst, r) }
 
 func (r *ProfileRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload}
+	in := avroReader{rest: slices.Clone(payload)}
 	in.readProfileRow(r)
 	return in.end()
 }
