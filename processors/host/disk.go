@@ -18,10 +18,11 @@ import (
 )
 
 // disk keeps committed rows over restarts, in Pebble without a write-ahead log:
-// the table topics are the log. It is filled behind the work. One Pebble batch
-// holds the rows of committed batches that follow each other and the table offsets
-// that belong to them, and Pebble loses batches only from the end, so what is found is always
-// a committed prefix. A disk that fails is given up: the host goes on without.
+// the table topics are the log. It is filled behind the work: rows first, then the
+// table offsets that belong to them, and Pebble loses batches only from the end. So
+// what is found is a committed prefix, of which some rows may be as a later batch
+// left them: who reads on from there is told the same again. A disk that fails is
+// given up: the host goes on without.
 //
 // Keys are partition (4 bytes), then 0, table (1 byte), a hash of the row's key,
 // which stands in front of the row; or partition, then 1 for the mark. Pebble
@@ -42,6 +43,8 @@ type disk struct {
 	// Of the goroutine that writes:
 	gathered   map[int32]*layer   // not yet written
 	gatherTill time.Time          // when they will be
+	writing    []onWay            // on its way, oldest first
+	writeAt    time.Time          // when that goes on
 	fills      map[int32]*filling // under way
 	fillAt     time.Time          // when they go on
 }
@@ -208,6 +211,7 @@ func (d *disk) writeOne(w diskWrite, open bool) error {
 		return d.gather(w.number, w.layer)
 	}
 	delete(d.gathered, w.number)
+	d.writing = slices.DeleteFunc(d.writing, func(on onWay) bool { return on.number == w.number })
 	delete(d.fills, w.number)
 	if w.fill != nil {
 		d.fills[w.number], d.fillAt = w.fill, w.fill.from
@@ -224,8 +228,9 @@ func (d *disk) wantPurge() {
 	}
 }
 
-func (d *disk) addRows(batch *pebble.Batch, number int32, l *layer) error {
-	for _, c := range l.changes {
+func (d *disk) addChanges(batch *pebble.Batch, number int32, changes []change) error {
+	for i := range changes {
+		c := &changes[i]
 		for table := range d.tables {
 			if c.set&(1<<table) == 0 {
 				continue
@@ -241,6 +246,11 @@ func (d *disk) addRows(batch *pebble.Batch, number int32, l *layer) error {
 			}
 		}
 	}
+	return nil
+}
+
+// addEnd follows the last changes of a layer.
+func (d *disk) addEnd(batch *pebble.Batch, number int32, l *layer) error {
 	if f := d.fills[number]; f != nil {
 		f.note(l)
 		return nil

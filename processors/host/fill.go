@@ -87,8 +87,11 @@ func (d *disk) later() (at time.Time, do func() error) {
 	if len(d.fills) > 0 {
 		at, do = d.fillAt, d.fillSome
 	}
-	if len(d.gathered) > 0 && (do == nil || d.gatherTill.Before(at)) {
-		at, do = d.gatherTill, d.writeAllGathered
+	if len(d.writing) > 0 && (do == nil || d.writeAt.Before(at)) {
+		at, do = d.writeAt, d.writeNext
+	}
+	if len(d.gathered) > 0 && len(d.writing) == 0 && (do == nil || d.gatherTill.Before(at)) {
+		at, do = d.gatherTill, func() error { d.beginWriting(); return nil }
 	}
 	return at, do
 }

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -11,10 +13,22 @@ import (
 // which a row is only as the last of them left it. A crash loses no more by that:
 // what Pebble has in memory is lost with it either way, and is read from the
 // tables' topics.
+//
+// Writing it all at once would take a CPU from who is served for a moment that can
+// be seen in latencies, so it goes some changes at a time, and marks last.
 const (
 	gatherFor  = 5 * time.Second
-	gatherMost = 1 << 14 // keys of a partition, which bounds the batch
+	gatherMost = 1 << 14 // keys of a partition, which bounds memory: more are written at once
+	writeSome  = 256     // changes at a time
+	writeRest  = 3       // times as long as they took
 )
+
+// onWay is what was gathered of a partition, on its way to disk.
+type onWay struct {
+	number int32
+	layer  *layer
+	done   int // changes that are written
+}
 
 // gather keeps a layer, which is the disk's from now on, until it is written.
 func (d *disk) gather(number int32, l *layer) error {
@@ -54,28 +68,62 @@ func (l *layer) take(next *layer) {
 	l.purge = l.purge || next.purge
 }
 
-// writeGathered writes down what was gathered of a partition.
+// writeGathered writes down at once what was gathered of a partition, behind what
+// is on its way.
 func (d *disk) writeGathered(number int32) error {
 	l := d.gathered[number]
 	delete(d.gathered, number)
-	if l == nil {
-		return nil
+	if l != nil {
+		d.writing = append(d.writing, onWay{number: number, layer: l})
 	}
-	err := d.batch(func(b *pebble.Batch) error { return d.addRows(b, number, l) })
-	if err == nil && l.purge {
-		d.wantPurge()
-	}
-	return err
+	return d.writeAllBegun()
 }
 
 // writeAllGathered writes down everything that was gathered.
 func (d *disk) writeAllGathered() error {
-	for number := range d.gathered {
-		if err := d.writeGathered(number); err != nil {
+	d.beginWriting()
+	return d.writeAllBegun()
+}
+
+// beginWriting sends everything that was gathered on its way.
+func (d *disk) beginWriting() {
+	for _, number := range slices.Sorted(maps.Keys(d.gathered)) {
+		d.writing = append(d.writing, onWay{number: number, layer: d.gathered[number]})
+	}
+	clear(d.gathered)
+}
+
+func (d *disk) writeAllBegun() error {
+	for len(d.writing) > 0 {
+		if err := d.writeNext(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeNext writes the next changes of what is on its way.
+func (d *disk) writeNext() error {
+	began := time.Now()
+	defer func() { d.writeAt = time.Now().Add(writeRest * time.Since(began)) }()
+	w := &d.writing[0]
+	some := w.layer.changes[w.done:min(w.done+writeSome, len(w.layer.changes))]
+	w.done += len(some)
+	last := w.done == len(w.layer.changes)
+	err := d.batch(func(b *pebble.Batch) error {
+		err := d.addChanges(b, w.number, some)
+		if err == nil && last {
+			err = d.addEnd(b, w.number, w.layer)
+		}
+		return err
+	})
+	if last {
+		if err == nil && w.layer.purge {
+			d.wantPurge()
+		}
+		d.writing = d.writing[1:]
+	}
+	return err
 }
 
 // batch writes what add adds, all of it or nothing.

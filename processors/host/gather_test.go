@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -68,5 +69,92 @@ func TestWhatAnErasureLeavesIsWrittenAtOnce(t *testing.T) {
 	<-d.purged
 	if marks, _, err := d.marks(3); err != nil || marks[0] != 2 {
 		t.Errorf("on disk to %v, %v", marks, err)
+	}
+}
+
+// atHand is a disk that does nothing by itself.
+func atHand(t *testing.T) *disk {
+	t.Helper()
+	d := testDisk(t, t.TempDir(), 1)
+	close(d.queue)
+	<-d.done
+	t.Cleanup(func() { _ = d.db.Close() })
+	return d
+}
+
+// largeLayer takes several times to write.
+func largeLayer(next int64, value string) *layer {
+	l := newLayer(len(diskTables))
+	for n := range 2*writeSome + 1 {
+		l.put(0, fmt.Sprint("k", n), []byte(value))
+	}
+	l.next[0], l.next[1] = next, next
+	return l
+}
+
+// DESIGN, non-obvious 38.
+func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
+	d := atHand(t)
+	write := func(l *layer) {
+		if err := d.gather(3, l); err != nil {
+			t.Fatal(err)
+		}
+		d.beginWriting()
+	}
+	write(layerOf(1, "k", "v"))
+	write(largeLayer(2, "w"))
+	for part, want := range []struct {
+		marked int64
+		keys   int
+	}{{1, 1}, {1, 1 + writeSome}, {1, 1 + 2*writeSome}, {2, 2 + 2*writeSome}} {
+		if err := d.writeNext(); err != nil {
+			t.Fatal(err)
+		}
+		p := newPartition(3, diskTables)
+		if err := d.loadRows(p); err != nil {
+			t.Fatal(err)
+		}
+		marks, _, err := d.marks(3)
+		if err != nil || marks[0] != want.marked || p.rows.count != want.keys {
+			t.Errorf("after part %d: marks %v, %d keys, not %d and %d; %v", part, marks, p.rows.count, want.marked, want.keys, err)
+		}
+	}
+}
+
+func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
+	d := atHand(t)
+	if err := d.gather(3, largeLayer(1, "older")); err != nil {
+		t.Fatal(err)
+	}
+	d.beginWriting()
+	if err := errors.Join(d.writeNext(), d.gather(3, largeLayer(2, "newer")), d.writeGathered(3)); err != nil {
+		t.Fatal(err)
+	}
+	p := newPartition(3, diskTables)
+	if err := d.loadRows(p); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2*writeSome + 1 {
+		if got := string(p.rows.get(0, fmt.Sprint("k", n))); got != "newer" {
+			t.Fatalf("k%d is %s", n, got)
+		}
+	}
+	if len(d.writing) != 0 {
+		t.Errorf("%d layers are still on their way", len(d.writing))
+	}
+}
+
+func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
+	d := atHand(t)
+	if err := d.gather(3, largeLayer(1, "v")); err != nil {
+		t.Fatal(err)
+	}
+	d.beginWriting()
+	if err := errors.Join(d.writeNext(), d.writeOne(diskWrite{number: 3}, true), d.writeAllGathered()); err != nil {
+		t.Fatal(err)
+	}
+	p := newPartition(3, diskTables)
+	if err := d.loadRows(p); err != nil || p.rows.count != 0 {
+		t.Errorf("%d keys, %v", p.rows.count, err)
 	}
 }

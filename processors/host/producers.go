@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -69,7 +70,7 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 		kgo.TransactionalID(p.id),
 		kgo.TransactionTimeout(ps.config.TransactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(0),
+		kgo.ProducerLinger(time.Second), // everything is there before the flush, which does not linger: one request, one batch a partition
 		kgo.MaxBufferedRecords(1<<20),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(ps.limitOf(topic)) }),
 		kgo.UnknownTopicRetries(20),
