@@ -112,12 +112,15 @@ func openDisk(c Config, tables []string, ids map[string][16]byte) (*disk, error)
 
 func (d *disk) options() *pebble.Options {
 	o := &pebble.Options{
-		DisableWAL:            true,
-		MemTableSize:          64 << 20,
-		L0CompactionThreshold: 16, // nobody reads here but a starting host, and that reads all
-		L0StopWritesThreshold: 64,
-		Logger:                diskLogger{d},
-		EventListener:         &pebble.EventListener{BackgroundError: d.giveUp},
+		DisableWAL:   true,
+		MemTableSize: 64 << 20,
+		// Nobody reads here but a starting host, and that reads all: so files are put
+		// together late, for the room they take, and never for how many they are.
+		L0CompactionThreshold:     64,
+		L0CompactionFileThreshold: 1 << 20,
+		L0StopWritesThreshold:     256,
+		Logger:                    diskLogger{d},
+		EventListener:             &pebble.EventListener{BackgroundError: d.giveUp},
 	}
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
 		return pebble.UniformDBCompressionSettings(sstable.FastestCompression)
@@ -231,19 +234,31 @@ func (d *disk) wantPurge() {
 func (d *disk) addChanges(batch *pebble.Batch, number int32, changes []change) error {
 	for i := range changes {
 		c := &changes[i]
-		for table := range d.tables {
-			if c.set&(1<<table) == 0 {
-				continue
-			}
-			var err error
-			if value := c.rows[table]; value != nil {
-				err = batch.Set(rowKey(number, table, c.key), keyed(c.key, value), nil)
-			} else {
-				err = batch.Delete(rowKey(number, table, c.key), nil)
-			}
-			if err != nil {
-				return err
-			}
+		if err := addRows(batch, number, c.key, c.rows, c.set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addRows writes the rows of a key in the tables of which; nil deletes.
+func addRows(batch *pebble.Batch, number int32, key string, rows rowSet, which uint16) error {
+	at := rowKey(number, key)
+	for table, row := range rows {
+		if which&(1<<table) == 0 {
+			continue
+		}
+		at[tablePlace] = byte(table)
+		var op *pebble.DeferredBatchOp
+		if row == nil {
+			op = batch.DeleteDeferred(len(at))
+		} else {
+			op = batch.SetDeferred(len(at), keyedSize(key, row))
+			putKeyed(op.Value, key, row)
+		}
+		copy(op.Key, at)
+		if err := op.Finish(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -276,18 +291,27 @@ func (d *disk) addMarks(batch *pebble.Batch, number int32, l *layer) error {
 
 func partitionKey(number int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(number)) }
 
-func rowKey(number int32, table int, key string) []byte {
+// rowKey is the key of a key's row in the first table; tablePlace says which.
+func rowKey(number int32, key string) []byte {
 	sum := sha256.Sum256([]byte(key))
-	return append(append(partitionKey(number), 0, byte(table)), sum[:16]...)
+	return append(append(partitionKey(number), 0, 0), sum[:16]...)
 }
 
-// keyed is a row with its key in front.
-func keyed(key string, row []byte) []byte {
-	stored := make([]byte, 0, binary.MaxVarintLen32+len(key)+len(row))
-	return append(append(binary.AppendUvarint(stored, uint64(len(key))), key...), row...)
+const tablePlace = 5 // behind the partition and the zero
+
+// putKeyed makes a row with its key in front, in memory of [keyedSize].
+func putKeyed(stored []byte, key string, row []byte) {
+	n := binary.PutUvarint(stored, uint64(len(key)))
+	n += copy(stored[n:], key)
+	copy(stored[n:], row)
 }
 
-// unkeyed splits what [keyed] made, into memory of its own.
+func keyedSize(key string, row []byte) int {
+	var length [binary.MaxVarintLen64]byte
+	return binary.PutUvarint(length[:], uint64(len(key))) + len(key) + len(row)
+}
+
+// unkeyed splits what [putKeyed] made, into memory of its own.
 func unkeyed(stored []byte) (key string, row []byte, err error) {
 	n, used := binary.Uvarint(stored)
 	if used <= 0 || n > uint64(len(stored)-used) {

@@ -123,14 +123,14 @@ func (d *disk) addShard(batch *pebble.Batch, number int32, f *filling) error {
 	f.rows.mu.RLock()
 	defer f.rows.mu.RUnlock()
 	for key, set := range f.rows.shards[f.shard].each(len(f.rows.tables)) {
-		key := string(key)
+		var there uint16
 		for table, row := range set {
-			if row == nil {
-				continue
+			if row != nil {
+				there |= 1 << table
 			}
-			if err := batch.Set(rowKey(number, table, key), keyed(key, row), nil); err != nil {
-				return err
-			}
+		}
+		if err := addRows(batch, number, string(key), set, there); err != nil {
+			return err
 		}
 	}
 	return nil
