@@ -115,11 +115,11 @@ func TestEverybodyIsToldTheSameAudiences(t *testing.T) {
 func TestTheReportComparesMediansWithKairos(t *testing.T) {
 	r := &Result{Sizes: Sizes{Rates: []int{1000}}, Runs: []Run{
 		{Peer: "kairos", EventsPerSecond: 100}, {Peer: "kairos", EventsPerSecond: 300},
-		{Peer: "kairos", EventsPerSecond: 200, Rates: []rig.Rate{{EventsPerSecond: 1000, P50: 12, P99: 34, P999: 56}}},
+		{Peer: "kairos", EventsPerSecond: 200, Rates: []rig.Rate{{EventsPerSecond: 1000, P50: 12, P99: 34, P999: 56}}, Half: &rig.Rate{EventsPerSecond: 100, P99: 78}},
 		{Peer: "other", EventsPerSecond: 100, Missing: 2, Surplus: 1},
 	}, Left: []string{"floor: broken"}}
 	text := r.report()
-	for _, want := range []string{"200 (100 to 300)", "2.00 times that", " 3 |", "12.0", "34.0", "56.0", "- floor: broken"} {
+	for _, want := range []string{"200 (100 to 300)", "2.00 times that", " 3 |", "12.0", "34.0", "56.0", "at half of what each works off", "78.0", "- floor: broken"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -221,7 +221,7 @@ func run(ctx context.Context, c *config, progress, out io.Writer) (err error) {
 // steps are all, what matters most first.
 func (c *config) steps(t *tools, r *Result, bar *rig.Bar) (all []step) {
 	turn := func(name string, round int, rates []int) step {
-		return step{kind: fmt.Sprint(name, len(rates) > 0), name: fmt.Sprintf("%s, round %d", name, round+1), cost: 30*time.Second + time.Duration(len(rates)*(c.seconds+2))*time.Second,
+		return step{kind: fmt.Sprint(name, len(rates) > 0), name: fmt.Sprintf("%s, round %d", name, round+1), cost: 30*time.Second + time.Duration((len(rates)+1)*(c.seconds+2))*time.Second,
 			run: func(ctx context.Context) error {
 				one, err := once(ctx, c, t, name, rates, bar)
 				if err != nil {

@@ -75,19 +75,15 @@ func (r *Result) byRate() []string {
 }
 
 func (r *Result) latencyTable(b *strings.Builder) {
-	t := table{{"peer", "events/s", "sent/s", "p50 ms", "p99 ms", "p99.9 ms", "timed", "client us/event", "broker us/event", "others, CPUs"}}
+	head := []string{"peer", "events/s", "sent/s", "p50 ms", "p99 ms", "p99.9 ms", "timed", "client us/event", "broker us/event", "others, CPUs"}
+	t, halves := table{head}, table{head}
 	for _, rate := range r.Sizes.Rates {
 		for _, name := range r.names() {
-			all := r.ratesOf(name, rate)
-			if len(all) == 0 {
-				continue
-			}
-			timed := 0
-			for _, at := range all {
-				timed += at.Beacons
-			}
-			t = append(t, append([]string{name}, rateCells(all, timed)...))
+			t.addRates(name, r.ratesOf(name, rate))
 		}
+	}
+	for _, name := range r.byRate() {
+		halves.addRates(name, r.halvesOf(name))
 	}
 	if len(t) == 1 {
 		return
@@ -98,12 +94,27 @@ func (r *Result) latencyTable(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\nFrom when an event was due at a fixed rate, %d s of it, until its transition is in a read-committed reader's hands, %s for which events wait for each other included%s; medians of the runs. **timed** transitions in all: a p99.9 of few says little.\n\n", r.Sizes.Seconds, linger, warm)
 	t.write(b)
+	if len(halves) > 1 {
+		b.WriteString("\nThe same at half of what each works off from a backlog:\n\n")
+		halves.write(b)
+	}
+}
+
+func (t *table) addRates(name string, all []rig.Rate) {
+	if len(all) == 0 {
+		return
+	}
+	timed := 0
+	for _, at := range all {
+		timed += at.Beacons
+	}
+	*t = append(*t, append([]string{name}, rateCells(all, timed)...))
 }
 
 func rateCells(all []rig.Rate, timed int) []string {
 	of := func(what func(rig.Rate) float64) float64 { return medianOf(all, what) }
 	return []string{
-		grouped(all[0].EventsPerSecond),
+		grouped(int(of(func(at rig.Rate) float64 { return float64(at.EventsPerSecond) }))),
 		grouped(int(of(func(at rig.Rate) float64 { return at.Sent }) + 0.5)),
 		fmt.Sprintf("%.1f", of(func(at rig.Rate) float64 { return at.P50 })),
 		fmt.Sprintf("%.1f", of(func(at rig.Rate) float64 { return at.P99 })),

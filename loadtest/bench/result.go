@@ -115,6 +115,16 @@ func (r *Result) ratesOf(name string, rate int) []rig.Rate {
 	return all
 }
 
+// halvesOf is what somebody did at half of its own rates.
+func (r *Result) halvesOf(name string) (all []rig.Rate) {
+	for _, one := range r.of(name) {
+		if one.Half != nil {
+			all = append(all, *one.Half)
+		}
+	}
+	return all
+}
+
 func medianOf(all []rig.Rate, what func(rig.Rate) float64) float64 {
 	var values []float64
 	for _, at := range all {

@@ -40,6 +40,7 @@ type Run struct {
 	Wrong []string `json:"wrong_answers,omitempty"` // some of them
 
 	Rates []rig.Rate `json:"rates,omitempty"`
+	Half  *rig.Rate  `json:"half_rate,omitempty"` // at half of EventsPerSecond
 }
 
 // stage is a broker with events, and nobody who has looked at them yet.
@@ -212,11 +213,21 @@ func (s *stage) measure(ctx context.Context, c *config, who peer, rates []int, b
 		}
 		r.Rates = append(r.Rates, one)
 	}
+	if len(rates) > 0 {
+		half, err := s.keepUp(ctx, c, who, p, l, halfOf(r.EventsPerSecond), bar)
+		if err != nil {
+			return r, err
+		}
+		r.Half = &half
+	}
 	if r.ResidentLater, err = residentOf(p.PID); err != nil {
 		return r, err
 	}
 	return r, s.hold(ctx, l, right, &r)
 }
+
+// halfOf is half of what somebody works off, in round numbers.
+func halfOf(eventsPerSecond float64) int { return max(1, int(eventsPerSecond/2/500)*500) }
 
 // hold compares all that was answered with what is right.
 func (s *stage) hold(ctx context.Context, l *listener, right map[answer]int, r *Run) error {

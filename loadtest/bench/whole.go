@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"kairos/loadtest/crowd"
@@ -30,7 +31,11 @@ func (c *config) whole(ctx context.Context, t *tools, bar *rig.Bar) (p Point, er
 			return p, fmt.Errorf("before it counts: %w", err)
 		}
 	}
-	for _, rate := range c.rates {
+	rates := c.rates
+	if len(rates) > 0 {
+		rates = append(slices.Clone(rates), halfOf(p.Backlog.EventsPerSecond))
+	}
+	for _, rate := range rates {
 		at, err := w.KeepUp(ctx, rate, seconds)
 		if err != nil {
 			return p, fmt.Errorf("%d events a second: %w", rate, err)
