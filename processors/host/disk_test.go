@@ -10,7 +10,7 @@ import (
 
 var diskTables = []string{"one-table", "two-table"}
 
-func testDisk(t *testing.T, dir string, id byte) *disk {
+func testDisk(t testing.TB, dir string, id byte) *disk {
 	t.Helper()
 	c := DefaultConfig()
 	c.StateDir, c.Group = dir, topologies.Group{Name: "toys"}

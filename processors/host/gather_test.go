@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -157,4 +158,28 @@ func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
 	if err := d.loadRows(p); err != nil || p.rows.count != 0 {
 		t.Errorf("%d keys, %v", p.rows.count, err)
 	}
+}
+
+// BenchmarkDisk puts rows of many keys, each in its turn, through layers into
+// files: what an event costs beside the work, for each row that it changes.
+func BenchmarkDisk(b *testing.B) {
+	const keys, together = 300_000, 2_000
+	d := testDisk(b, b.TempDir(), 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	row := make([]byte, 400)
+	for i := range row[:len(row)/2] { // half of it can be compressed
+		row[i] = byte(r.Uint32())
+	}
+	b.ResetTimer()
+	for n := 0; n < b.N; {
+		l := newLayer(len(diskTables))
+		for range min(together, b.N-n) {
+			l.put(n%2, fmt.Sprint("k", r.IntN(keys)), row)
+			n++
+		}
+		d.put(int32(n%4), l)
+	}
+	d.sync()
+	b.StopTimer()
+	d.close()
 }
