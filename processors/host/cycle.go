@@ -90,16 +90,17 @@ func (r *run) anyUrgent() bool {
 func (r *run) collect() *batch {
 	b := &batch{messages: map[int32][]*sarama.ConsumerMessage{}}
 	records, bytes := r.allowances()
+	left := r.config.BatchBytes
 	wakes := r.room(r.config.WakeChunk*len(r.owned), r.config.WakeShare)
 	sweeps := r.room(r.config.SweepChunk*len(r.owned), r.config.SweepShare)
-	for _, number := range r.numbers() {
+	for _, number := range r.inTurn() {
 		p := r.owned[number]
 		if r.idle(p) && (sweeps == 0 || r.toSweep(p) < 0) {
 			continue
 		}
 		s := p.open()
 		b.shares = append(b.shares, s)
-		messages := r.collectRecords(p, records, bytes)
+		messages := r.collectRecords(p, records, bytes, &left)
 		s.errands = -len(messages)
 		messages = append(messages, r.collectWakes(p, max(1, wakes/len(r.owned)))...)
 		messages = append(messages, r.collectSweep(p, &sweeps)...)
@@ -127,6 +128,18 @@ func (r *run) idle(p *partition) bool {
 		!r.mustTell(p) && !r.mustSpeak(p) && r.wall.now <= r.wallOf(p)
 }
 
+// inTurn lists the owned partitions in order, from another one each time: where
+// records are large, nothing may be left of a batch's bytes for the last.
+func (r *run) inTurn() []int32 {
+	numbers := r.numbers()
+	if len(numbers) == 0 {
+		return nil
+	}
+	r.turns++
+	first := r.turns % len(numbers)
+	return append(numbers[first:], numbers[:first]...)
+}
+
 // allowances are how many records, and about how many bytes, each partition may
 // give to the next batch, so that all of it is in as equal parts as what waits
 // allows: partitions are worked on at once, and the largest is waited for.
@@ -146,14 +159,16 @@ func (r *run) allowances() (records, bytes int) {
 		}
 		left -= n
 	}
-	return max(1, records), r.config.BatchBytes / max(1, len(waiting))
+	return max(1, records), max(1, r.config.BatchBytes/max(1, len(waiting)))
 }
 
-func (r *run) collectRecords(p *partition, records, bytes int) []*sarama.ConsumerMessage {
+// collectRecords takes p's next records, as many as its allowances and what is left
+// of the batch's bytes permit; the last one may be larger.
+func (r *run) collectRecords(p *partition, records, bytes int, left *int) []*sarama.ConsumerMessage {
 	memory := make([]sarama.ConsumerMessage, min(records, len(p.inbox)+len(p.held)))
 	messages := make([]*sarama.ConsumerMessage, 0, len(memory))
 	s := p.share
-	for len(p.inbox) > 0 && records > 0 && bytes > 0 {
+	for len(p.inbox) > 0 && records > 0 && bytes > 0 && *left > 0 {
 		record := p.inbox[0]
 		p.inbox[0] = nil
 		p.inbox = p.inbox[1:]
@@ -161,7 +176,8 @@ func (r *run) collectRecords(p *partition, records, bytes int) []*sarama.Consume
 		s.in[record.Topic] = record.Offset + 1
 		s.stateful = p.letIn() || s.stateful
 		records--
-		bytes -= len(record.Key) + len(record.Value)
+		size := len(record.Key) + len(record.Value)
+		bytes, *left = bytes-size, *left-size
 		switch {
 		case record.Attrs.IsControl():
 		case string(record.Key) == schemas.TickKey:

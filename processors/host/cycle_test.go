@@ -24,7 +24,8 @@ func TestTheDoorWaitsForTheLoopAsFarAsItMust(t *testing.T) {
 		var heard []string
 		hear := func() {
 			p.open()
-			for _, m := range r.collectRecords(p, 100, 1000) {
+			left := 1000
+			for _, m := range r.collectRecords(p, 100, 1000, &left) {
 				heard = append(heard, fmt.Sprint(m.Topic, m.Offset))
 			}
 		}
@@ -65,26 +66,53 @@ func TestABatchTakesAsMuchOfEachPartitionAsOfTheOthers(t *testing.T) {
 		{[]int{9, 8, 7, 6}, []int{9, 8, 7, 6}},
 		{[]int{50, 50, 0, 0}, []int{50, 50, 0, 0}},
 	} {
-		r := &run{
-			config: Config{BatchRecords: 100, BatchBytes: 1 << 20, Topology: &topologies.Topology{Config: topologies.Config{Partitions: 4}}},
-			owned:  map[int32]*partition{}, partitionsOf: map[string]int32{"topic": 4},
-		}
-		for number, n := range c.waiting {
-			p := newPartition(int32(number), []string{"table"})
-			p.inbox = make([]*kgo.Record, n)
-			for offset := range p.inbox {
-				p.inbox[offset] = &kgo.Record{Topic: "topic", Offset: int64(offset), Key: []byte("k"), Value: []byte("v")}
-			}
-			p.open()
-			r.owned[int32(number)] = p
-		}
-		records, bytes := r.allowances()
+		r := waitingRun(Config{BatchRecords: 100, BatchBytes: 1 << 20}, c.waiting)
+		b := r.collect()
 		for number, want := range c.taken {
-			if got := len(r.collectRecords(r.owned[int32(number)], records, bytes)); got != want {
+			if got := len(b.messages[int32(number)]); got != want {
 				t.Errorf("%v wait, of partition %d the batch takes %d, not %d", c.waiting, number, got, want)
 			}
 		}
 	}
+}
+
+func TestABatchOfLargeRecordsIsBoundedAndEachPartitionHasItsTurn(t *testing.T) {
+	const each, size = 3, 2 // a key and a value of a byte each
+	for _, most := range []int{1, 4, 5} {
+		r := waitingRun(Config{BatchRecords: 100, BatchBytes: most}, []int{each, each, each, each})
+		taken := map[int32]int{}
+		for batches := 0; r.countWaiting() > 0; batches++ {
+			if batches > 4*each {
+				t.Fatalf("%d bytes: batches take nothing", most)
+			}
+			b, bytes := r.collect(), 0
+			for number, messages := range b.messages {
+				bytes += size * len(messages)
+				taken[number] += len(messages)
+			}
+			if bytes >= most+size {
+				t.Errorf("%d bytes in a batch of %d", bytes, most)
+			}
+			if batches == 4 && slices.Contains([]int{taken[0], taken[1], taken[2], taken[3]}, 0) {
+				t.Errorf("%d bytes: after some batches somebody had no turn: %v", most, taken)
+			}
+		}
+	}
+}
+
+// waitingRun has partitions of which so many records wait.
+func waitingRun(c Config, waiting []int) *run {
+	c.Topology = &topologies.Topology{Config: topologies.Config{Partitions: int32(len(waiting))}}
+	r := &run{config: c, host: &Host{}, owned: map[int32]*partition{}, partitionsOf: map[string]int32{"topic": int32(len(waiting))}}
+	for number, n := range waiting {
+		p := newPartition(int32(number), []string{"table"})
+		p.timers = newTimers()
+		for offset := range n {
+			p.inbox = append(p.inbox, &kgo.Record{Topic: "topic", Offset: int64(offset), Key: []byte("k"), Value: []byte("v")})
+		}
+		r.owned[int32(number)] = p
+	}
+	return r
 }
 
 func TestNothingIsPolledWhileEnoughWaits(t *testing.T) {

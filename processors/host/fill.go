@@ -91,7 +91,7 @@ func (d *disk) later() (at time.Time, do func() error) {
 		at, do = d.writeAt, d.writeNext
 	}
 	if len(d.gathered) > 0 && len(d.writing) == 0 && (do == nil || d.gatherTill.Before(at)) {
-		at, do = d.gatherTill, func() error { d.beginWriting(); return nil }
+		at, do = d.gatherTill, func() error { d.beginAll(); return nil }
 	}
 	return at, do
 }

@@ -68,29 +68,31 @@ func (l *layer) take(next *layer) {
 	l.purge = l.purge || next.purge
 }
 
+// begin sends what was gathered of a partition on its way.
+func (d *disk) begin(number int32) {
+	if l := d.gathered[number]; l != nil {
+		d.writing = append(d.writing, onWay{number: number, layer: l})
+		delete(d.gathered, number)
+	}
+}
+
+func (d *disk) beginAll() {
+	for _, number := range slices.Sorted(maps.Keys(d.gathered)) {
+		d.begin(number)
+	}
+}
+
 // writeGathered writes down at once what was gathered of a partition, behind what
 // is on its way.
 func (d *disk) writeGathered(number int32) error {
-	l := d.gathered[number]
-	delete(d.gathered, number)
-	if l != nil {
-		d.writing = append(d.writing, onWay{number: number, layer: l})
-	}
+	d.begin(number)
 	return d.writeAllBegun()
 }
 
 // writeAllGathered writes down everything that was gathered.
 func (d *disk) writeAllGathered() error {
-	d.beginWriting()
+	d.beginAll()
 	return d.writeAllBegun()
-}
-
-// beginWriting sends everything that was gathered on its way.
-func (d *disk) beginWriting() {
-	for _, number := range slices.Sorted(maps.Keys(d.gathered)) {
-		d.writing = append(d.writing, onWay{number: number, layer: d.gathered[number]})
-	}
-	clear(d.gathered)
 }
 
 func (d *disk) writeAllBegun() error {

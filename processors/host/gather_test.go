@@ -55,10 +55,7 @@ func TestLayersGatheredSayWhatTheySayOneAfterTheOther(t *testing.T) {
 }
 
 func TestWhatAnErasureLeavesIsWrittenAtOnce(t *testing.T) {
-	d := testDisk(t, t.TempDir(), 1)
-	defer d.db.Close()
-	close(d.queue)
-	<-d.done // nobody else gathers
+	d := atHand(t)
 	purging := layerOf(2, "k", "v")
 	purging.purge = true
 	for _, l := range []*layer{layerOf(1, "k", "v"), purging} {
@@ -83,6 +80,16 @@ func atHand(t *testing.T) *disk {
 	return d
 }
 
+// written is what is on such a disk of partition 3, whatever its marks say.
+func written(t *testing.T, d *disk) *partition {
+	t.Helper()
+	p := newPartition(3, diskTables)
+	if err := d.loadRows(p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // largeLayer takes several times to write.
 func largeLayer(next int64, value string) *layer {
 	l := newLayer(len(diskTables))
@@ -100,7 +107,7 @@ func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
 		if err := d.gather(3, l); err != nil {
 			t.Fatal(err)
 		}
-		d.beginWriting()
+		d.beginAll()
 	}
 	write(layerOf(1, "k", "v"))
 	write(largeLayer(2, "w"))
@@ -111,10 +118,7 @@ func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
 		if err := d.writeNext(); err != nil {
 			t.Fatal(err)
 		}
-		p := newPartition(3, diskTables)
-		if err := d.loadRows(p); err != nil {
-			t.Fatal(err)
-		}
+		p := written(t, d)
 		marks, _, err := d.marks(3)
 		if err != nil || marks[0] != want.marked || p.rows.count != want.keys {
 			t.Errorf("after part %d: marks %v, %d keys, not %d and %d; %v", part, marks, p.rows.count, want.marked, want.keys, err)
@@ -127,14 +131,11 @@ func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
 	if err := d.gather(3, largeLayer(1, "older")); err != nil {
 		t.Fatal(err)
 	}
-	d.beginWriting()
+	d.beginAll()
 	if err := errors.Join(d.writeNext(), d.gather(3, largeLayer(2, "newer")), d.writeGathered(3)); err != nil {
 		t.Fatal(err)
 	}
-	p := newPartition(3, diskTables)
-	if err := d.loadRows(p); err != nil {
-		t.Fatal(err)
-	}
+	p := written(t, d)
 	for n := range 2*writeSome + 1 {
 		if got := string(p.rows.get(0, fmt.Sprint("k", n))); got != "newer" {
 			t.Fatalf("k%d is %s", n, got)
@@ -150,13 +151,12 @@ func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
 	if err := d.gather(3, largeLayer(1, "v")); err != nil {
 		t.Fatal(err)
 	}
-	d.beginWriting()
+	d.beginAll()
 	if err := errors.Join(d.writeNext(), d.writeOne(diskWrite{number: 3}, true), d.writeAllGathered()); err != nil {
 		t.Fatal(err)
 	}
-	p := newPartition(3, diskTables)
-	if err := d.loadRows(p); err != nil || p.rows.count != 0 {
-		t.Errorf("%d keys, %v", p.rows.count, err)
+	if p := written(t, d); p.rows.count != 0 {
+		t.Errorf("%d keys", p.rows.count)
 	}
 }
 

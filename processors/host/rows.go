@@ -241,11 +241,11 @@ func (r *rows) apply(l *layer) {
 	defer r.mu.Unlock()
 	for i := range l.changes {
 		c := &l.changes[i]
-		at := c.at
-		if at.shard == nil {
-			at = r.spotOf(c.key)
+		if c.at.shard == nil {
+			c.at = r.spotOf(c.key)
 		}
-		r.write(c.key, at, c.rows, c.set)
+		r.write(c.key, c.at, c.rows, c.set)
+		c.at = spot{} // the disk, which gets the layer, must not keep lost rows alive
 	}
 	if l.host != nil {
 		r.host = l.host

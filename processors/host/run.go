@@ -75,6 +75,7 @@ type run struct {
 	cost    time.Duration    // of a message, about, by the last batches
 	asked   map[string]int64 // stages to sweep, since the run began, and for which rules: partitions that come later need it too
 	waiting int              // records that are polled and in no batch yet
+	turns   int              // which partition comes first in a batch
 	busy    bool             // there is work without new records
 	urgent  bool             // and more than a sweep, which can wait for others to come
 
