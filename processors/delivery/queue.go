@@ -42,8 +42,8 @@ type line struct {
 	items    []item
 	away     bool          // a request has some of it
 	gone     bool          // its partition is another process's now
-	tries    int           // how often the first message has failed
-	last     time.Time     // when, the last time
+	tries    int           // how often the first message was not taken
+	last     time.Time     // when it failed the last time; zero if since then it was asked to wait
 	alive    int64         // the queue's count then
 	broken   time.Duration // for how long it has failed while others were taken
 	together int           // the most messages in a request with it
@@ -231,16 +231,19 @@ func (q *queue) fail(r *request, a answer, now time.Time) (ended []verdict) {
 	pause := max(a.after, backoff(tries, q.random()))
 	blamed := false // for this, rather than the destination
 	for _, l := range r.lines {
-		if a.result == failed && l.tries > 0 && q.alive > l.alive {
+		if a.result == failed && !l.last.IsZero() && q.alive > l.alive {
 			l.broken += now.Sub(l.last)
 		}
 		blamed = blamed || l.broken > 0
 		if len(r.items) > 1 && a.result == failed {
 			l.together = len(r.items) / 2
 		}
-		l.tries, l.last, l.alive, l.due = l.tries+1, now, q.alive, now.Add(pause)
+		if l.last = now; a.result == busy {
+			l.last = time.Time{}
+		}
+		l.tries, l.alive, l.due = l.tries+1, q.alive, now.Add(pause)
 	}
-	if l := r.lines[0]; len(r.items) == 1 && l.broken > q.hook.PoisonAfter {
+	if l := r.lines[0]; len(r.items) == 1 && a.result == failed && l.broken > q.hook.PoisonAfter {
 		ended = append(ended, verdict{r.items[0], broken, a.status})
 		q.drop(l, 1)
 	}
@@ -288,7 +291,7 @@ func (q *queue) drop(l *line, n int) {
 }
 
 func (l *line) forgive(batch int) {
-	l.tries, l.broken, l.together, l.due = 0, 0, batch, time.Time{}
+	l.tries, l.broken, l.together, l.last, l.due = 0, 0, batch, time.Time{}, time.Time{}
 }
 
 // back puts a line where it belongs after a request.

@@ -234,6 +234,43 @@ func TestWhateverTheReceiverAnswersNothingIsLostAndEachPersonsOrderHolds(t *test
 	})
 }
 
+// Found by the law above: who was asked to wait, and then failed beside somebody's
+// broken message, was blamed for all of the wait, and given up when asked again.
+func TestWhoIsAskedToWaitIsNotBlamedForWaiting(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	q := newQueue(Webhook{Batch: 2, Lanes: 8, PoisonAfter: 10 * time.Minute}.withDefaults(), func() float64 { return 0.5 })
+	away := map[string]*request{}
+	for offset, person := range []string{"well", "broken", "patient"} {
+		i := message(offset, person, 1)
+		i.since = start
+		q.add(i)
+		away[person] = q.next(start)
+	}
+	fails := answer{failed, "500", 0}
+	q.done(away["broken"], fails, start)
+	q.done(away["patient"], answer{busy, "429", 20 * time.Minute}, start)
+	q.done(away["well"], answer{taken, "200", 0}, start.Add(time.Second)) // so it is not the destination
+	both := q.next(start.Add(21 * time.Minute))
+	if len(both.items) != 2 {
+		t.Fatalf("a request of %d messages, want those of two who wait", len(both.items))
+	}
+	q.done(both, fails, start.Add(21*time.Minute))
+	for range 2 {
+		alone := q.next(start.Add(22 * time.Minute))
+		a := fails
+		if alone.items[0].Person == "patient" {
+			a = answer{busy, "429", 0}
+		}
+		for _, v := range second(q.done(alone, a, start.Add(22*time.Minute))) {
+			if v.Person == "patient" {
+				t.Errorf("the patient is given up: %s", v.result.reason())
+			}
+		}
+	}
+}
+
+func second[A, B any](_ A, b B) B { return b }
+
 // traffic is messages of many people at an even pace.
 func traffic(people int, every, length time.Duration) (all []arrival) {
 	for at := time.Duration(0); at < length; at += every {
