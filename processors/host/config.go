@@ -49,11 +49,12 @@ type Config struct {
 	TickGrace time.Duration    // how long an accepted event may take to its topic
 	Pace      time.Duration    // least time from one batch to the next under Wall, unless there is a backlog: a transaction costs the same for one record as for a hundred
 
-	BatchRecords int // most records of one transaction
-	BatchBytes   int // about the most bytes in of one transaction
-	WakeChunk    int // most wakes of one partition in one transaction
-	SweepChunk   int // most rows of one partition that a sweep adds to one transaction
-	Producers    int // transactional producers that take turns
+	BatchTime    time.Duration // about the longest that one transaction's records are worked on: a rebalance waits for it, and so does who comes behind
+	BatchRecords int           // most records of one transaction
+	BatchBytes   int           // about the most bytes in of one transaction
+	WakeChunk    int           // most wakes of one partition in one transaction
+	SweepChunk   int           // most rows of one partition that a sweep adds to one transaction
+	Producers    int           // transactional producers that take turns
 
 	// Parts of Pace, about, that wakes and sweeps may work in each transaction under Wall, so that live records need not wait long.
 	WakeShare, SweepShare float64
@@ -87,7 +88,8 @@ func DefaultConfig() Config {
 		TickEvery:          time.Second,
 		TickGrace:          2 * time.Second,
 		Pace:               20 * time.Millisecond,
-		BatchRecords:       10_000,
+		BatchTime:          500 * time.Millisecond,
+		BatchRecords:       40_000,
 		BatchBytes:         16 << 20,
 		WakeChunk:          2_000,
 		SweepChunk:         500,
@@ -117,7 +119,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("group %s has %d stages, a host runs at most %d", c.Group.Name, len(c.Group.Stages), maxTables)
 	}
 	for name, value := range map[string]int64{
-		"BatchRecords": int64(c.BatchRecords), "BatchBytes": int64(c.BatchBytes), "WakeChunk": int64(c.WakeChunk),
+		"BatchTime": int64(c.BatchTime), "BatchRecords": int64(c.BatchRecords), "BatchBytes": int64(c.BatchBytes), "WakeChunk": int64(c.WakeChunk),
 		"SweepChunk": int64(c.SweepChunk), "Producers": int64(c.Producers), "TickEvery": int64(c.TickEvery),
 		"TransactionTimeout": int64(c.TransactionTimeout), "SessionTimeout": int64(c.SessionTimeout),
 		"RebalanceTimeout": int64(c.RebalanceTimeout),

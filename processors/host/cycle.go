@@ -151,7 +151,7 @@ func (r *run) allowances() (records, bytes int) {
 		}
 	}
 	slices.Sort(waiting)
-	left := r.config.BatchRecords
+	left := r.mostRecords()
 	for i, n := range waiting {
 		records = left / (len(waiting) - i)
 		if n > records {
@@ -162,11 +162,22 @@ func (r *run) allowances() (records, bytes int) {
 	return max(1, records), max(1, r.config.BatchBytes/max(1, len(waiting)))
 }
 
+// mostRecords is how many records the next batch may have: as many as the time of
+// a batch allows, by what a message has cost of late.
+func (r *run) mostRecords() int {
+	const unknown = 4_000 // of which the cost is known after
+	if r.cost == 0 {
+		return min(unknown, r.config.BatchRecords)
+	}
+	return max(1, min(int(r.config.BatchTime/r.cost), r.config.BatchRecords))
+}
+
 // collectRecords takes p's next records, as many as its allowances and what is left
 // of the batch's bytes permit; the last one may be larger.
 func (r *run) collectRecords(p *partition, records, bytes int, left *int) []*sarama.ConsumerMessage {
-	memory := make([]sarama.ConsumerMessage, min(records, len(p.inbox)+len(p.held)))
-	messages := make([]*sarama.ConsumerMessage, 0, len(memory))
+	p.messages = slices.Grow(p.messages[:0], min(records, len(p.inbox)+len(p.held))) // the last batch has been worked on
+	memory := p.messages[:cap(p.messages)]
+	messages := make([]*sarama.ConsumerMessage, 0, min(records, len(p.inbox)+len(p.held)))
 	s := p.share
 	for len(p.inbox) > 0 && records > 0 && bytes > 0 && *left > 0 {
 		record := p.inbox[0]
@@ -196,6 +207,7 @@ func (r *run) collectRecords(p *partition, records, bytes int, left *int) []*sar
 				r.follow(s, record)
 			}
 			m := &memory[len(messages)]
+			*m = sarama.ConsumerMessage{}
 			m.Topic, m.Partition, m.Offset, m.Timestamp = record.Topic, p.number, record.Offset, record.Timestamp
 			m.Key, m.Value = r.keyAt(p, record), record.Value
 			messages = append(messages, m)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -96,6 +97,23 @@ func TestABatchOfLargeRecordsIsBoundedAndEachPartitionHasItsTurn(t *testing.T) {
 			if batches == 4 && slices.Contains([]int{taken[0], taken[1], taken[2], taken[3]}, 0) {
 				t.Errorf("%d bytes: after some batches somebody had no turn: %v", most, taken)
 			}
+		}
+	}
+}
+
+func TestABatchHasAsManyRecordsAsItsTimeAllows(t *testing.T) {
+	for name, c := range map[string]struct {
+		cost time.Duration
+		want int
+	}{
+		"nothing is known of the cost":         {0, 4_000},
+		"as many as half a second takes":       {50 * time.Microsecond, 10_000},
+		"records that cost next to nothing":    {1, 40_000},
+		"a record that costs more than it all": {time.Second, 1},
+	} {
+		r := &run{config: DefaultConfig(), cost: c.cost}
+		if got := r.mostRecords(); got != c.want {
+			t.Errorf("%s: %d records, want %d", name, got, c.want)
 		}
 	}
 }

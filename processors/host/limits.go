@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/lovoo/goka"
@@ -49,6 +51,10 @@ func (r *run) limitOf(topic string) int {
 		return n
 	}
 	return usualLimit
+}
+
+func (r *run) largestLimit() int {
+	return slices.Max(append(slices.Collect(maps.Values(r.limits)), usualLimit))
 }
 
 func (r *run) fits(topic, key string, value []byte) bool {

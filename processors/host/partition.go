@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kairos/processors/stage"
@@ -23,17 +24,18 @@ type partition struct {
 	layers  []*layer // of open batches, oldest first
 	timers  *timers
 
-	next    map[string]int64  // per input: the offset after the last record in a batch
-	settled map[string]int64  // the same, of the newest batch that is committed
-	ends    map[string]int64  // per input: where it ended when it was last read
-	inbox   []*kgo.Record     // polled, not yet in a batch
-	held    []*kgo.Record     // of the door, behind what a growth has put into loops
-	state   schemas.HostState // as of the newest batch
-	heard   heard             // what follows from it
-	pace    pace
-	share   *share        // of the batch at work
-	handed  stage.Effects // of the step at work, while Goka carries them
-	current keyRows       // of the key at work
+	next     map[string]int64         // per input: the offset after the last record in a batch
+	settled  map[string]int64         // the same, of the newest batch that is committed
+	ends     map[string]int64         // per input: where it ended when it was last read
+	inbox    []*kgo.Record            // polled, not yet in a batch
+	held     []*kgo.Record            // of the door, behind what a growth has put into loops
+	messages []sarama.ConsumerMessage // memory for those of the batch at work
+	state    schemas.HostState        // as of the newest batch
+	heard    heard                    // what follows from it
+	pace     pace
+	share    *share        // of the batch at work
+	handed   stage.Effects // of the step at work, while Goka carries them
+	current  keyRows       // of the key at work
 }
 
 // share is a partition's part of a batch.

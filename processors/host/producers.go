@@ -21,9 +21,14 @@ import (
 type producers struct {
 	config  Config
 	limitOf func(topic string) int // of a batch
+	largest int                    // of these limits
 	all     []*producer
 	turn    int
 }
+
+// requestBytes bounds the memory in which a client makes requests: it grows to the
+// largest one, for each producer, again and again where it is rarely used.
+const requestBytes = 4 << 20
 
 // producer has one transactional id.
 type producer struct {
@@ -44,8 +49,8 @@ func instanceOf(c Config) (string, error) {
 // newProducers connects all producers. That fences and aborts what a former
 // life of the same InstanceID has left behind. Without InstanceID the ids are
 // new ones, and those who take over end what was left behind (endOrphans).
-func newProducers(ctx context.Context, c Config, instance string, limitOf func(string) int) (*producers, error) {
-	ps := &producers{config: c, limitOf: limitOf}
+func newProducers(ctx context.Context, c Config, instance string, limitOf func(string) int, largest int) (*producers, error) {
+	ps := &producers{config: c, limitOf: limitOf, largest: largest}
 	for n := range c.Producers {
 		p := &producer{id: transactionalID(c.Group.Name, instance, n)}
 		ps.all = append(ps.all, p)
@@ -72,6 +77,7 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(time.Second), // everything is there before the flush, which does not linger: one request, one batch a partition
 		kgo.MaxBufferedRecords(1<<20),
+		kgo.BrokerMaxWriteBytes(int32(min(max(requestBytes, ps.largest+framing), 1<<30))),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(ps.limitOf(topic)) }),
 		kgo.UnknownTopicRetries(20),
 	)...)

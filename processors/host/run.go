@@ -123,7 +123,7 @@ func (r *run) connect(ctx context.Context) error {
 			err = requireTransactions(ctx, r.asking)
 		}
 		if err == nil {
-			r.producers, err = newProducers(ctx, r.config, r.instance, r.limitOf)
+			r.producers, err = newProducers(ctx, r.config, r.instance, r.limitOf, r.largestLimit())
 		}
 		if err != nil && ctx.Err() == nil {
 			r.config.Logger.Warn("cannot begin yet", "error", err)
@@ -291,8 +291,9 @@ func (r *run) gather(ctx context.Context) {
 // franz-go gives what it has partition by partition, and a batch of one
 // partition is worked on by one CPU.
 func (r *run) poll(ctx context.Context) kgo.Fetches {
-	const batches = 4
-	if r.waiting >= r.config.BatchRecords {
+	const batches = 2
+	most := r.mostRecords()
+	if r.waiting >= most {
 		return nil
 	}
 	r.polling.Lock()
@@ -301,7 +302,7 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 	r.polling.Unlock()
 	if r.busy || woken { // a wait that ends before it begins would give nothing, again and again
 		//lint:ignore SA1012 nil is kgo's way to ask for what is buffered now
-		return r.client.PollRecords(nil, batches*r.config.BatchRecords)
+		return r.client.PollRecords(nil, batches*most)
 	}
 	ctx, stop := context.WithTimeout(ctx, r.config.TickEvery)
 	defer stop()
@@ -311,7 +312,7 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 	}
 	r.woken, r.pollStop = false, stop
 	r.polling.Unlock()
-	return r.client.PollRecords(ctx, batches*r.config.BatchRecords)
+	return r.client.PollRecords(ctx, batches*most)
 }
 
 // wakeUp ends the wait for records, or the next one.

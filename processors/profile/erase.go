@@ -28,11 +28,9 @@ func (v *visit) erase() {
 	if len(v.row.Fragments)+len(v.row.Parked) > 0 {
 		v.row.WakeAt = 0
 		v.out.Set(v.row)
-		v.profile.room.Put(v.room)
 		return
 	}
 	v.emit(&schemas.Change{Reason: schemas.ReasonErased, Gone: true, Forgotten: true})
 	v.out.Delete()
 	v.out.Purge()
-	v.profile.room.Put(v.room)
 }

@@ -91,22 +91,24 @@ func (v *visit) remember(f *schemas.Fragment, e *schemas.Event, at, cause schema
 	if received == 0 {
 		received = cause
 	}
-	entry, wasCut := fitting(&Moment{
+	r := v.room
+	r.properties = appendClean(r.properties[:0], e.Properties)
+	entry, wasCut := fitting(r.moment[:0], &Moment{
 		Time: at, Received: max(received, at), ID: e.ID, Name: e.Name, Source: e.Source,
-		Properties: cleanProperties(e.Properties), Future: e.Time > at,
+		Properties: r.properties, Future: e.Time > at,
 	})
+	r.moment = entry
 	if wasCut {
 		v.out.Drop(DropCut)
 	}
 	f.Timeline = remember(f.Timeline, entry, at, v.plan.Profile.TimelineEvents)
 }
 
-func cleanProperties(properties schemas.Properties) schemas.Properties {
-	cleaned := make(schemas.Properties, len(properties))
+func appendClean(dst, properties schemas.Properties) schemas.Properties {
 	for i := range properties {
-		cleaned[i] = schemas.Property{Name: properties[i].Name, Value: clean(properties[i].Value, largestMoment)}
+		dst = append(dst, schemas.Property{Name: properties[i].Name, Value: clean(properties[i].Value, largestMoment)})
 	}
-	return cleaned
+	return dst
 }
 
 // extend adds an event, if there is one, to the series that ask for it, and

@@ -65,7 +65,7 @@ func TestAPackedTimelineIsItsNewestMomentsInOrder(t *testing.T) {
 			m := Moment{Time: schemas.Instant(rapid.Int64Range(-3, 3).Draw(t, "time")), ID: rapid.StringN(0, 3, 9).Draw(t, "id"), Name: "look",
 				Source: "web", Future: rapid.Bool().Draw(t, "future"), Properties: schemas.Properties{{Name: "a", Value: clean(drawn(t), 100)}}}
 			m.Received = m.Time + 5
-			entry, _ := fitting(&m)
+			entry, _ := fitting(nil, &m)
 			column = remember(column, entry, m.Time, most)
 			all = append(all, string(entry))
 		}
@@ -96,7 +96,7 @@ func TestAMomentIsCutToItsBound(t *testing.T) {
 		{ID: "1", Name: "look", Properties: schemas.Properties{{Name: "a", Value: schemas.TextOf("x")}, {Name: "b", Value: schemas.TextOf(long)}}},
 		{ID: long, Name: long, Source: long},
 	} {
-		entry, wasCut := fitting(&m)
+		entry, wasCut := fitting(nil, &m)
 		back, ok := momentOf(entry)
 		if !wasCut || !ok || !back.Cut || len(entry) > largestMoment {
 			t.Errorf("%d bytes, cut %v, reads back %v", len(entry), wasCut, ok)

@@ -35,12 +35,19 @@ type profile struct {
 // room is memory that steps use one after the other. Nothing in it outlives
 // the step.
 type room struct {
-	series   []series
-	points   []point
-	buckets  []bucket
-	gathered gathered
-	fresh    []told
-	terms    []byte
+	visit      visit
+	columns    [][]series
+	touched    []int
+	places     []int
+	series     []series
+	contents   contents
+	points     []point
+	buckets    []bucket
+	gathered   gathered
+	fresh      []told
+	terms      []byte
+	properties schemas.Properties
+	moment     []byte
 }
 
 // asked is a series together with what its terms need of it.

@@ -110,7 +110,8 @@ func (p *profile) contents(r *room, a *asked, s *series, now schemas.Instant) *c
 func (p *profile) exact(a *asked) int { return max(p.plan.Profile.ExactPoints, a.extras.newest, 0) }
 
 func unpack(r *room, a *asked, exact int, s *series, now schemas.Instant) *contents {
-	c := &contents{asked: a, exact: exact, now: now, since: s.since}
+	c := &r.contents
+	*c = contents{asked: a, exact: exact, now: now, since: s.since}
 	var sound, alsoSound bool
 	c.points, sound = pointsOf(r.points[:0], s.points)
 	c.buckets, alsoSound = bucketsOf(r.buckets[:0], s.buckets)

@@ -104,9 +104,9 @@ func moments(column []byte) ([]Moment, bool) {
 	return all, !r.bad
 }
 
-// fitting packs m, without what makes it too large.
-func fitting(m *Moment) (entry []byte, wasCut bool) {
-	entry = appendMoment(nil, m)
+// fitting packs m, without what makes it too large, into the memory of dst.
+func fitting(dst []byte, m *Moment) (entry []byte, wasCut bool) {
+	entry = appendMoment(dst[:0], m)
 	for len(entry) > largestMoment && len(m.Properties) > 0 {
 		m.Cut, m.Properties = true, m.Properties[:len(m.Properties)/2]
 		entry = appendMoment(entry[:0], m)

@@ -55,7 +55,9 @@ type visit struct {
 // visit opens a row; nil is a new one. A row from before a change of
 // definitions is brought up to date first, with a Change of its own.
 func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Instant, out *stage.Out[schemas.ProfileRow]) *visit {
-	v := &visit{profile: p, person: person, row: row, now: now, out: out, room: p.room.Get().(*room)}
+	r := p.room.Get().(*room)
+	v := &r.visit
+	*v = visit{profile: p, person: person, row: row, now: now, out: out, room: r, touched: r.touched[:0]}
 	if row == nil {
 		v.row = &schemas.ProfileRow{Rules: p.rules}
 	}
@@ -63,7 +65,9 @@ func (p *profile) visit(person string, row *schemas.ProfileRow, now schemas.Inst
 	if v.row.Expired {
 		v.members, v.everything = []string{}, true // whoever comes back is told anew
 	}
-	v.columns = make([][]series, len(v.row.Fragments))
+	r.columns = slices.Grow(r.columns[:0], len(v.row.Fragments))[:len(v.row.Fragments)]
+	clear(r.columns)
+	v.columns = r.columns
 	if v.row.Rules != p.rules {
 		if v.adopt(); !v.row.Expired { // of nobody nothing is told
 			v.tell(ReasonDefinition, "")
@@ -92,6 +96,7 @@ func (v *visit) close(reason, eventID string) {
 	switch {
 	case v.erased:
 		v.erase()
+		v.leaveRoom()
 		return
 	case len(v.row.Fragments) == 0:
 		v.leave()
@@ -109,9 +114,17 @@ func (v *visit) close(reason, eventID string) {
 	} else {
 		v.out.Set(v.row)
 	}
-	clear(v.room.series) // what they lie in may go
-	v.room.series = v.room.series[:0]
-	v.profile.room.Put(v.room)
+	v.leaveRoom()
+}
+
+// leaveRoom gives the room to whoever comes next; what lay in it may go.
+func (v *visit) leaveRoom() {
+	r, p := v.room, v.profile
+	clear(r.series)
+	clear(r.columns)
+	clear(r.properties)
+	r.series, r.properties, r.visit = r.series[:0], r.properties[:0], visit{}
+	p.room.Put(r)
 }
 
 // leave empties the row of a person who holds nothing any more.
@@ -154,7 +167,8 @@ func (v *visit) tell(reason, eventID string) {
 		}
 		v.emit(c)
 	}
-	v.everything, v.restate, v.earlier, v.touched, v.names, v.members = false, false, false, nil, nil, nil
+	v.everything, v.restate, v.earlier, v.names, v.members = false, false, false, nil, nil
+	v.touched, v.room.touched = v.touched[:0], v.touched[:0]
 }
 
 // tellTerms evaluates the terms that may have changed. What was told about the
@@ -165,7 +179,8 @@ func (v *visit) tellTerms(c *schemas.Change) {
 	if !v.everything && len(v.touched) == 0 && !due && len(dwells) == 0 && !v.namesDate() {
 		return
 	}
-	fresh := v.evaluate(v.inQuestion(due, dwells))
+	v.room.places = v.inQuestion(due, append(v.room.places[:0], dwells...))
+	fresh := v.evaluate(v.room.places)
 	v.room.fresh = fresh
 	packed := v.room.terms[:0]
 	r := reader{rest: v.row.Terms}

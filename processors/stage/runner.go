@@ -3,6 +3,7 @@ package stage
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"kairos/schemas"
 	"kairos/topologies"
@@ -75,14 +76,15 @@ const (
 // 9999. A later one would drag its key's time past every window for good.
 const latest schemas.Instant = 253402300799999
 
-// Runner runs the stages of one group. It has no state and may be used by
-// many goroutines.
+// Runner runs the stages of one group. It keeps nothing from one call to the
+// next but memory, and may be used by many goroutines.
 type Runner struct {
 	stages   []*Stage
 	group    topologies.Group
 	entry    map[string][]int // topic from outside -> stages that read it
 	internal map[string][]int // topic inside the group -> stages that read it
 	wakers   []int            // stages whose rows may ask to be woken
+	works    sync.Pool        // of *work, done
 }
 
 // NewRunner prepares the stages of a group, which must be the group's own, in

@@ -23,6 +23,8 @@ type work struct {
 	done   Effects // of the attempts so far, rows aside
 	follow Follower
 	trial
+
+	deliveries [4]delivery // room for the queue of an attempt
 }
 
 // slot is the row of one stage.
@@ -56,11 +58,25 @@ type delivery struct {
 }
 
 func newWork(r *Runner, rows Rows, key string) *work {
-	return &work{runner: r, rows: rows, key: key, slots: make([]slot, len(r.stages))}
+	w, known := r.works.Get().(*work)
+	if !known {
+		w = &work{runner: r, slots: make([]slot, len(r.stages))}
+	}
+	w.rows, w.key = rows, key
+	return w
 }
 
-// effects are those of all attempts.
+// forget makes w ready for another call; what came of this one is not touched.
+func (w *work) forget() {
+	clear(w.slots)
+	clear(w.out[:cap(w.out)])
+	*w = work{runner: w.runner, slots: w.slots, trial: trial{out: w.out[:0], drops: w.drops[:0]}}
+	w.runner.works.Put(w)
+}
+
+// effects are those of all attempts, which are over.
 func (w *work) effects() Effects {
+	defer w.forget()
 	e := w.done
 	for i := range w.slots {
 		if s := &w.slots[i]; s.changed {
@@ -122,7 +138,7 @@ func (w *work) removeWake(i int) error {
 // attempt runs f on behalf of m. If a step panics or refuses, nothing of it
 // happens but a dead letter.
 func (w *work) attempt(m Message, f func()) error {
-	w.trial = trial{}
+	w.trial = trial{queue: w.deliveries[:0], out: w.out[:0], drops: w.drops[:0]}
 	w.guarded(f)
 	if w.err != nil {
 		return fmt.Errorf("%d at %d: %w", m.Partition, m.Offset, w.explain(w.at, m.Topic, w.err))
