@@ -159,6 +159,23 @@ func TestAFailedAttemptLeavesNoTraceInTheNextOne(t *testing.T) {
 	}
 }
 
+func TestWhatWakesDidStandsWhateverFailsBehindThem(t *testing.T) {
+	for _, fails := range []string{"panic", "refuse", "fail-behind", "delete panic"} {
+		store, run := rows{}, chain(t)
+		store.say(t, run, "k", 10, "wake=20 then:pass=k")
+		e := store.say(t, run, "k", 40, fails)
+		if all := letters(t, e); len(all) != 1 || all[0].Cause != 40 || len(e.Drops) != 1 {
+			t.Fatalf("%s: want one letter for the message, got %v", fails, all)
+		}
+		same(t, fails+", writer", store.lines(t, writerTable, "k")[1:], []string{"k 20 woken", "k 20 reply heard"})
+		same(t, fails+", reader", store.lines(t, readerTable, "k"), []string{"k 20 passed"})
+		store.say(t, run, "k", 50, "hello")
+		if got := store.lines(t, writerTable, "k")[3]; got != "k 50 hello" {
+			t.Errorf("%s: what follows is %q", fails, got)
+		}
+	}
+}
+
 func TestAWakeThatFailsCostsTheSamePromptOrOvertaken(t *testing.T) {
 	run := chain(t)
 	var tables [2]rows
