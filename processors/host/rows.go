@@ -100,8 +100,9 @@ func (s spot) read(set rowSet) {
 	}
 }
 
-// write changes the rows of a key in the tables of which; nil deletes.
-func (r *rows) write(key string, at spot, set rowSet, which uint16) {
+// write changes the rows of a key in the tables of which; nil deletes. It gives all
+// rows of the key as they lie here now, until the next call.
+func (r *rows) write(key string, at spot, set rowSet, which uint16) rowSet {
 	at, now := at.again(key), r.change
 	at.read(now)
 	if at.found {
@@ -111,7 +112,7 @@ func (r *rows) write(key string, at spot, set rowSet, which uint16) {
 	set.onto(now, which)
 	if now.empty() {
 		at.shard.remove(at.hash, key, len(now))
-		return
+		return now
 	}
 	if !at.found {
 		at.head = at.shard.headOf(at.hash, key, len(now))
@@ -119,6 +120,8 @@ func (r *rows) write(key string, at spot, set rowSet, which uint16) {
 	at.shard.write(at.head, set, which)
 	r.count++
 	r.bytes += int64(len(key)) + now.size()
+	at.shard.read(at.head, now)
+	return now
 }
 
 func (s rowSet) size() (bytes int64) {
@@ -244,8 +247,8 @@ func (r *rows) apply(l *layer) {
 		if c.at.shard == nil {
 			c.at = r.spotOf(c.key)
 		}
-		r.write(c.key, c.at, c.rows, c.set)
-		c.at = spot{} // the disk, which gets the layer, must not keep lost rows alive
+		r.write(c.key, c.at, c.rows, c.set).onto(c.rows, c.set) // no copy of a row outlives this: the disk gathers layers
+		c.at = spot{}                                           // the disk must not keep lost rows alive
 	}
 	if l.host != nil {
 		r.host = l.host

@@ -302,7 +302,7 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 	r.polling.Unlock()
 	if r.busy || woken { // a wait that ends before it begins would give nothing, again and again
 		//lint:ignore SA1012 nil is kgo's way to ask for what is buffered now
-		return r.client.PollRecords(nil, batches*most)
+		return r.client.PollRecords(nil, batches*most-r.waiting)
 	}
 	ctx, stop := context.WithTimeout(ctx, r.config.TickEvery)
 	defer stop()
@@ -312,7 +312,7 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 	}
 	r.woken, r.pollStop = false, stop
 	r.polling.Unlock()
-	return r.client.PollRecords(ctx, batches*most)
+	return r.client.PollRecords(ctx, batches*most-r.waiting)
 }
 
 // wakeUp ends the wait for records, or the next one.
