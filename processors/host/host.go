@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -169,5 +170,17 @@ func (r *run) groupOptions() []kgo.Opt {
 	if c.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.InstanceID))
 	}
-	return opts
+	return append(opts, c.fetching()...)
+}
+
+// fetching has brokers gather records for as long as the host rests between two
+// batches. By default they answer as soon as there is one; the client keeps that
+// answer until it is polled, and asks for what came behind it only then, so most
+// records would wait for another batch.
+func (c Config) fetching() []kgo.Opt {
+	const least = 10 * time.Millisecond // that kgo accepts
+	if c.Clock != Wall || c.Pace < least {
+		return nil
+	}
+	return []kgo.Opt{kgo.FetchMinBytes(1 << 20), kgo.FetchMaxWait(c.Pace)}
 }
