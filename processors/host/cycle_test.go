@@ -133,6 +133,28 @@ func waitingRun(c Config, waiting []int) *run {
 	return r
 }
 
+// DESIGN, non-obvious 40: what kgo does not accept would keep a host from starting.
+func TestBrokersGatherForAsLongAsTheHostRests(t *testing.T) {
+	for _, c := range []struct {
+		clock Clock
+		pace  time.Duration
+		want  int
+	}{
+		{Wall, DefaultConfig().Pace, 2},
+		{Wall, 0, 0},
+		{Wall, time.Millisecond, 0},
+		{Log, DefaultConfig().Pace, 0},
+	} {
+		opts := Config{Clock: c.clock, Pace: c.pace}.fetching()
+		if len(opts) != c.want {
+			t.Errorf("clock %v, pace %v: %d options, want %d", c.clock, c.pace, len(opts), c.want)
+		}
+		if err := kgo.ValidateOpts(append(opts, kgo.SeedBrokers("127.0.0.1:1"))...); err != nil {
+			t.Errorf("clock %v, pace %v: %v", c.clock, c.pace, err)
+		}
+	}
+}
+
 func TestNothingIsPolledWhileEnoughWaits(t *testing.T) {
 	r := &run{config: Config{BatchRecords: 2}, waiting: 2} // to poll without a client would panic
 	if got := r.poll(t.Context()); got != nil {
