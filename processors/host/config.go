@@ -49,7 +49,7 @@ type Config struct {
 	TickGrace time.Duration    // how long an accepted event may take to its topic
 	Pace      time.Duration    // least time from one batch to the next under Wall, unless there is a backlog: a transaction costs the same for one record as for a hundred
 
-	BatchTime    time.Duration // about the longest that one transaction's records are worked on: a rebalance waits for it, and so does who comes behind
+	BatchTime    time.Duration // about the longest that the records of one transaction are worked on, of which there may be a thousand: a rebalance waits for it
 	BatchRecords int           // most records of one transaction
 	BatchBytes   int           // about the most bytes in of one transaction
 	WakeChunk    int           // most wakes of one partition in one transaction

@@ -165,11 +165,11 @@ func (r *run) allowances() (records, bytes int) {
 // mostRecords is how many records the next batch may have: as many as the time of
 // a batch allows, by what a message has cost of late.
 func (r *run) mostRecords() int {
-	const unknown = 4_000 // of which the cost is known after
-	if r.cost == 0 {
-		return min(unknown, r.config.BatchRecords)
+	most := 1_000 // whatever they cost: it is not known yet, or of small batches, where each seems to cost more
+	if r.cost > 0 {
+		most = max(most, int(r.config.BatchTime/r.cost))
 	}
-	return max(1, min(int(r.config.BatchTime/r.cost), r.config.BatchRecords))
+	return min(most, r.config.BatchRecords)
 }
 
 // collectRecords takes p's next records, as many as its allowances and what is left

@@ -106,10 +106,10 @@ func TestABatchHasAsManyRecordsAsItsTimeAllows(t *testing.T) {
 		cost time.Duration
 		want int
 	}{
-		"nothing is known of the cost":         {0, 4_000},
+		"nothing is known of the cost":         {0, 1_000},
 		"as many as half a second takes":       {50 * time.Microsecond, 10_000},
 		"records that cost next to nothing":    {1, 40_000},
-		"a record that costs more than it all": {time.Second, 1},
+		"a record that costs more than it all": {time.Second, 1_000},
 	} {
 		r := &run{config: DefaultConfig(), cost: c.cost}
 		if got := r.mostRecords(); got != c.want {
