@@ -175,9 +175,9 @@ func (r *run) mostRecords() int {
 // collectRecords takes p's next records, as many as its allowances and what is left
 // of the batch's bytes permit; the last one may be larger.
 func (r *run) collectRecords(p *partition, records, bytes int, left *int) []*sarama.ConsumerMessage {
-	p.messages = slices.Grow(p.messages[:0], min(records, len(p.inbox)+len(p.held))) // the last batch has been worked on
-	memory := p.messages[:cap(p.messages)]
-	messages := make([]*sarama.ConsumerMessage, 0, min(records, len(p.inbox)+len(p.held)))
+	most := min(records, len(p.inbox)+len(p.held))
+	p.messages = slices.Grow(p.messages[:0], most)[:most] // the last batch has been worked on
+	memory, messages := p.messages, make([]*sarama.ConsumerMessage, 0, most)
 	s := p.share
 	for len(p.inbox) > 0 && records > 0 && bytes > 0 && *left > 0 {
 		record := p.inbox[0]

@@ -100,9 +100,9 @@ func (s spot) read(set rowSet) {
 	}
 }
 
-// write changes the rows of a key in the tables of which; nil deletes. It gives all
-// rows of the key as they lie here now, until the next call.
-func (r *rows) write(key string, at spot, set rowSet, which uint16) rowSet {
+// write changes the rows of a key in the tables of which; nil deletes. It says where
+// they are then.
+func (r *rows) write(key string, at spot, set rowSet, which uint16) spot {
 	at, now := at.again(key), r.change
 	at.read(now)
 	if at.found {
@@ -112,16 +112,16 @@ func (r *rows) write(key string, at spot, set rowSet, which uint16) rowSet {
 	set.onto(now, which)
 	if now.empty() {
 		at.shard.remove(at.hash, key, len(now))
-		return now
+		at.found = false
+		return at
 	}
 	if !at.found {
-		at.head = at.shard.headOf(at.hash, key, len(now))
+		at.head, at.found = at.shard.headOf(at.hash, key, len(now)), true
 	}
 	at.shard.write(at.head, set, which)
 	r.count++
 	r.bytes += int64(len(key)) + now.size()
-	at.shard.read(at.head, now)
-	return now
+	return at
 }
 
 func (s rowSet) size() (bytes int64) {
@@ -247,8 +247,9 @@ func (r *rows) apply(l *layer) {
 		if c.at.shard == nil {
 			c.at = r.spotOf(c.key)
 		}
-		r.write(c.key, c.at, c.rows, c.set).onto(c.rows, c.set) // no copy of a row outlives this: the disk gathers layers
-		c.at = spot{}                                           // the disk must not keep lost rows alive
+		r.write(c.key, c.at, c.rows, c.set).read(r.change)
+		r.change.onto(c.rows, c.set) // no copy of a row outlives this: the disk gathers layers
+		c.at = spot{}                // the disk must not keep lost rows alive
 	}
 	if l.host != nil {
 		r.host = l.host
