@@ -12,7 +12,18 @@ import (
 // native is a record that needs no reflection: all of them, see codecs.go.
 type native interface {
 	appendAvro(dst []byte) []byte
-	readAvro(payload []byte) (rest int, err error)
+	holdsBytes() bool                             // and not texts only
+	readAvro(in avroReader) (rest int, err error) // lists go into the memory of those that are there
+}
+
+// readerOf reads a payload, of which nothing is shared: what has bytes lies in room,
+// which is given back, and texts in a string.
+func readerOf(payload []byte, bytes bool, room []byte) (avroReader, []byte) {
+	if !bytes {
+		return avroReader{rest: payload, text: string(payload)}, room
+	}
+	room = append(room[:0], payload...)
+	return avroReader{rest: room}, room
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -165,8 +176,16 @@ func (in *avroReader) block(least int) int {
 	return int(n)
 }
 
-func (in *avroReader) strings() []string {
-	items := []string{}
+// emptied is a list to read into the memory of another; it is not nil.
+func emptied[T any](old []T) []T {
+	if old == nil {
+		return []T{}
+	}
+	return old[:0]
+}
+
+func (in *avroReader) strings(old []string) []string {
+	items := emptied(old)
 	for n := in.block(1); n > 0; n = in.block(1) {
 		items = slices.Grow(items, n)
 		for range n {
@@ -176,8 +195,8 @@ func (in *avroReader) strings() []string {
 	return items
 }
 
-func (in *avroReader) ints() []int32 {
-	items := []int32{}
+func (in *avroReader) ints(old []int32) []int32 {
+	items := emptied(old)
 	for n := in.block(1); n > 0; n = in.block(1) {
 		items = slices.Grow(items, n)
 		for range n {
@@ -197,12 +216,15 @@ func appendList[T any](dst []byte, items []T, one func([]byte, *T) []byte) []byt
 	return append(dst, 0)
 }
 
-// readList reads a list of records, each of at least so many bytes.
-func readList[T any](in *avroReader, least int, one func(*avroReader, *T)) []T {
-	items := []T{}
+// readList reads a list of records, each of at least so many bytes, into the memory
+// of an old one, of which nothing else is used again: who worked on its items may
+// have let them share what they hold.
+func readList[T any](in *avroReader, old []T, least int, one func(*avroReader, *T)) []T {
+	items := emptied(old)
 	for n := in.block(least); n > 0; n = in.block(least) {
 		from := len(items)
-		items = append(slices.Grow(items, n+1), make([]T, n)...) // one more is likely to come
+		items = slices.Grow(items, n+1)[:from+n] // one more is likely to come
+		clear(items[from:])
 		for i := from; i < len(items); i++ {
 			one(in, &items[i])
 		}

@@ -119,6 +119,38 @@ const maxRoom = 64 << 10
 // Decode reads a record from b, which must hold it and nothing else. The
 // result shares no memory with b.
 func (c *Codec[T]) Decode(b []byte) (*T, error) {
+	v := new(T)
+	if _, err := c.decode(b, v, nil); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Room is memory for a record: the one that has been decoded in it holds until the
+// next one is.
+type Room[T any] struct {
+	record T
+	made   T      // as it was decoded: whoever has the record may give it lists that are others'
+	bytes  []byte // in which its bytes lie
+}
+
+// DecodeIn is Decode into a room.
+func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
+	if cap(room.bytes) > maxRoom { // of a giant before
+		*room = Room[T]{}
+	}
+	room.record = room.made
+	bytes, err := c.decode(b, &room.record, room.bytes)
+	if err != nil {
+		return nil, err
+	}
+	room.made, room.bytes = room.record, bytes
+	return &room.record, nil
+}
+
+// decode reads v, whose lists' memory it uses again; its bytes go to room, which is
+// given back as large as it has become.
+func (c *Codec[T]) decode(b []byte, v *T, room []byte) ([]byte, error) {
 	fp, payload, err := avro.SingleObjectFingerprint(b)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", c.name, ErrNotSingleObject)
@@ -129,23 +161,22 @@ func (c *Codec[T]) Decode(b []byte) (*T, error) {
 			return nil, &UnknownSchemaError{c.name, fp}
 		}
 	}
-	v := new(T)
-	rest, err := decode(schema, payload, v, schema == c.schema)
-	if err != nil {
-		return nil, fmt.Errorf("decode %s: %w", c.name, err)
+	var rest int
+	if quick, ok := any(v).(native); ok && schema == c.schema {
+		var in avroReader
+		in, room = readerOf(payload, quick.holdsBytes(), room)
+		rest, err = quick.readAvro(in)
+	} else { // earlier releases are for the library
+		var left []byte
+		*v = *new(T)
+		left, err = schema.Decode(payload, v)
+		rest = len(left)
 	}
-	if rest > 0 {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("decode %s: %w", c.name, err)
+	case rest > 0:
 		return nil, fmt.Errorf("decode %s: %d bytes after the record", c.name, rest)
 	}
-	return v, nil
-}
-
-// decode reads v and says how many bytes are left. Those of earlier releases
-// are for the library.
-func decode[T any](schema *avro.Schema, payload []byte, v *T, today bool) (rest int, err error) {
-	if quick, ok := any(v).(native); ok && today {
-		return quick.readAvro(payload)
-	}
-	left, err := schema.Decode(payload, v)
-	return len(left), err
+	return room, nil
 }

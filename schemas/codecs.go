@@ -5,181 +5,202 @@ package schemas
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 func (r *Activation) appendAvro(dst []byte) []byte { return appendActivation(dst, r) }
 
-func (r *Activation) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Activation) holdsBytes() bool { return false }
+
+func (r *Activation) readAvro(in avroReader) (rest int, err error) {
 	in.readActivation(r)
 	return in.end()
 }
 
 func (r *Change) appendAvro(dst []byte) []byte { return appendChange(dst, r) }
 
-func (r *Change) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Change) holdsBytes() bool { return false }
+
+func (r *Change) readAvro(in avroReader) (rest int, err error) {
 	in.readChange(r)
 	return in.end()
 }
 
 func (r *Component) appendAvro(dst []byte) []byte { return appendComponent(dst, r) }
 
-func (r *Component) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Component) holdsBytes() bool { return false }
+
+func (r *Component) readAvro(in avroReader) (rest int, err error) {
 	in.readComponent(r)
 	return in.end()
 }
 
 func (r *DeadLetter) appendAvro(dst []byte) []byte { return appendDeadLetter(dst, r) }
 
-func (r *DeadLetter) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: slices.Clone(payload)}
+func (*DeadLetter) holdsBytes() bool { return true }
+
+func (r *DeadLetter) readAvro(in avroReader) (rest int, err error) {
 	in.readDeadLetter(r)
 	return in.end()
 }
 
 func (r *Definition) appendAvro(dst []byte) []byte { return appendDefinition(dst, r) }
 
-func (r *Definition) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Definition) holdsBytes() bool { return false }
+
+func (r *Definition) readAvro(in avroReader) (rest int, err error) {
 	in.readDefinition(r)
 	return in.end()
 }
 
 func (r *DestinationRow) appendAvro(dst []byte) []byte { return appendDestinationRow(dst, r) }
 
-func (r *DestinationRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*DestinationRow) holdsBytes() bool { return false }
+
+func (r *DestinationRow) readAvro(in avroReader) (rest int, err error) {
 	in.readDestinationRow(r)
 	return in.end()
 }
 
 func (r *Event) appendAvro(dst []byte) []byte { return appendEvent(dst, r) }
 
-func (r *Event) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Event) holdsBytes() bool { return false }
+
+func (r *Event) readAvro(in avroReader) (rest int, err error) {
 	in.readEvent(r)
 	return in.end()
 }
 
 func (r *Growth) appendAvro(dst []byte) []byte { return appendGrowth(dst, r) }
 
-func (r *Growth) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Growth) holdsBytes() bool { return false }
+
+func (r *Growth) readAvro(in avroReader) (rest int, err error) {
 	in.readGrowth(r)
 	return in.end()
 }
 
 func (r *HostState) appendAvro(dst []byte) []byte { return appendHostState(dst, r) }
 
-func (r *HostState) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*HostState) holdsBytes() bool { return false }
+
+func (r *HostState) readAvro(in avroReader) (rest int, err error) {
 	in.readHostState(r)
 	return in.end()
 }
 
 func (r *IdentityMessage) appendAvro(dst []byte) []byte { return appendIdentityMessage(dst, r) }
 
-func (r *IdentityMessage) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*IdentityMessage) holdsBytes() bool { return false }
+
+func (r *IdentityMessage) readAvro(in avroReader) (rest int, err error) {
 	in.readIdentityMessage(r)
 	return in.end()
 }
 
 func (r *IdentityRow) appendAvro(dst []byte) []byte { return appendIdentityRow(dst, r) }
 
-func (r *IdentityRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: slices.Clone(payload)}
+func (*IdentityRow) holdsBytes() bool { return true }
+
+func (r *IdentityRow) readAvro(in avroReader) (rest int, err error) {
 	in.readIdentityRow(r)
 	return in.end()
 }
 
 func (r *Import) appendAvro(dst []byte) []byte { return appendImport(dst, r) }
 
-func (r *Import) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Import) holdsBytes() bool { return false }
+
+func (r *Import) readAvro(in avroReader) (rest int, err error) {
 	in.readImport(r)
 	return in.end()
 }
 
 func (r *KeyRing) appendAvro(dst []byte) []byte { return appendKeyRing(dst, r) }
 
-func (r *KeyRing) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: slices.Clone(payload)}
+func (*KeyRing) holdsBytes() bool { return true }
+
+func (r *KeyRing) readAvro(in avroReader) (rest int, err error) {
 	in.readKeyRing(r)
 	return in.end()
 }
 
 func (r *Membership) appendAvro(dst []byte) []byte { return appendMembership(dst, r) }
 
-func (r *Membership) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Membership) holdsBytes() bool { return false }
+
+func (r *Membership) readAvro(in avroReader) (rest int, err error) {
 	in.readMembership(r)
 	return in.end()
 }
 
 func (r *PersonEvent) appendAvro(dst []byte) []byte { return appendPersonEvent(dst, r) }
 
-func (r *PersonEvent) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*PersonEvent) holdsBytes() bool { return false }
+
+func (r *PersonEvent) readAvro(in avroReader) (rest int, err error) {
 	in.readPersonEvent(r)
 	return in.end()
 }
 
 func (r *ProfileMessage) appendAvro(dst []byte) []byte { return appendProfileMessage(dst, r) }
 
-func (r *ProfileMessage) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: slices.Clone(payload)}
+func (*ProfileMessage) holdsBytes() bool { return true }
+
+func (r *ProfileMessage) readAvro(in avroReader) (rest int, err error) {
 	in.readProfileMessage(r)
 	return in.end()
 }
 
 func (r *ProfileRow) appendAvro(dst []byte) []byte { return appendProfileRow(dst, r) }
 
-func (r *ProfileRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: slices.Clone(payload)}
+func (*ProfileRow) holdsBytes() bool { return true }
+
+func (r *ProfileRow) readAvro(in avroReader) (rest int, err error) {
 	in.readProfileRow(r)
 	return in.end()
 }
 
 func (r *PropensityRow) appendAvro(dst []byte) []byte { return appendPropensityRow(dst, r) }
 
-func (r *PropensityRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*PropensityRow) holdsBytes() bool { return false }
+
+func (r *PropensityRow) readAvro(in avroReader) (rest int, err error) {
 	in.readPropensityRow(r)
 	return in.end()
 }
 
 func (r *Scored) appendAvro(dst []byte) []byte { return appendScored(dst, r) }
 
-func (r *Scored) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Scored) holdsBytes() bool { return false }
+
+func (r *Scored) readAvro(in avroReader) (rest int, err error) {
 	in.readScored(r)
 	return in.end()
 }
 
 func (r *SegmentRow) appendAvro(dst []byte) []byte { return appendSegmentRow(dst, r) }
 
-func (r *SegmentRow) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*SegmentRow) holdsBytes() bool { return false }
+
+func (r *SegmentRow) readAvro(in avroReader) (rest int, err error) {
 	in.readSegmentRow(r)
 	return in.end()
 }
 
 func (r *Tick) appendAvro(dst []byte) []byte { return appendTick(dst, r) }
 
-func (r *Tick) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Tick) holdsBytes() bool { return false }
+
+func (r *Tick) readAvro(in avroReader) (rest int, err error) {
 	in.readTick(r)
 	return in.end()
 }
 
 func (r *Transition) appendAvro(dst []byte) []byte { return appendTransition(dst, r) }
 
-func (r *Transition) readAvro(payload []byte) (rest int, err error) {
-	in := avroReader{rest: payload, text: string(payload)}
+func (*Transition) holdsBytes() bool { return false }
+
+func (r *Transition) readAvro(in avroReader) (rest int, err error) {
 	in.readTransition(r)
 	return in.end()
 }
@@ -206,9 +227,9 @@ func (in *avroReader) readActivation(v *Activation) {
 	v.Revision = in.long()
 	v.Cause = Instant(in.long())
 	v.Reason = in.string()
-	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Former = readList(in, 2, (*avroReader).readIdentifier)
+	v.Identifiers = readList(in, v.Identifiers, 2, (*avroReader).readIdentifier)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Former = readList(in, v.Former, 2, (*avroReader).readIdentifier)
 }
 
 func appendChange(dst []byte, v *Change) []byte {
@@ -233,9 +254,9 @@ func (in *avroReader) readChange(v *Change) {
 	v.Gone = in.boolean()
 	v.MergedInto = in.string()
 	v.Forgotten = in.boolean()
-	v.Features = readList(in, 11, (*avroReader).readFeature)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
+	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, v.Identifiers, 2, (*avroReader).readIdentifier)
 }
 
 func appendComponent(dst []byte, v *Component) []byte {
@@ -249,10 +270,10 @@ func appendComponent(dst []byte, v *Component) []byte {
 
 func (in *avroReader) readComponent(v *Component) {
 	v.Version = in.long()
-	v.Members = readList(in, 5, (*avroReader).readMember)
-	v.Heard = readList(in, 5, (*avroReader).readMember)
-	v.Links = readList(in, 5, (*avroReader).readEvidence)
-	v.Partings = readList(in, 7, (*avroReader).readParting)
+	v.Members = readList(in, v.Members, 5, (*avroReader).readMember)
+	v.Heard = readList(in, v.Heard, 5, (*avroReader).readMember)
+	v.Links = readList(in, v.Links, 5, (*avroReader).readEvidence)
+	v.Partings = readList(in, v.Partings, 7, (*avroReader).readParting)
 }
 
 func appendDeadLetter(dst []byte, v *DeadLetter) []byte {
@@ -320,17 +341,17 @@ func appendDestinationRow(dst []byte, v *DestinationRow) []byte {
 func (in *avroReader) readDestinationRow(v *DestinationRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
-	if in.some() {
+	if v.Profile = nil; in.some() {
 		v.Profile = new(Known)
 		in.readKnown(v.Profile)
 	}
-	if in.some() {
+	if v.Scored = nil; in.some() {
 		v.Scored = new(Known)
 		in.readKnown(v.Scored)
 	}
-	v.Memberships = readList(in, 8, (*avroReader).readTransition)
-	v.Said = readList(in, 5, (*avroReader).readSaid)
-	v.Told = readList(in, 2, (*avroReader).readIdentifier)
+	v.Memberships = readList(in, v.Memberships, 8, (*avroReader).readTransition)
+	v.Said = readList(in, v.Said, 5, (*avroReader).readSaid)
+	v.Told = readList(in, v.Told, 2, (*avroReader).readIdentifier)
 	v.Noted = in.boolean()
 }
 
@@ -352,9 +373,9 @@ func (in *avroReader) readEvent(v *Event) {
 	v.Time = Instant(in.long())
 	v.Received = Instant(in.long())
 	v.Source = in.string()
-	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
-	v.Properties = readList(in, 11, (*avroReader).readProperty)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, v.Identifiers, 2, (*avroReader).readIdentifier)
+	v.Properties = readList(in, v.Properties, 11, (*avroReader).readProperty)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
 }
 
 func appendGrowth(dst []byte, v *Growth) []byte {
@@ -373,7 +394,7 @@ func (in *avroReader) readGrowth(v *Growth) {
 	v.Fenced = in.boolean()
 	v.Cause = Instant(in.long())
 	v.From = int32(in.within(math.MinInt32, math.MaxInt32))
-	v.Seams = readList(in, 4, (*avroReader).readSeam)
+	v.Seams = readList(in, v.Seams, 4, (*avroReader).readSeam)
 }
 
 func appendHostState(dst []byte, v *HostState) []byte {
@@ -386,11 +407,11 @@ func appendHostState(dst []byte, v *HostState) []byte {
 }
 
 func (in *avroReader) readHostState(v *HostState) {
-	v.Watermarks = readList(in, 7, (*avroReader).readWatermark)
+	v.Watermarks = readList(in, v.Watermarks, 7, (*avroReader).readWatermark)
 	v.Told = Instant(in.long())
 	in.readLoopState(&v.Loop)
-	v.Sweeps = readList(in, 8, (*avroReader).readSweepDone)
-	v.Behind = readList(in, 2, (*avroReader).readPosition)
+	v.Sweeps = readList(in, v.Sweeps, 8, (*avroReader).readSweepDone)
+	v.Behind = readList(in, v.Behind, 2, (*avroReader).readPosition)
 }
 
 func appendIdentityMessage(dst []byte, v *IdentityMessage) []byte {
@@ -451,44 +472,44 @@ func appendIdentityMessage(dst []byte, v *IdentityMessage) []byte {
 func (in *avroReader) readIdentityMessage(v *IdentityMessage) {
 	v.To = in.string()
 	v.Cause = Instant(in.long())
-	if in.some() {
+	if v.Link = nil; in.some() {
 		v.Link = new(Evidence)
 		in.readEvidence(v.Link)
 	}
 	v.Idle = in.boolean()
 	v.Active = Instant(in.long())
 	v.Next = Instant(in.long())
-	if in.some() {
+	if v.Parting = nil; in.some() {
 		v.Parting = new(Parting)
 		in.readParting(v.Parting)
 	}
-	if in.some() {
+	if v.Seen = nil; in.some() {
 		v.Seen = new(Member)
 		in.readMember(v.Seen)
 	}
 	v.Join = in.string()
 	v.Sought = in.string()
 	v.Weight = in.long()
-	if in.some() {
+	if v.Absorb = nil; in.some() {
 		v.Absorb = new(Component)
 		in.readComponent(v.Absorb)
 	}
-	if in.some() {
+	if v.Return = nil; in.some() {
 		v.Return = new(Component)
 		in.readComponent(v.Return)
 	}
-	if in.some() {
+	if v.Assign = nil; in.some() {
 		v.Assign = new(Assign)
 		in.readAssign(v.Assign)
 	}
-	if in.some() {
+	if v.Event = nil; in.some() {
 		v.Event = new(Event)
 		in.readEvent(v.Event)
 	}
 	v.Erase = in.string()
 	v.Erased = in.boolean()
 	v.Forget = in.string()
-	if in.some() {
+	if v.Expire = nil; in.some() {
 		v.Expire = new(Expiry)
 		in.readExpiry(v.Expire)
 	}
@@ -529,7 +550,7 @@ func (in *avroReader) readIdentityRow(v *IdentityRow) {
 	v.Version = in.long()
 	v.Root = in.string()
 	v.Links = in.bytes()
-	if in.some() {
+	if v.Session = nil; in.some() {
 		v.Session = new(Session)
 		in.readSession(v.Session)
 	}
@@ -566,7 +587,7 @@ func appendKeyRing(dst []byte, v *KeyRing) []byte {
 func (in *avroReader) readKeyRing(v *KeyRing) {
 	v.Version = in.long()
 	v.Salt = in.bytes()
-	v.Nodes = readList(in, 3, (*avroReader).readKeyNode)
+	v.Nodes = readList(in, v.Nodes, 3, (*avroReader).readKeyNode)
 	v.Last = in.boolean()
 }
 
@@ -581,10 +602,10 @@ func appendMembership(dst []byte, v *Membership) []byte {
 
 func (in *avroReader) readMembership(v *Membership) {
 	in.readChange(&v.Change)
-	v.Transitions = readList(in, 8, (*avroReader).readTransition)
-	v.Members = readList(in, 8, (*avroReader).readTransition)
+	v.Transitions = readList(in, v.Transitions, 8, (*avroReader).readTransition)
+	v.Members = readList(in, v.Members, 8, (*avroReader).readTransition)
 	v.Scored = in.boolean()
-	v.Erase = in.strings()
+	v.Erase = in.strings(v.Erase)
 }
 
 func appendPersonEvent(dst []byte, v *PersonEvent) []byte {
@@ -609,7 +630,7 @@ func (in *avroReader) readPersonEvent(v *PersonEvent) {
 	v.Identifier = in.string()
 	v.Epoch = in.long()
 	v.Cause = Instant(in.long())
-	if in.some() {
+	if v.Event = nil; in.some() {
 		v.Event = new(Event)
 		in.readEvent(v.Event)
 	}
@@ -643,15 +664,15 @@ func appendProfileMessage(dst []byte, v *ProfileMessage) []byte {
 func (in *avroReader) readProfileMessage(v *ProfileMessage) {
 	v.To = in.string()
 	v.Cause = Instant(in.long())
-	if in.some() {
+	if v.Move = nil; in.some() {
 		v.Move = new(FragmentMove)
 		in.readFragmentMove(v.Move)
 	}
-	if in.some() {
+	if v.Enrol = nil; in.some() {
 		v.Enrol = new(Enrolment)
 		in.readEnrolment(v.Enrol)
 	}
-	if in.some() {
+	if v.Word = nil; in.some() {
 		v.Word = new(GroupWord)
 		in.readGroupWord(v.Word)
 	}
@@ -681,13 +702,13 @@ func (in *avroReader) readProfileRow(v *ProfileRow) {
 	v.Now = Instant(in.long())
 	v.ForwardTo = in.string()
 	v.Rules = in.long()
-	v.Fragments = readList(in, 12, (*avroReader).readFragment)
-	v.Parked = readList(in, 9, (*avroReader).readPersonEvent)
+	v.Fragments = readList(in, v.Fragments, 12, (*avroReader).readFragment)
+	v.Parked = readList(in, v.Parked, 9, (*avroReader).readPersonEvent)
 	v.Terms = in.bytes()
 	v.Told = in.bytes()
 	v.Expired = in.boolean()
-	v.Groups = readList(in, 5, (*avroReader).readBelonging)
-	if in.some() {
+	v.Groups = readList(in, v.Groups, 5, (*avroReader).readBelonging)
+	if v.Group = nil; in.some() {
 		v.Group = new(GroupRow)
 		in.readGroupRow(v.Group)
 	}
@@ -708,10 +729,10 @@ func (in *avroReader) readPropensityRow(v *PropensityRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
 	v.Rules = in.long()
-	v.Features = readList(in, 11, (*avroReader).readFeature)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Memberships = readList(in, 11, (*avroReader).readProperty)
-	v.Scores = readList(in, 11, (*avroReader).readScore)
+	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, v.Memberships, 11, (*avroReader).readProperty)
+	v.Scores = readList(in, v.Scores, 11, (*avroReader).readScore)
 }
 
 func appendScored(dst []byte, v *Scored) []byte {
@@ -738,11 +759,11 @@ func (in *avroReader) readScored(v *Scored) {
 	v.Gone = in.boolean()
 	v.MergedInto = in.string()
 	v.Forgotten = in.boolean()
-	v.Scores = readList(in, 11, (*avroReader).readScore)
-	v.Features = readList(in, 11, (*avroReader).readFeature)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Memberships = readList(in, 11, (*avroReader).readProperty)
-	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
+	v.Scores = readList(in, v.Scores, 11, (*avroReader).readScore)
+	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, v.Memberships, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, v.Identifiers, 2, (*avroReader).readIdentifier)
 }
 
 func appendSegmentRow(dst []byte, v *SegmentRow) []byte {
@@ -764,10 +785,10 @@ func (in *avroReader) readSegmentRow(v *SegmentRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
 	v.Rules = in.long()
-	v.Features = readList(in, 11, (*avroReader).readFeature)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Standings = readList(in, 7, (*avroReader).readStanding)
-	if in.some() {
+	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Standings = readList(in, v.Standings, 7, (*avroReader).readStanding)
+	if v.Scored = nil; in.some() {
 		v.Scored = new(ScoredInputs)
 		in.readScoredInputs(v.Scored)
 	}
@@ -789,7 +810,7 @@ func (in *avroReader) readTick(v *Tick) {
 	v.Round = in.long()
 	v.Done = Instant(in.long())
 	v.Least = Instant(in.long())
-	v.Others = in.strings()
+	v.Others = in.strings(v.Others)
 }
 
 func appendTransition(dst []byte, v *Transition) []byte {
@@ -910,8 +931,8 @@ func appendKnown(dst []byte, v *Known) []byte {
 }
 
 func (in *avroReader) readKnown(v *Known) {
-	v.Identifiers = readList(in, 2, (*avroReader).readIdentifier)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
+	v.Identifiers = readList(in, v.Identifiers, 2, (*avroReader).readIdentifier)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
 }
 
 func appendSaid(dst []byte, v *Said) []byte {
@@ -928,7 +949,7 @@ func (in *avroReader) readSaid(v *Said) {
 	v.Audience = in.string()
 	v.Revision = in.long()
 	v.Digest = in.long()
-	v.Told = in.ints()
+	v.Told = in.ints(v.Told)
 }
 
 func appendSeam(dst []byte, v *Seam) []byte {
@@ -1086,7 +1107,7 @@ func (in *avroReader) readFragmentMove(v *FragmentMove) {
 	v.From = in.string()
 	v.Reason = in.string()
 	in.readFragment(&v.Fragment)
-	v.Groups = in.strings()
+	v.Groups = in.strings(v.Groups)
 }
 
 func appendEnrolment(dst []byte, v *Enrolment) []byte {
@@ -1098,7 +1119,7 @@ func appendEnrolment(dst []byte, v *Enrolment) []byte {
 }
 
 func (in *avroReader) readEnrolment(v *Enrolment) {
-	v.Members = readList(in, 7, (*avroReader).readEnrolled)
+	v.Members = readList(in, v.Members, 7, (*avroReader).readEnrolled)
 	v.Joins = in.string()
 	v.Reason = in.string()
 	v.EventID = in.string()
@@ -1153,7 +1174,7 @@ func (in *avroReader) readFragment(v *Fragment) {
 	v.Claims = in.bytes()
 	v.Series = in.bytes()
 	v.Timeline = in.bytes()
-	v.Sources = in.strings()
+	v.Sources = in.strings(v.Sources)
 }
 
 func appendBelonging(dst []byte, v *Belonging) []byte {
@@ -1174,7 +1195,7 @@ func (in *avroReader) readBelonging(v *Belonging) {
 	v.Joined = Instant(in.long())
 	v.Crowded = in.boolean()
 	v.Values = in.bytes()
-	if in.some() {
+	if v.Heard = nil; in.some() {
 		v.Heard = new(Heard)
 		in.readHeard(v.Heard)
 	}
@@ -1189,7 +1210,7 @@ func appendGroupRow(dst []byte, v *GroupRow) []byte {
 }
 
 func (in *avroReader) readGroupRow(v *GroupRow) {
-	v.Members = readList(in, 7, (*avroReader).readEnrolled)
+	v.Members = readList(in, v.Members, 7, (*avroReader).readEnrolled)
 	v.Crowded = in.boolean()
 	v.Waits = in.boolean()
 	v.Values = in.bytes()
@@ -1207,7 +1228,7 @@ func (in *avroReader) readScore(v *Score) {
 	v.Model = in.string()
 	v.Version = in.long()
 	v.Value = in.double()
-	v.Reasons = readList(in, 19, (*avroReader).readScoreReason)
+	v.Reasons = readList(in, v.Reasons, 19, (*avroReader).readScoreReason)
 }
 
 func appendStanding(dst []byte, v *Standing) []byte {
@@ -1242,10 +1263,10 @@ func appendScoredInputs(dst []byte, v *ScoredInputs) []byte {
 
 func (in *avroReader) readScoredInputs(v *ScoredInputs) {
 	v.Rules = in.long()
-	v.Scores = readList(in, 11, (*avroReader).readProperty)
-	v.Features = readList(in, 11, (*avroReader).readFeature)
-	v.Attributes = readList(in, 11, (*avroReader).readProperty)
-	v.Memberships = readList(in, 11, (*avroReader).readProperty)
+	v.Scores = readList(in, v.Scores, 11, (*avroReader).readProperty)
+	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
+	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
+	v.Memberships = readList(in, v.Memberships, 11, (*avroReader).readProperty)
 }
 
 func appendValue(dst []byte, v *Value) []byte {

@@ -1,9 +1,13 @@
 package schemas_test
 
 import (
+	"bytes"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"kairos/schemas"
 )
@@ -29,4 +33,37 @@ func TestRecordsThatAreEncodedAtOnceKeepTheirBytesToThemselves(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestARoomGivesWhatFreshMemoryGivesAndTakesNothingFromOthers(t *testing.T) {
+	for _, record := range everyRecord() {
+		t.Run(record.name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				encode := func(v reflect.Value) []byte {
+					encoded, err := record.encode(v)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return encoded
+				}
+				decode := record.room()
+				for range rapid.IntRange(2, 4).Draw(t, "times") {
+					want := encode(record.arbit(t))
+					got, err := decode(want)
+					if err != nil || !bytes.Equal(encode(got), want) {
+						t.Fatalf("%x became %x, %v", want, encode(got), err)
+					}
+					other := record.arbit(t)
+					had := encode(other)
+					got.Elem().Set(other.Elem()) // whoever works on a record may give it what belongs to another
+					if _, err := decode(encode(record.arbit(t))); err != nil {
+						t.Fatal(err)
+					}
+					if now := encode(other); !bytes.Equal(now, had) {
+						t.Fatalf("what was lent to a record became %x, it was %x", now, had)
+					}
+				}
+			})
+		})
+	}
 }

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -281,8 +280,9 @@ func (r *run) process(b *batch) error {
 // and its own rows. A transaction is never empty, since an empty one would not
 // commit offsets.
 func (r *run) complete(b *batch) []output {
-	var outputs []output
 	var w words
+	outputs := r.spare
+	r.spare = nil
 	b.each(func(s *share) { s.partition.retime() })
 	for _, s := range b.shares {
 		r.speak(s, &w)
@@ -293,7 +293,7 @@ func (r *run) complete(b *batch) []output {
 	}
 	for _, s := range b.shares {
 		outputs = append(outputs, s.records...)
-		outputs = append(outputs, r.rowsOf(s)...)
+		outputs = r.appendRows(outputs, s)
 		if s.stateful {
 			outputs = append(outputs, r.hostRowOf(s))
 		}
@@ -310,22 +310,16 @@ func (r *run) hostRowOf(s *share) output {
 	return output{&kgo.Record{Topic: r.tables[0], Partition: s.partition.number, Key: []byte(schemas.HostKey), Value: value}, 0}
 }
 
-// rowsOf makes the records of all rows that a share has changed, each as the
+// appendRows appends the records of all rows that a share has changed, each as the
 // batch leaves it. They go to the partition at work, wherever the keys came from.
-func (r *run) rowsOf(s *share) []output {
-	count, size := 0, 0
-	for _, c := range s.layer.changes {
-		count += bits.OnesCount16(c.set)
-		size += len(c.key)
-	}
-	outputs, records, keys := make([]output, 0, count), make([]kgo.Record, count), make([]byte, 0, size)
-	for _, c := range s.layer.changes {
-		keys = append(keys, c.key...)
+func (r *run) appendRows(outputs []output, s *share) []output {
+	for i := range s.layer.changes {
+		c := &s.layer.changes[i]
+		key := s.memory.key(c.key)
 		for table, row := range c.rows {
 			if c.set&(1<<table) != 0 {
-				record := &records[len(outputs)]
-				record.Topic, record.Partition = r.tables[table], s.partition.number
-				record.Key, record.Value = keys[len(keys)-len(c.key):len(keys):len(keys)], row
+				record := s.memory.record()
+				record.Topic, record.Partition, record.Key, record.Value = r.tables[table], s.partition.number, key, row
 				outputs = append(outputs, output{record, table})
 			}
 		}
@@ -334,15 +328,17 @@ func (r *run) rowsOf(s *share) []output {
 }
 
 // recordFor makes a record of a stream.
-func (r *run) recordFor(topic, key, partitionBy string, value []byte) (*kgo.Record, error) {
+func (r *run) recordFor(s *share, topic, key, partitionBy string, value []byte) (*kgo.Record, error) {
 	n, ok := r.partitionsOf[topic]
 	if !ok {
 		return nil, fmt.Errorf("topic %s is not an output of group %s", topic, r.config.Group.Name)
 	}
-	if len(value) == 0 {
-		value = nil // what erases a key: no record has no bytes
+	record := s.memory.record()
+	record.Topic, record.Partition, record.Key = topic, r.partitionFor([]byte(partitionBy), n), s.memory.key(key)
+	if len(value) > 0 { // else it erases the key: no record has no bytes
+		record.Value = value
 	}
-	return &kgo.Record{Topic: topic, Partition: r.partitionFor([]byte(partitionBy), n), Key: []byte(key), Value: value}, nil
+	return record, nil
 }
 
 func (r *run) offsetsOf(b *batch) *kmsg.TxnOffsetCommitRequest {

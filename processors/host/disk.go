@@ -162,9 +162,11 @@ func (d *disk) isBroken() bool {
 // put hands over what a committed batch changed in one partition; nobody else may
 // use it any more.
 func (d *disk) put(number int32, l *layer) {
-	if d != nil {
-		d.hand(diskWrite{number: number, layer: l})
+	if d == nil {
+		l.forget()
+		return
 	}
+	d.hand(diskWrite{number: number, layer: l})
 }
 
 // forget deletes a partition's rows, once what was put before is written.

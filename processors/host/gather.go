@@ -41,6 +41,7 @@ func (d *disk) gather(number int32, l *layer) error {
 		d.gathered[number] = g
 	} else {
 		g.take(l)
+		l.forget()
 	}
 	if g.purge || len(g.changes) >= gatherMost {
 		return d.writeGathered(number)
@@ -50,14 +51,11 @@ func (d *disk) gather(number int32, l *layer) error {
 
 // take puts a layer that follows over l.
 func (l *layer) take(next *layer) {
-	for _, c := range next.changes {
-		if mine := l.of(c.key); mine != nil {
-			mine.set |= c.set
-			c.rows.onto(mine.rows, c.set)
-		} else {
-			l.places[c.key] = len(l.changes)
-			l.changes = append(l.changes, c)
-		}
+	for i := range next.changes {
+		c := &next.changes[i]
+		mine := l.change(c.at.hash, c.key)
+		mine.set |= c.set
+		c.rows.onto(mine.rows, c.set)
 	}
 	if next.host != nil {
 		l.host = next.host
@@ -123,6 +121,8 @@ func (d *disk) writeNext() error {
 		if err == nil && w.layer.purge {
 			d.wantPurge()
 		}
+		w.layer.forget()
+		d.writing[0] = onWay{}
 		d.writing = d.writing[1:]
 	}
 	return err

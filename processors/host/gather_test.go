@@ -192,10 +192,10 @@ func TestWhatIsGatheredAreTheRowsThemselves(t *testing.T) {
 	l.put(0, "k", []byte("row"))
 	l.put(0, "gone", nil)
 	r.apply(l)
-	if got := l.of("k").rows[0]; string(got) != "row" || &got[0] != &r.get(0, "k")[0] {
+	if got := l.of(hashOf("k"), "k").rows[0]; string(got) != "row" || &got[0] != &r.get(0, "k")[0] {
 		t.Errorf("the layer holds %q of its own", got)
 	}
-	if got := l.of("gone").rows[0]; got != nil || r.count != 1 {
+	if got := l.of(hashOf("gone"), "gone").rows[0]; got != nil || r.count != 1 {
 		t.Errorf("what was deleted is %q, of %d keys", got, r.count)
 	}
 }

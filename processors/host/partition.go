@@ -34,6 +34,7 @@ type partition struct {
 	heard    heard                    // what follows from it
 	pace     pace
 	share    *share        // of the batch at work
+	spare    *share        // of a batch that is committed, whose memory the next one uses; nil: there is none
 	handed   stage.Effects // of the step at work, while Goka carries them
 	current  keyRows       // of the key at work
 }
@@ -46,6 +47,7 @@ type share struct {
 	drops     []stage.Drop
 	in        map[string]int64 // per input: the offset to commit
 	stateful  bool             // the host's own row changed
+	memory    recordMemory
 	messages  int
 	errands   int             // of the messages
 	read      map[string]int  // records, by input; ticks and markers aside
@@ -69,7 +71,7 @@ func (p *partition) at(key string) *keyRows {
 	p.current.key = key
 	p.current.at = p.rows.fill(p.current.rows, key)
 	for _, l := range p.layers {
-		if c := l.of(key); c != nil {
+		if c := l.of(p.current.at.hash, key); c != nil {
 			c.rows.onto(p.current.rows, c.set)
 		}
 	}
@@ -78,7 +80,7 @@ func (p *partition) at(key string) *keyRows {
 
 // put makes what a step did to the rows of the key at work part of the batch.
 func (p *partition) put(changed []stage.RowChange) {
-	c := p.share.layer.change(p.current.key)
+	c := p.share.layer.change(p.current.at.hash, p.current.key)
 	if c.set == 0 {
 		c.at, c.from = p.current.at, p.current.rows.wake()
 	}
@@ -109,8 +111,67 @@ func (k *keyRows) Row(table, key string) ([]byte, error) {
 func (p *partition) open() *share {
 	l := newLayer(len(p.rows.tables))
 	p.layers = append(p.layers, l)
-	p.share = &share{partition: p, layer: l, in: map[string]int64{}, read: map[string]int{}}
+	if p.share, p.spare = p.spare, nil; p.share == nil {
+		p.share = &share{in: map[string]int64{}, read: map[string]int{}}
+	}
+	p.share.partition, p.share.layer = p, l
 	return p.share
+}
+
+// close leaves the memory of a share whose batch is committed to the next one. The
+// layer is not the share's any more.
+func (s *share) close() {
+	clear(s.in)
+	clear(s.read)
+	clear(s.records)
+	clear(s.drops)
+	s.memory.clear()
+	s.partition.spare = s
+	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], memory: s.memory}
+}
+
+// recordMemory is where a batch makes its records for Kafka.
+type recordMemory struct {
+	records [][]kgo.Record // some at a time: they must stay where they are
+	made    int
+	keys    [][]byte
+	full    int // of keys
+}
+
+func (m *recordMemory) record() *kgo.Record {
+	const together = 64
+	if m.made/together == len(m.records) {
+		m.records = append(m.records, make([]kgo.Record, together))
+	}
+	r := &m.records[m.made/together][m.made%together]
+	m.made++
+	return r
+}
+
+// key is a key's bytes.
+func (m *recordMemory) key(key string) []byte {
+	const together = 4 << 10
+	for ; m.full < len(m.keys); m.full++ {
+		if k := m.keys[m.full]; cap(k)-len(k) >= len(key) {
+			break
+		}
+	}
+	if m.full == len(m.keys) {
+		m.keys = append(m.keys, make([]byte, 0, max(together, len(key))))
+	}
+	all := append(m.keys[m.full], key...)
+	m.keys[m.full] = all
+	return all[len(all)-len(key) : len(all) : len(all)]
+}
+
+func (m *recordMemory) clear() {
+	for _, records := range m.records {
+		clear(records)
+	}
+	for i := range m.keys {
+		m.keys[i] = m.keys[i][:0]
+	}
+	m.made, m.full = 0, 0
 }
 
 // retime moves the timers of all keys that the newest layer changed.
@@ -133,6 +194,7 @@ func (p *partition) rewind() {
 // commit makes the oldest open layer part of the rows.
 func (p *partition) commit() {
 	oldest := p.layers[0]
+	p.layers[0] = nil
 	p.layers = p.layers[1:]
 	p.rows.apply(oldest)
 }

@@ -42,7 +42,7 @@ func (r *run) most() int { return len(r.producers.all) / 2 }
 // commit sends a batch on its way. It waits only while too many are.
 func (r *run) commit(b *batch, outputs []output) error {
 	p := &pending{
-		batch: b, outputs: outputs, producer: r.producers.next(),
+		batch: b, outputs: outputs, producer: r.producers.next(time.Now()),
 		written: make(chan struct{}), offered: make(chan struct{}), done: make(chan struct{}),
 	}
 	var before *pending
@@ -160,7 +160,9 @@ func (r *run) settleOpen(limit int) {
 			r.metrics.aborted.Inc()
 			return
 		}
+		r.open[0] = nil // or it would be alive until the slice moves: all that a batch wrote
 		r.open = r.open[1:]
+		r.producers.done(oldest.producer, time.Now())
 		r.show(oldest)
 	}
 }
@@ -177,13 +179,13 @@ func (r *run) show(p *pending) {
 			l.next[out.table] = max(l.next[out.table], out.record.Offset+1)
 		}
 	}
+	r.metrics.count(p, r.config.Now())
 	p.batch.each(func(s *share) { s.partition.commit() })
 	for _, s := range p.batch.shares {
 		r.disk.put(s.partition.number, s.layer)
 		maps.Copy(s.partition.settled, s.in)
 	}
 	p.batch.unfollow(false)
-	r.metrics.count(p, r.config.Now())
 	if w := r.config.Watcher; w != nil {
 		for _, s := range p.batch.shares {
 			for _, out := range s.records {
@@ -193,4 +195,15 @@ func (r *run) show(p *pending) {
 			}
 		}
 	}
+	r.reuse(p)
+}
+
+// reuse leaves the memory of a committed batch to those that follow: nobody looks
+// at its records any more, for all are acknowledged.
+func (r *run) reuse(p *pending) {
+	for _, s := range p.batch.shares {
+		s.close()
+	}
+	clear(p.outputs)
+	r.spare = p.outputs[:0]
 }

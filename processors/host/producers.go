@@ -23,8 +23,11 @@ type producers struct {
 	limitOf func(topic string) int // of a batch
 	largest int                    // of these limits
 	all     []*producer
-	turn    int
+	free    []*producer // by when their last turn was over
 }
+
+// rest is how long the markers of a transaction take at most, as a rule.
+const rest = 200 * time.Millisecond
 
 // requestBytes bounds the memory in which a client makes requests: it grows to the
 // largest one, for each producer, again and again where it is rarely used.
@@ -34,6 +37,7 @@ const requestBytes = 4 << 20
 type producer struct {
 	id     string
 	client *kgo.Client
+	over   time.Time // its last turn
 }
 
 // instanceOf is what a run's producers are called by.
@@ -55,6 +59,7 @@ func newProducers(ctx context.Context, c Config, instance string, limitOf func(s
 		p := &producer{id: transactionalID(c.Group.Name, instance, n)}
 		ps.all = append(ps.all, p)
 	}
+	ps.free = slices.Clone(ps.all)
 	for _, p := range ps.all {
 		if err := ps.connect(ctx, p); err != nil {
 			ps.close()
@@ -93,9 +98,22 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 	return nil
 }
 
-func (ps *producers) next() *producer {
-	ps.turn = (ps.turn + 1) % len(ps.all)
-	return ps.all[ps.turn]
+// next gives somebody a turn: who had the last one of those that have rested, as
+// the memory of its client is still there, or else who has rested longest.
+func (ps *producers) next(now time.Time) *producer {
+	i := len(ps.free) - 1
+	for i > 0 && now.Sub(ps.free[i].over) < rest {
+		i--
+	}
+	p := ps.free[i]
+	ps.free = slices.Delete(ps.free, i, i+1)
+	return p
+}
+
+// done ends p's turn.
+func (ps *producers) done(p *producer, now time.Time) {
+	p.over = now
+	ps.free = append(ps.free, p)
 }
 
 // replace makes sure that nothing of p's last transaction is undecided: a new
@@ -103,7 +121,11 @@ func (ps *producers) next() *producer {
 // complete, if that is how far it came.
 func (ps *producers) replace(ctx context.Context, p *producer) error {
 	p.client.Close()
-	return ps.connect(ctx, p)
+	if err := ps.connect(ctx, p); err != nil {
+		return err
+	}
+	ps.done(p, time.Now())
+	return nil
 }
 
 func (ps *producers) close() {

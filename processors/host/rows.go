@@ -173,10 +173,10 @@ func (r *rows) clear() {
 // transaction is committed (then it goes into the rows) or aborted (then
 // nothing is left of it).
 type layer struct {
-	changes []change       // by key, in the order in which they were first made
-	places  map[string]int // of keys among changes
-	memory  rowSet         // for the rows of the next changes
-	host    []byte         // nil: unchanged
+	changes []change // by key, in the order in which they were first made
+	first   []int32  // of the changes that begin with the same bits of a hash: its place plus one; 0: there is none
+	memory  []rowSet // for the rows of changes, some at a time
+	host    []byte   // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
@@ -186,8 +186,9 @@ type layer struct {
 type change struct {
 	key  string
 	set  uint16 // bit per table
+	then int32  // the next change that begins with the same bits, as in layer.first
 	rows rowSet
-	at   spot            // of the rows that it changes, as a step has found them; none: nobody has looked
+	at   spot            // of the rows that it changes, as a step has found them; its hash alone: nobody has looked
 	from schemas.Instant // when the key was to be woken before,
 	to   schemas.Instant // and after it; see retime
 }
@@ -201,36 +202,81 @@ func (s rowSet) onto(other rowSet, set uint16) {
 	}
 }
 
+// layers are those that nobody uses any more: their memory is as large as batches are.
+var layers sync.Pool
+
 func newLayer(tables int) *layer {
-	return &layer{places: map[string]int{}, next: make([]int64, tables)}
+	if l, ok := layers.Get().(*layer); ok && len(l.next) == tables {
+		return l
+	}
+	return &layer{next: make([]int64, tables)}
 }
 
-// of is what l makes of a key's rows; nil: nothing.
-func (l *layer) of(key string) *change {
-	if place, there := l.places[key]; there {
-		return &l.changes[place]
+// forget gives up a layer.
+func (l *layer) forget() {
+	clear(l.changes)
+	clear(l.first)
+	for _, memory := range l.memory {
+		clear(memory)
+	}
+	clear(l.next)
+	*l = layer{changes: l.changes[:0], first: l.first, memory: l.memory, next: l.next}
+	layers.Put(l)
+}
+
+// of is what l makes of the rows of a key, whose hash it is given; nil: nothing.
+func (l *layer) of(hash uint64, key string) *change {
+	if len(l.first) == 0 {
+		return nil
+	}
+	for place := l.first[hash&l.bits()]; place != 0; {
+		c := &l.changes[place-1]
+		if c.at.hash == hash && c.key == key {
+			return c
+		}
+		place = c.then
 	}
 	return nil
 }
 
+func (l *layer) bits() uint64 { return uint64(len(l.first) - 1) }
+
 // change is of, with a change that changes nothing yet if there is none.
-func (l *layer) change(key string) *change {
-	if c := l.of(key); c != nil {
+func (l *layer) change(hash uint64, key string) *change {
+	if c := l.of(hash, key); c != nil {
 		return c
 	}
-	const together = 32
-	tables := len(l.next)
-	if len(l.memory) == 0 {
-		l.memory = make(rowSet, together*tables)
+	place := len(l.changes)
+	l.changes = append(l.changes, change{key: key, rows: l.rowsFor(place), at: spot{hash: hash}})
+	if place >= len(l.first) {
+		l.first = make([]int32, max(64, 2*len(l.first)))
+		for i := range l.changes[:place] {
+			l.link(i)
+		}
 	}
-	l.places[key] = len(l.changes)
-	l.changes = append(l.changes, change{key: key, rows: l.memory[:tables:tables]})
-	l.memory = l.memory[tables:]
-	return &l.changes[len(l.changes)-1]
+	l.link(place)
+	return &l.changes[place]
+}
+
+func (l *layer) link(place int) {
+	c := &l.changes[place]
+	first := &l.first[c.at.hash&l.bits()]
+	c.then, *first = *first, int32(place+1)
+}
+
+// rowsFor is memory for the rows of a change.
+func (l *layer) rowsFor(place int) rowSet {
+	const together = 64
+	tables := len(l.next)
+	if place/together == len(l.memory) {
+		l.memory = append(l.memory, make(rowSet, together*tables))
+	}
+	at := place % together * tables
+	return l.memory[place/together][at : at+tables : at+tables]
 }
 
 func (l *layer) put(table int, key string, value []byte) {
-	l.change(key).put(table, value)
+	l.change(hashOf(key), key).put(table, value)
 }
 
 func (c *change) put(table int, value []byte) {
@@ -249,7 +295,7 @@ func (r *rows) apply(l *layer) {
 		}
 		r.write(c.key, c.at, c.rows, c.set).read(r.change)
 		r.change.onto(c.rows, c.set) // no copy of a row outlives this: the disk gathers layers
-		c.at = spot{}                // the disk must not keep lost rows alive
+		c.at = spot{hash: c.at.hash} // the disk must not keep lost rows alive
 	}
 	if l.host != nil {
 		r.host = l.host

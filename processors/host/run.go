@@ -48,6 +48,7 @@ type run struct {
 	asking    *kgo.Client // for admin
 	admin     *kadm.Client
 	producers *producers
+	spare     []output      // memory for those of the next batch
 	ready     chan struct{} // closed once client is set, which joins its group before
 	client    *kgo.Client   // reads the inputs
 	open      []*pending    // batches on their way, oldest first

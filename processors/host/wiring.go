@@ -165,9 +165,18 @@ func (o outbox) Emit(topic, key string, value []byte) *goka.Promise {
 
 // EmitWithHeaders implements goka.Producer.
 func (o outbox) EmitWithHeaders(topic, key string, value []byte, headers goka.Headers) *goka.Promise {
-	_, finish := goka.NewPromiseWithFinisher()
-	return finish(nil, o.put(topic, key, value, headers))
+	if err := o.put(topic, key, value, headers); err != nil {
+		_, finish := goka.NewPromiseWithFinisher()
+		return finish(nil, err)
+	}
+	return kept
 }
+
+// kept is a promise that has been kept; one is enough for all.
+var kept = func() *goka.Promise {
+	_, finish := goka.NewPromiseWithFinisher()
+	return finish(nil, nil)
+}()
 
 func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error {
 	t := parseTicket(value)
@@ -177,7 +186,7 @@ func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error
 		return nil
 	}
 	handed := &p.handed.Records[t.record]
-	record, err := o.run.recordFor(topic, key, handed.PartitionBy, handed.Value)
+	record, err := o.run.recordFor(s, topic, key, handed.PartitionBy, handed.Value)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // In is all that a step may look at.
 type In[R, M any] struct {
 	Key     string
-	Row     *R              // nil: none. It belongs to the step: change it and return it, or not
+	Row     *R              // nil: none. It belongs to the step, which changes it and returns it, or not, but keeps nothing of it
 	Message *M              // shared with other stages: never change it or keep parts of it that you change
 	Time    schemas.Instant // the key's now: never earlier than in the step before
 }
@@ -161,7 +161,8 @@ type Stage struct {
 	topologies.Stage
 	decode    map[string]func([]byte) (message, error)
 	steps     map[string]step
-	decodeRow func([]byte) (schemas.Row, error)
+	newRoom   func() any // for a row; where it is decoded again and again
+	decodeRow func(room any, b []byte) (schemas.Row, error)
 	encodeRow func(schemas.Row) ([]byte, error)
 }
 
@@ -183,11 +184,12 @@ type RowOf[R any] interface {
 // declared input has no step or a step no declared input: that is a bug.
 func Define[R any, PR RowOf[R]](declared topologies.Stage, table topologies.Table[R], steps ...Step[R]) *Stage {
 	s := &Stage{
-		Stage:  declared,
-		decode: map[string]func([]byte) (message, error){},
-		steps:  map[string]step{},
-		decodeRow: func(b []byte) (schemas.Row, error) {
-			row, err := table.Codec.Decode(b)
+		Stage:   declared,
+		decode:  map[string]func([]byte) (message, error){},
+		steps:   map[string]step{},
+		newRoom: func() any { return new(schemas.Room[R]) },
+		decodeRow: func(room any, b []byte) (schemas.Row, error) {
+			row, err := table.Codec.DecodeIn(room.(*schemas.Room[R]), b)
 			return PR(row), err
 		},
 		encodeRow: func(row schemas.Row) ([]byte, error) { return table.Codec.Append(nil, (*R)(row.(PR))) },

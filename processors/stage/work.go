@@ -36,6 +36,7 @@ type slot struct {
 	row     schemas.Row // belongs to the attempt at work
 	dirty   bool        // the attempt at work has changed it
 	fresh   []byte      // its bytes, while the attempt is being sealed
+	room    any         // in which rows of the stage are decoded
 }
 
 // trial is what is known of the attempt at work.
@@ -61,6 +62,9 @@ func newWork(r *Runner, rows Rows, key string) *work {
 	w, known := r.works.Get().(*work)
 	if !known {
 		w = &work{runner: r, slots: make([]slot, len(r.stages))}
+		for i, s := range r.stages {
+			w.slots[i].room = s.newRoom()
+		}
 	}
 	w.rows, w.key = rows, key
 	return w
@@ -68,7 +72,9 @@ func newWork(r *Runner, rows Rows, key string) *work {
 
 // forget makes w ready for another call; what came of this one is not touched.
 func (w *work) forget() {
-	clear(w.slots)
+	for i := range w.slots {
+		w.slots[i] = slot{room: w.slots[i].room}
+	}
 	clear(w.out[:cap(w.out)])
 	*w = work{runner: w.runner, slots: w.slots, trial: trial{out: w.out[:0], drops: w.drops[:0]}}
 	w.runner.works.Put(w)
@@ -78,6 +84,13 @@ func (w *work) forget() {
 func (w *work) effects() Effects {
 	defer w.forget()
 	e := w.done
+	changed := 0
+	for i := range w.slots {
+		if w.slots[i].changed {
+			changed++
+		}
+	}
+	e.Rows = make([]RowChange, 0, changed)
 	for i := range w.slots {
 		if s := &w.slots[i]; s.changed {
 			e.Rows = append(e.Rows, RowChange{w.runner.stages[i].Table.Name, w.key, s.encoded, schemas.WakeOf(s.encoded)})
@@ -123,7 +136,7 @@ func (w *work) explain(i int, topic string, err error) error {
 
 func (w *work) removeWake(i int) error {
 	s := &w.slots[i]
-	row, err := w.runner.stages[i].decodeRow(s.encoded)
+	row, err := w.runner.stages[i].decodeRow(s.room, s.encoded)
 	if err != nil {
 		return err
 	}
@@ -244,7 +257,7 @@ func (w *work) load(i int) *slot {
 	}
 	encoded, err := w.fetch(i)
 	if err == nil && encoded != nil {
-		s.row, err = w.runner.stages[i].decodeRow(encoded)
+		s.row, err = w.runner.stages[i].decodeRow(s.room, encoded)
 	}
 	if err != nil {
 		w.abort(i, err)

@@ -26,6 +26,7 @@ type sizes struct {
 	metric *prometheus.Desc
 	mutex  sync.Mutex
 	counts map[int32]map[string]int // by partition, then audience
+	room   schemas.Room[schemas.Transition]
 }
 
 // Labels of the metric.
@@ -81,12 +82,12 @@ func (s *sizes) Committed(partition int32, topic string, value []byte) {
 	if topic != topologies.Transitions.Name {
 		return
 	}
-	t, err := schemas.TransitionCodec.Decode(value)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	t, err := schemas.TransitionCodec.DecodeIn(&s.room, value)
 	if err != nil { // a tick, or a record that readers outside cannot read either
 		return
 	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
 	if counts := s.counts[partition]; counts != nil && t.Entered {
 		counts[t.Audience]++
 	} else if counts != nil {
