@@ -130,7 +130,8 @@ func (s *share) close() {
 	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], memory: s.memory}
 }
 
-// recordMemory is where a batch makes its records for Kafka.
+// recordMemory is where a batch makes its records for Kafka. It is as large as the
+// largest batch was; what the next one did not use costs nothing.
 type recordMemory struct {
 	records [][]kgo.Record // some at a time: they must stay where they are
 	made    int
@@ -138,12 +139,13 @@ type recordMemory struct {
 	full    int // of keys
 }
 
+const someRecords = 64
+
 func (m *recordMemory) record() *kgo.Record {
-	const together = 64
-	if m.made/together == len(m.records) {
-		m.records = append(m.records, make([]kgo.Record, together))
+	if m.made/someRecords == len(m.records) {
+		m.records = append(m.records, make([]kgo.Record, someRecords))
 	}
-	r := &m.records[m.made/together][m.made%together]
+	r := &m.records[m.made/someRecords][m.made%someRecords]
 	m.made++
 	return r
 }
@@ -165,10 +167,10 @@ func (m *recordMemory) key(key string) []byte {
 }
 
 func (m *recordMemory) clear() {
-	for _, records := range m.records {
-		clear(records)
+	for n := 0; n < m.made; n += someRecords {
+		clear(m.records[n/someRecords])
 	}
-	for i := range m.keys {
+	for i := range m.keys[:min(m.full+1, len(m.keys))] {
 		m.keys[i] = m.keys[i][:0]
 	}
 	m.made, m.full = 0, 0

@@ -26,8 +26,8 @@ type producers struct {
 	free    []*producer // by when their last turn was over
 }
 
-// rest is how long the markers of a transaction take at most, as a rule.
-const rest = 200 * time.Millisecond
+// producerRest is how long the markers of a transaction take at most, as a rule.
+const producerRest = 200 * time.Millisecond
 
 // requestBytes bounds the memory in which a client makes requests: it grows to the
 // largest one, for each producer, again and again where it is rarely used.
@@ -102,7 +102,7 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 // the memory of its client is still there, or else who has rested longest.
 func (ps *producers) next(now time.Time) *producer {
 	i := len(ps.free) - 1
-	for i > 0 && now.Sub(ps.free[i].over) < rest {
+	for i > 0 && now.Sub(ps.free[i].over) < producerRest {
 		i--
 	}
 	p := ps.free[i]

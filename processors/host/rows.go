@@ -212,13 +212,13 @@ func newLayer(tables int) *layer {
 	return &layer{next: make([]int64, tables)}
 }
 
-// forget gives up a layer.
+// forget gives up a layer. What it did not use of its memory costs nothing.
 func (l *layer) forget() {
-	clear(l.changes)
-	clear(l.first)
-	for _, memory := range l.memory {
-		clear(memory)
+	for i := range l.changes {
+		l.first[l.changes[i].at.hash&l.bits()] = 0
+		clear(l.rowsFor(i))
 	}
+	clear(l.changes)
 	clear(l.next)
 	*l = layer{changes: l.changes[:0], first: l.first, memory: l.memory, next: l.next}
 	layers.Put(l)
