@@ -65,7 +65,7 @@ drift: generate ## fail if a generated file is not what its source gives
 	@git diff --exit-code -- schemas README.md topologies deploy loadtest/results || { echo "generated files differ from their source: run 'make generate' and commit"; exit 1; }
 
 ##@ Measure
-bench: ## kairos beside its peers and whole, at most twenty minutes, kept in loadtest/results (Java 17, Maven; ARGS=-quick: a minute)
+bench: ## kairos beside its peers and whole, at most 26 minutes, kept in loadtest/results (Java 17, Maven; ARGS=-quick: a minute)
 	go run ./loadtest/bench $(ARGS)
 
 bench-plot: ## make reports and figures of kept measurements anew

@@ -13,7 +13,7 @@
 // who leaves and comes back within one instant may be told or not; reports and
 // figures are functions of the data.
 //
-//	go run ./loadtest/bench          twenty minutes
+//	go run ./loadtest/bench          twenty-five minutes
 //	go run ./loadtest/bench -quick   one: does it all work?
 //	go run ./loadtest/bench -plot    reports and figures anew from the data
 //

@@ -78,7 +78,7 @@ func defaults() *config {
 		curves: []curvePoints{
 			{"audiences", []int{10, 100, 1_000, 10_000}}, {"partitions", []int{1, 4, 12, 48}}, {"size", []int{0, 1_000, 4_000}}, {"people", []int{10_000, 100_000, 1_000_000}},
 		},
-		commit: 100 * time.Millisecond, limit: 19 * time.Minute, results: "loadtest/results",
+		commit: 100 * time.Millisecond, limit: 25 * time.Minute, results: "loadtest/results",
 	}
 }
 
