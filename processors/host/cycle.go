@@ -315,11 +315,10 @@ func (r *run) hostRowOf(s *share) output {
 func (r *run) appendRows(outputs []output, s *share) []output {
 	for i := range s.layer.changes {
 		c := &s.layer.changes[i]
-		key := s.memory.key(c.key)
 		for table, row := range c.rows {
 			if c.set&(1<<table) != 0 {
-				record := s.memory.record()
-				record.Topic, record.Partition, record.Key, record.Value = r.tables[table], s.partition.number, key, row
+				record := s.record(c.key)
+				record.Topic, record.Partition, record.Value = r.tables[table], s.partition.number, row
 				outputs = append(outputs, output{record, table})
 			}
 		}
@@ -333,8 +332,8 @@ func (r *run) recordFor(s *share, topic, key, partitionBy string, value []byte) 
 	if !ok {
 		return nil, fmt.Errorf("topic %s is not an output of group %s", topic, r.config.Group.Name)
 	}
-	record := s.memory.record()
-	record.Topic, record.Partition, record.Key = topic, r.partitionFor([]byte(partitionBy), n), s.memory.key(key)
+	record := s.record(key)
+	record.Topic, record.Partition = topic, r.partitionFor([]byte(partitionBy), n)
 	if len(value) > 0 { // else it erases the key: no record has no bytes
 		record.Value = value
 	}

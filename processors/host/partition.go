@@ -45,9 +45,10 @@ type share struct {
 	layer     *layer
 	records   []output
 	drops     []stage.Drop
-	in        map[string]int64 // per input: the offset to commit
-	stateful  bool             // the host's own row changed
-	memory    recordMemory
+	in        map[string]int64  // per input: the offset to commit
+	stateful  bool              // the host's own row changed
+	made      arena[kgo.Record] // for Kafka
+	keys      arena[byte]       // of them
 	messages  int
 	errands   int             // of the messages
 	read      map[string]int  // records, by input; ticks and markers aside
@@ -125,55 +126,18 @@ func (s *share) close() {
 	clear(s.read)
 	clear(s.records)
 	clear(s.drops)
-	s.memory.clear()
+	s.made.clear()
+	s.keys.clear()
 	s.partition.spare = s
-	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], memory: s.memory}
+	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], made: s.made, keys: s.keys}
 }
 
-// recordMemory is where a batch makes its records for Kafka. It is as large as the
-// largest batch was; what the next one did not use costs nothing.
-type recordMemory struct {
-	records [][]kgo.Record // some at a time: they must stay where they are
-	made    int
-	keys    [][]byte
-	full    int // of keys
-}
-
-const someRecords = 64
-
-func (m *recordMemory) record() *kgo.Record {
-	if m.made/someRecords == len(m.records) {
-		m.records = append(m.records, make([]kgo.Record, someRecords))
-	}
-	r := &m.records[m.made/someRecords][m.made%someRecords]
-	m.made++
-	return r
-}
-
-// key is a key's bytes.
-func (m *recordMemory) key(key string) []byte {
-	const together = 4 << 10
-	for ; m.full < len(m.keys); m.full++ {
-		if k := m.keys[m.full]; cap(k)-len(k) >= len(key) {
-			break
-		}
-	}
-	if m.full == len(m.keys) {
-		m.keys = append(m.keys, make([]byte, 0, max(together, len(key))))
-	}
-	all := append(m.keys[m.full], key...)
-	m.keys[m.full] = all
-	return all[len(all)-len(key) : len(all) : len(all)]
-}
-
-func (m *recordMemory) clear() {
-	for n := 0; n < m.made; n += someRecords {
-		clear(m.records[n/someRecords])
-	}
-	for i := range m.keys[:min(m.full+1, len(m.keys))] {
-		m.keys[i] = m.keys[i][:0]
-	}
-	m.made, m.full = 0, 0
+// record makes a record for Kafka, which holds until the share is closed.
+func (s *share) record(key string) *kgo.Record {
+	record := &s.made.take(1)[0]
+	record.Key = s.keys.take(len(key))
+	copy(record.Key, key)
+	return record
 }
 
 // retime moves the timers of all keys that the newest layer changed.

@@ -45,9 +45,7 @@ func TestRowsAreAsTheStepsLeaveThemHoweverLateABatchIsCommitted(t *testing.T) {
 			if got := p.at(key).rows; !slices.EqualFunc(got, dumb[key], slices.Equal) {
 				t.Fatalf("a step finds %q, not %q", got, dumb[key])
 			}
-			record := p.share.memory.record()
-			record.Key = p.share.memory.key(key)
-			p.share.records = append(p.share.records, output{record, -1})
+			p.share.records = append(p.share.records, output{p.share.record(key), -1})
 			wrote[len(wrote)-1] = append(wrote[len(wrote)-1], key)
 			if rapid.Bool().Draw(t, "is there") {
 				dumb[key][table] = append(wakingRow(0), fmt.Sprint("row ", n)...)

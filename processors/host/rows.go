@@ -173,10 +173,10 @@ func (r *rows) clear() {
 // transaction is committed (then it goes into the rows) or aborted (then
 // nothing is left of it).
 type layer struct {
-	changes []change // by key, in the order in which they were first made
-	first   []int32  // of the changes that begin with the same bits of a hash: its place plus one; 0: there is none
-	memory  []rowSet // for the rows of changes, some at a time
-	host    []byte   // nil: unchanged
+	changes []change      // by key, in the order in which they were first made
+	first   []int32       // of the changes that begin with the same bits of a hash: its place plus one; 0: there is none
+	memory  arena[[]byte] // for the rows of changes
+	host    []byte        // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
@@ -216,8 +216,8 @@ func newLayer(tables int) *layer {
 func (l *layer) forget() {
 	for i := range l.changes {
 		l.first[l.changes[i].at.hash&l.bits()] = 0
-		clear(l.rowsFor(i))
 	}
+	l.memory.clear()
 	clear(l.changes)
 	clear(l.next)
 	*l = layer{changes: l.changes[:0], first: l.first, memory: l.memory, next: l.next}
@@ -247,7 +247,7 @@ func (l *layer) change(hash uint64, key string) *change {
 		return c
 	}
 	place := len(l.changes)
-	l.changes = append(l.changes, change{key: key, rows: l.rowsFor(place), at: spot{hash: hash}})
+	l.changes = append(l.changes, change{key: key, rows: l.memory.take(len(l.next)), at: spot{hash: hash}})
 	if place >= len(l.first) {
 		l.first = make([]int32, max(64, 2*len(l.first)))
 		for i := range l.changes[:place] {
@@ -262,17 +262,6 @@ func (l *layer) link(place int) {
 	c := &l.changes[place]
 	first := &l.first[c.at.hash&l.bits()]
 	c.then, *first = *first, int32(place+1)
-}
-
-// rowsFor is memory for the rows of a change.
-func (l *layer) rowsFor(place int) rowSet {
-	const together = 64
-	tables := len(l.next)
-	if place/together == len(l.memory) {
-		l.memory = append(l.memory, make(rowSet, together*tables))
-	}
-	at := place % together * tables
-	return l.memory[place/together][at : at+tables : at+tables]
 }
 
 func (l *layer) put(table int, key string, value []byte) {

@@ -1,0 +1,35 @@
+package host
+
+// arena gives out memory that is given back all at once. It is as large as the
+// largest batch was; what a smaller one does not use costs nothing.
+type arena[T any] struct {
+	pieces [][]T // what was given stays where it is
+	full   int   // of them; the next one is at work
+	used   int   // of that
+}
+
+const pieceItems = 1 << 8 // at least
+
+// take gives n zero values.
+func (a *arena[T]) take(n int) []T {
+	for ; a.full < len(a.pieces); a.full, a.used = a.full+1, 0 {
+		if piece := a.pieces[a.full]; len(piece)-a.used >= n {
+			a.used += n
+			return piece[a.used-n : a.used : a.used]
+		}
+	}
+	a.pieces = append(a.pieces, make([]T, max(n, pieceItems)))
+	a.used = n
+	return a.pieces[a.full][:n:n]
+}
+
+// clear takes back all that was given, and empties it.
+func (a *arena[T]) clear() {
+	for _, piece := range a.pieces[:a.full] {
+		clear(piece)
+	}
+	if a.used > 0 {
+		clear(a.pieces[a.full][:a.used])
+	}
+	a.full, a.used = 0, 0
+}
