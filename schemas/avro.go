@@ -70,9 +70,10 @@ var errDamaged = errors.New("the bytes are not those of the schema")
 
 // avroReader takes a payload apart. Damage makes it empty and sets bad.
 type avroReader struct {
-	rest []byte // of the payload, or of a copy in which all bytes of the record lie
-	text string // a copy of the payload, in which all texts lie; empty: each is a copy of its own
-	bad  bool
+	rest  []byte // of the payload, or of a copy in which all bytes of the record lie
+	text  string // a copy of the payload, in which all texts lie; empty: each is a copy of its own
+	whole bool   // records that lie in others are read over old ones, too
+	bad   bool
 }
 
 func (in *avroReader) fail() { in.rest, in.bad = nil, true }
@@ -214,6 +215,18 @@ func appendList[T any](dst []byte, items []T, one func([]byte, *T) []byte) []byt
 		dst = one(dst, &items[i])
 	}
 	return append(dst, 0)
+}
+
+// readOptional reads a record that need not be there.
+func readOptional[T any](in *avroReader, old *T, one func(*avroReader, *T)) *T {
+	if !in.some() {
+		return nil
+	}
+	if old == nil || !in.whole {
+		old = new(T)
+	}
+	one(in, old)
+	return old
 }
 
 // readList reads a list of records, each of at least so many bytes, into the memory

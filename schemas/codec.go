@@ -71,14 +71,10 @@ func (c *Codec[T]) Name() string { return c.name }
 // Schema is today's schema as JSON.
 func (c *Codec[T]) Schema() string { return c.schema.String() }
 
-// sized is what large records are, so that their encoding is not copied again
-// and again while it grows.
-type sized interface{ EncodedSize() int }
-
 // Append appends v to dst.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if dst == nil {
-		return c.encode(v)
+		return c.Encode(heap{}, v)
 	}
 	if quick, ok := any(v).(native); ok {
 		return quick.appendAvro(append(append(dst, 0xC3, 0x01), c.fingerprint[:]...)), nil
@@ -90,12 +86,15 @@ func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	return out, nil
 }
 
-// encode gives v's bytes in a slice of their size: rows stay in memory as they
-// are encoded.
-func (c *Codec[T]) encode(v *T) ([]byte, error) {
-	if large, ok := any(v).(sized); ok {
-		return c.Append(make([]byte, 0, large.EncodedSize()), v)
-	}
+// Memory gives room for so many bytes.
+type Memory interface{ Take(n int) []byte }
+
+type heap struct{}
+
+func (heap) Take(n int) []byte { return make([]byte, n) }
+
+// Encode gives v's bytes in a slice of their size, which is of memory.
+func (c *Codec[T]) Encode(memory Memory, v *T) ([]byte, error) {
 	room, ok := c.rooms.Get().(*[]byte)
 	if !ok {
 		fresh := make([]byte, 0, 256)
@@ -105,7 +104,8 @@ func (c *Codec[T]) encode(v *T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := append(make([]byte, 0, len(out)), out...) // before another goroutine may take the room
+	own := memory.Take(len(out))
+	copy(own, out) // before another goroutine may take the room
 	if cap(out) <= maxRoom {
 		*room = out
 		c.rooms.Put(room)
@@ -120,15 +120,19 @@ const maxRoom = 64 << 10
 // result shares no memory with b.
 func (c *Codec[T]) Decode(b []byte) (*T, error) {
 	v := new(T)
-	if _, err := c.decode(b, v, nil); err != nil {
+	if _, err := c.decode(b, v, nil, false); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
 // Room is memory for a record: the one that has been decoded in it holds until the
-// next one is.
+// next one is, but for its texts, which stay.
 type Room[T any] struct {
+	// Whole says that nobody changes a record, so that all of its memory can be used
+	// again, not only what it holds itself.
+	Whole bool
+
 	record T
 	made   T      // as it was decoded: whoever has the record may give it lists that are others'
 	bytes  []byte // in which its bytes lie
@@ -137,10 +141,10 @@ type Room[T any] struct {
 // DecodeIn is Decode into a room.
 func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
 	if cap(room.bytes) > maxRoom { // of a giant before
-		*room = Room[T]{}
+		*room = Room[T]{Whole: room.Whole}
 	}
 	room.record = room.made
-	bytes, err := c.decode(b, &room.record, room.bytes)
+	bytes, err := c.decode(b, &room.record, room.bytes, room.Whole)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +152,9 @@ func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
 	return &room.record, nil
 }
 
-// decode reads v, whose lists' memory it uses again; its bytes go to room, which is
-// given back as large as it has become.
-func (c *Codec[T]) decode(b []byte, v *T, room []byte) ([]byte, error) {
+// decode reads v, whose lists' memory it uses again, or all of its memory; its bytes
+// go to room, which is given back as large as it has become.
+func (c *Codec[T]) decode(b []byte, v *T, room []byte, whole bool) ([]byte, error) {
 	fp, payload, err := avro.SingleObjectFingerprint(b)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", c.name, ErrNotSingleObject)
@@ -165,6 +169,7 @@ func (c *Codec[T]) decode(b []byte, v *T, room []byte) ([]byte, error) {
 	if quick, ok := any(v).(native); ok && schema == c.schema {
 		var in avroReader
 		in, room = readerOf(payload, quick.holdsBytes(), room)
+		in.whole = whole
 		rest, err = quick.readAvro(in)
 	} else { // earlier releases are for the library
 		var left []byte

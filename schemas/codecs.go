@@ -341,14 +341,8 @@ func appendDestinationRow(dst []byte, v *DestinationRow) []byte {
 func (in *avroReader) readDestinationRow(v *DestinationRow) {
 	v.WakeAt = Instant(in.long())
 	v.Now = Instant(in.long())
-	if v.Profile = nil; in.some() {
-		v.Profile = new(Known)
-		in.readKnown(v.Profile)
-	}
-	if v.Scored = nil; in.some() {
-		v.Scored = new(Known)
-		in.readKnown(v.Scored)
-	}
+	v.Profile = readOptional(in, v.Profile, (*avroReader).readKnown)
+	v.Scored = readOptional(in, v.Scored, (*avroReader).readKnown)
 	v.Memberships = readList(in, v.Memberships, 8, (*avroReader).readTransition)
 	v.Said = readList(in, v.Said, 5, (*avroReader).readSaid)
 	v.Told = readList(in, v.Told, 2, (*avroReader).readIdentifier)
@@ -472,47 +466,23 @@ func appendIdentityMessage(dst []byte, v *IdentityMessage) []byte {
 func (in *avroReader) readIdentityMessage(v *IdentityMessage) {
 	v.To = in.string()
 	v.Cause = Instant(in.long())
-	if v.Link = nil; in.some() {
-		v.Link = new(Evidence)
-		in.readEvidence(v.Link)
-	}
+	v.Link = readOptional(in, v.Link, (*avroReader).readEvidence)
 	v.Idle = in.boolean()
 	v.Active = Instant(in.long())
 	v.Next = Instant(in.long())
-	if v.Parting = nil; in.some() {
-		v.Parting = new(Parting)
-		in.readParting(v.Parting)
-	}
-	if v.Seen = nil; in.some() {
-		v.Seen = new(Member)
-		in.readMember(v.Seen)
-	}
+	v.Parting = readOptional(in, v.Parting, (*avroReader).readParting)
+	v.Seen = readOptional(in, v.Seen, (*avroReader).readMember)
 	v.Join = in.string()
 	v.Sought = in.string()
 	v.Weight = in.long()
-	if v.Absorb = nil; in.some() {
-		v.Absorb = new(Component)
-		in.readComponent(v.Absorb)
-	}
-	if v.Return = nil; in.some() {
-		v.Return = new(Component)
-		in.readComponent(v.Return)
-	}
-	if v.Assign = nil; in.some() {
-		v.Assign = new(Assign)
-		in.readAssign(v.Assign)
-	}
-	if v.Event = nil; in.some() {
-		v.Event = new(Event)
-		in.readEvent(v.Event)
-	}
+	v.Absorb = readOptional(in, v.Absorb, (*avroReader).readComponent)
+	v.Return = readOptional(in, v.Return, (*avroReader).readComponent)
+	v.Assign = readOptional(in, v.Assign, (*avroReader).readAssign)
+	v.Event = readOptional(in, v.Event, (*avroReader).readEvent)
 	v.Erase = in.string()
 	v.Erased = in.boolean()
 	v.Forget = in.string()
-	if v.Expire = nil; in.some() {
-		v.Expire = new(Expiry)
-		in.readExpiry(v.Expire)
-	}
+	v.Expire = readOptional(in, v.Expire, (*avroReader).readExpiry)
 }
 
 func appendIdentityRow(dst []byte, v *IdentityRow) []byte {
@@ -550,10 +520,7 @@ func (in *avroReader) readIdentityRow(v *IdentityRow) {
 	v.Version = in.long()
 	v.Root = in.string()
 	v.Links = in.bytes()
-	if v.Session = nil; in.some() {
-		v.Session = new(Session)
-		in.readSession(v.Session)
-	}
+	v.Session = readOptional(in, v.Session, (*avroReader).readSession)
 	v.Component = in.bytes()
 }
 
@@ -630,10 +597,7 @@ func (in *avroReader) readPersonEvent(v *PersonEvent) {
 	v.Identifier = in.string()
 	v.Epoch = in.long()
 	v.Cause = Instant(in.long())
-	if v.Event = nil; in.some() {
-		v.Event = new(Event)
-		in.readEvent(v.Event)
-	}
+	v.Event = readOptional(in, v.Event, (*avroReader).readEvent)
 	v.MoveTo = in.string()
 	v.Reason = in.string()
 	v.Forget = in.boolean()
@@ -664,18 +628,9 @@ func appendProfileMessage(dst []byte, v *ProfileMessage) []byte {
 func (in *avroReader) readProfileMessage(v *ProfileMessage) {
 	v.To = in.string()
 	v.Cause = Instant(in.long())
-	if v.Move = nil; in.some() {
-		v.Move = new(FragmentMove)
-		in.readFragmentMove(v.Move)
-	}
-	if v.Enrol = nil; in.some() {
-		v.Enrol = new(Enrolment)
-		in.readEnrolment(v.Enrol)
-	}
-	if v.Word = nil; in.some() {
-		v.Word = new(GroupWord)
-		in.readGroupWord(v.Word)
-	}
+	v.Move = readOptional(in, v.Move, (*avroReader).readFragmentMove)
+	v.Enrol = readOptional(in, v.Enrol, (*avroReader).readEnrolment)
+	v.Word = readOptional(in, v.Word, (*avroReader).readGroupWord)
 }
 
 func appendProfileRow(dst []byte, v *ProfileRow) []byte {
@@ -708,10 +663,7 @@ func (in *avroReader) readProfileRow(v *ProfileRow) {
 	v.Told = in.bytes()
 	v.Expired = in.boolean()
 	v.Groups = readList(in, v.Groups, 5, (*avroReader).readBelonging)
-	if v.Group = nil; in.some() {
-		v.Group = new(GroupRow)
-		in.readGroupRow(v.Group)
-	}
+	v.Group = readOptional(in, v.Group, (*avroReader).readGroupRow)
 }
 
 func appendPropensityRow(dst []byte, v *PropensityRow) []byte {
@@ -788,10 +740,7 @@ func (in *avroReader) readSegmentRow(v *SegmentRow) {
 	v.Features = readList(in, v.Features, 11, (*avroReader).readFeature)
 	v.Attributes = readList(in, v.Attributes, 11, (*avroReader).readProperty)
 	v.Standings = readList(in, v.Standings, 7, (*avroReader).readStanding)
-	if v.Scored = nil; in.some() {
-		v.Scored = new(ScoredInputs)
-		in.readScoredInputs(v.Scored)
-	}
+	v.Scored = readOptional(in, v.Scored, (*avroReader).readScoredInputs)
 }
 
 func appendTick(dst []byte, v *Tick) []byte {
@@ -1195,10 +1144,7 @@ func (in *avroReader) readBelonging(v *Belonging) {
 	v.Joined = Instant(in.long())
 	v.Crowded = in.boolean()
 	v.Values = in.bytes()
-	if v.Heard = nil; in.some() {
-		v.Heard = new(Heard)
-		in.readHeard(v.Heard)
-	}
+	v.Heard = readOptional(in, v.Heard, (*avroReader).readHeard)
 }
 
 func appendGroupRow(dst []byte, v *GroupRow) []byte {

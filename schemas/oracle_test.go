@@ -19,7 +19,7 @@ type typed struct {
 	arbit  func(*rapid.T) reflect.Value // a pointer to an arbitrary record
 	encode func(reflect.Value) ([]byte, error)
 	decode func([]byte) (reflect.Value, error)
-	room   func() func([]byte) (reflect.Value, error) // decodes in the same memory again and again
+	room   func(whole bool) func([]byte) (reflect.Value, error) // decodes in the same memory again and again
 }
 
 func typedOf[T any](c *schemas.Codec[T]) typed {
@@ -36,8 +36,8 @@ func typedOf[T any](c *schemas.Codec[T]) typed {
 			v, err := c.Decode(b)
 			return reflect.ValueOf(v), err
 		},
-		room: func() func([]byte) (reflect.Value, error) {
-			room := new(schemas.Room[T])
+		room: func(whole bool) func([]byte) (reflect.Value, error) {
+			room := &schemas.Room[T]{Whole: whole}
 			return func(b []byte) (reflect.Value, error) {
 				v, err := c.DecodeIn(room, b)
 				return reflect.ValueOf(v), err

@@ -46,7 +46,7 @@ func TestARoomGivesWhatFreshMemoryGivesAndTakesNothingFromOthers(t *testing.T) {
 					}
 					return encoded
 				}
-				decode := record.room()
+				decode := record.room(rapid.Bool().Draw(t, "whole"))
 				for range rapid.IntRange(2, 4).Draw(t, "times") {
 					want := encode(record.arbit(t))
 					got, err := decode(want)

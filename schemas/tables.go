@@ -20,33 +20,6 @@ type ProfileRow struct {
 	Group     *GroupRow     `avro:"group"`                 // the row is a group's, not a person's
 }
 
-// EncodedSize estimates how many bytes the encoded row takes: rather more, what
-// is parked aside.
-func (r *ProfileRow) EncodedSize() int {
-	size := 64 + len(r.ForwardTo) + len(r.Terms) + len(r.Told) + 256*len(r.Parked)
-	for i := range r.Fragments {
-		f := &r.Fragments[i]
-		size += 96 + len(f.Identifier) + len(f.Recent) + len(f.Claims) + len(f.Series) + len(f.Timeline)
-		for _, source := range f.Sources {
-			size += 4 + len(source)
-		}
-	}
-	for i := range r.Groups {
-		size += 32 + len(r.Groups[i].Group) + len(r.Groups[i].Values)
-		if h := r.Groups[i].Heard; h != nil {
-			size += 16 + len(h.Values) + len(h.Reason) + len(h.EventID)
-		}
-	}
-	if r.Group != nil {
-		size += 16 + len(r.Group.Values)
-		for i := range r.Group.Members {
-			m := &r.Group.Members[i]
-			size += 56 + len(m.Identifier) + len(m.Person) + len(m.Series)
-		}
-	}
-	return size
-}
-
 // Fragment is the part of a profile that events under one identifier built.
 // Its content is a function of the set of those events, of the newest Cause
 // among them and of the rules: never of the order in which they came.

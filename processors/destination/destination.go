@@ -42,18 +42,18 @@ const (
 type out = stage.Out[schemas.DestinationRow]
 
 // follow takes over a change with its transitions.
-func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) (o out) {
+func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership], o *out) {
 	m := in.Message
 	c := &m.Change
 	if c.Person != in.Key {
 		o.Refuse(refuseForeignKey, fmt.Sprintf("a record about person %q lies under the key %q; send it under the person's own key", c.Person, in.Key))
-		return o
+		return
 	}
 	row := in.Row
 	if row == nil {
 		row = &schemas.DestinationRow{Noted: true}
 	}
-	s := &settlement{rules: r, row: row, out: &o, scored: m.Scored, person: c.Person, cause: c.Cause, reason: c.Reason}
+	s := &settlement{rules: r, row: row, out: o, scored: m.Scored, person: c.Person, cause: c.Cause, reason: c.Reason}
 	s.adopt()
 	profiled := s.learn(c)
 	s.enrol(m)
@@ -78,16 +78,15 @@ func (r *rules) follow(in stage.In[schemas.DestinationRow, schemas.Membership]) 
 		o.Purge()
 	}
 	s.close()
-	return o
 }
 
 // sweep compares what destinations know with what new definitions want.
-func (r *rules) sweep(in stage.In[schemas.DestinationRow, stage.Sweep]) (o out) {
+func (r *rules) sweep(in stage.In[schemas.DestinationRow, stage.Sweep], o *out) {
 	row := in.Row
 	if row == nil {
-		return o
+		return
 	}
-	s := &settlement{rules: r, row: row, out: &o, person: in.Key, cause: in.Time, reason: reasonDefinition, swept: true}
+	s := &settlement{rules: r, row: row, out: o, person: in.Key, cause: in.Time, reason: reasonDefinition, swept: true}
 	s.adopt()
 	s.prune()
 	for _, s.scored = range []bool{false, true} {
@@ -95,7 +94,6 @@ func (r *rules) sweep(in stage.In[schemas.DestinationRow, stage.Sweep]) (o out) 
 	}
 	s.settleUnwanted()
 	s.close()
-	return o
 }
 
 // settlement brings what destinations know of one person, by one line of

@@ -46,7 +46,7 @@ func perKey(t *rapid.T, w *flowtest.World) map[string][]string {
 			continue
 		}
 		for _, m := range messages {
-			key := topic + " " + string(m.Key)
+			key := topic + " " + m.Key
 			said[key] = append(said[key], string(m.Value))
 		}
 	}

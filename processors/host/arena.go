@@ -1,5 +1,7 @@
 package host
 
+import "unsafe"
+
 // arena gives out memory that is given back all at once. It is as large as the
 // largest batch was; what a smaller one does not use costs nothing.
 type arena[T any] struct {
@@ -8,7 +10,17 @@ type arena[T any] struct {
 	used   int   // of that
 }
 
-const pieceItems = 1 << 8 // at least
+const (
+	pieceItems = 1 << 8  // of the first piece; the next ones are twice as large,
+	pieceBytes = 1 << 16 // until they are so large
+)
+
+// more is how many items the next piece has, for n of them.
+func (a *arena[T]) more(n int) int {
+	var item T
+	most := max(pieceItems, pieceBytes/int(unsafe.Sizeof(item)))
+	return max(n, min(pieceItems<<min(len(a.pieces), 16), most))
+}
 
 // take gives n zero values.
 func (a *arena[T]) take(n int) []T {
@@ -18,7 +30,7 @@ func (a *arena[T]) take(n int) []T {
 			return piece[a.used-n : a.used : a.used]
 		}
 	}
-	a.pieces = append(a.pieces, make([]T, max(n, pieceItems)))
+	a.pieces = append(a.pieces, make([]T, a.more(n)))
 	a.used = n
 	return a.pieces[a.full][:n:n]
 }

@@ -26,30 +26,35 @@ func (rawCodec) Encode(value any) ([]byte, error) {
 func (rawCodec) Decode(b []byte) (any, error) { return b, nil }
 
 // ticket stands for one of the records, or for all rows, among the effects of the
-// step at work on a partition.
-type ticket struct {
-	from   int32
-	record int
+// step at work on a partition. It is made once and used again and again.
+type ticket struct{ encoded []byte }
+
+// ticketFor is the one for the record at a place.
+func (p *partition) ticketFor(place int) *ticket {
+	for len(p.tickets) <= place {
+		b := binary.AppendUvarint(nil, uint64(p.number))
+		p.tickets = append(p.tickets, &ticket{binary.AppendUvarint(b, uint64(len(p.tickets)))})
+	}
+	return p.tickets[place]
 }
 
 // ticketCodec encodes tickets.
 type ticketCodec struct{}
 
 func (ticketCodec) Encode(value any) ([]byte, error) {
-	t, ok := value.(ticket)
+	t, ok := value.(*ticket)
 	if !ok {
 		return nil, fmt.Errorf("want a ticket, not %T", value)
 	}
-	b := binary.AppendUvarint(make([]byte, 0, 8), uint64(t.from))
-	return binary.AppendUvarint(b, uint64(t.record)), nil
+	return t.encoded, nil
 }
 
 func (ticketCodec) Decode(b []byte) (any, error) { return b, nil }
 
-func parseTicket(b []byte) ticket {
+func parseTicket(b []byte) (partition int32, place int) {
 	from, n := binary.Uvarint(b)
 	record, _ := binary.Uvarint(b[n:])
-	return ticket{int32(from), int(record)}
+	return int32(from), int(record)
 }
 
 // errand is a message that the host makes for itself: a wake or a chunk's part

@@ -36,7 +36,9 @@ type partition struct {
 	share    *share        // of the batch at work
 	spare    *share        // of a batch that is committed, whose memory the next one uses; nil: there is none
 	handed   stage.Effects // of the step at work, while Goka carries them
-	current  keyRows       // of the key at work
+	lent     stage.Effects // of the step before, whose lists the next one uses
+	tickets  []*ticket
+	current  keyRows // of the key at work
 }
 
 // share is a partition's part of a batch.
@@ -49,6 +51,7 @@ type share struct {
 	stateful  bool              // the host's own row changed
 	made      arena[kgo.Record] // for Kafka
 	keys      arena[byte]       // of them
+	values    arena[byte]       // of them, rows and others
 	messages  int
 	errands   int             // of the messages
 	read      map[string]int  // records, by input; ticks and markers aside
@@ -67,7 +70,7 @@ type output struct {
 // stage, and hold until the next call.
 func (p *partition) at(key string) *keyRows {
 	if p.current.rows == nil {
-		p.current = keyRows{tables: p.tables, rows: make(rowSet, len(p.rows.tables))}
+		p.current = keyRows{partition: p, rows: make(rowSet, len(p.rows.tables))}
 	}
 	p.current.key = key
 	p.current.at = p.rows.fill(p.current.rows, key)
@@ -92,12 +95,13 @@ func (p *partition) put(changed []stage.RowChange) {
 	c.to = p.current.rows.wake()
 }
 
-// keyRows is the rows of one key, as the newest batch left them.
+// keyRows is the rows of one key, as the newest batch left them, with memory for
+// what a step makes of them.
 type keyRows struct {
-	tables map[string]int
-	key    string
-	rows   rowSet
-	at     spot
+	partition *partition
+	key       string
+	rows      rowSet
+	at        spot
 }
 
 // Row implements stage.Rows.
@@ -105,8 +109,24 @@ func (k *keyRows) Row(table, key string) ([]byte, error) {
 	if key != k.key {
 		return nil, fmt.Errorf("a step on key %q asks for the row of another", k.key)
 	}
-	return k.rows[k.tables[table]], nil
+	return k.rows[k.partition.tables[table]], nil
 }
+
+// Take implements stage.Memory: it holds until the share at work is closed.
+func (k *keyRows) Take(n int) []byte {
+	if n > largeValue { // one of many megabytes would stay for good
+		return make([]byte, n)
+	}
+	return k.partition.share.values.take(n)
+}
+
+// Effects implements stage.Memory: they hold until the next step.
+func (k *keyRows) Effects() stage.Effects {
+	e := &k.partition.lent
+	return stage.Effects{Rows: e.Rows[:0], Records: e.Records[:0], Drops: e.Drops[:0]}
+}
+
+const largeValue = 1 << 16
 
 // open begins a share: what steps write from now on goes into a new layer.
 func (p *partition) open() *share {
@@ -128,8 +148,9 @@ func (s *share) close() {
 	clear(s.drops)
 	s.made.clear()
 	s.keys.clear()
+	s.values.clear()
 	s.partition.spare = s
-	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], made: s.made, keys: s.keys}
+	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], made: s.made, keys: s.keys, values: s.values}
 }
 
 // record makes a record for Kafka, which holds until the share is closed.

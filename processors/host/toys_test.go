@@ -119,41 +119,37 @@ func keep(row *page, t schemas.Instant, what string) *page {
 	return row
 }
 
-func take(in stage.In[page, note]) (o out) {
+func take(in stage.In[page, note], o *out) {
 	if home, away := strings.CutPrefix(in.Key, schemas.AwayKey); away {
-		stage.Emit(&o, &loop, home, in.Message)
-		return o
+		stage.Emit(o, &loop, home, in.Message)
+		return
 	}
 	row := keep(in.Row, in.Time, in.Message.Text)
 	o.Set(row)
-	act(&o, in.Key, row, in.Time, in.Message.Text)
-	return o
+	act(o, in.Key, row, in.Time, in.Message.Text)
 }
 
 // rise does what the last line says after "then:", with commas for spaces.
-func rise(in stage.In[page, stage.Wake]) (o out) {
+func rise(in stage.In[page, stage.Wake], o *out) {
 	_, then, _ := strings.Cut(in.Row.Lines[len(in.Row.Lines)-1], "then:")
 	then, _, _ = strings.Cut(then, " ")
 	row := keep(in.Row, in.Time, "woken")
 	row.WakeAt = 0
 	o.Set(row)
-	stage.EmitKeyed(&o, &said, in.Key, in.Key, &note{in.Time, "woken"})
-	act(&o, in.Key, row, in.Time, strings.ReplaceAll(then, ",", " "))
-	return o
+	stage.EmitKeyed(o, &said, in.Key, in.Key, &note{in.Time, "woken"})
+	act(o, in.Key, row, in.Time, strings.ReplaceAll(then, ",", " "))
 }
 
-func resweep(in stage.In[page, stage.Sweep]) (o out) {
+func resweep(in stage.In[page, stage.Sweep], o *out) {
 	row := keep(in.Row, in.Time, "swept")
 	o.Set(row)
-	stage.EmitKeyed(&o, &said, in.Key, in.Key, &note{in.Time, "swept"})
-	return o
+	stage.EmitKeyed(o, &said, in.Key, in.Key, &note{in.Time, "swept"})
 }
 
-func echo(in stage.In[page, note]) (o out) {
+func echo(in stage.In[page, note], o *out) {
 	row := keep(in.Row, in.Time, in.Message.Text)
 	o.Set(row)
-	stage.Emit(&o, &echoes, in.Key, &note{in.Time, fmt.Sprintf("echo %d %s", len(row.Lines), in.Message.Text)})
-	return o
+	stage.Emit(o, &echoes, in.Key, &note{in.Time, fmt.Sprintf("echo %d %s", len(row.Lines), in.Message.Text)})
 }
 
 func writer() *stage.Stage {

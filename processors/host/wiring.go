@@ -82,15 +82,16 @@ func (r *run) step(ctx goka.Context, message any) {
 	p.handed = effects
 	for i, record := range effects.Records {
 		if record.Topic == r.loopName() {
-			ctx.Loopback(record.Key, ticket{p.number, i}, f.onward(record.Topic)...)
+			ctx.Loopback(record.Key, p.ticketFor(i), f.onward(record.Topic)...)
 		} else {
-			ctx.Emit(goka.Stream(record.Topic), record.Key, ticket{p.number, i}, f.onward(record.Topic)...)
+			ctx.Emit(goka.Stream(record.Topic), record.Key, p.ticketFor(i), f.onward(record.Topic)...)
 		}
 	}
 	if len(effects.Rows) > 0 {
-		ctx.SetValue(ticket{from: p.number})
+		ctx.SetValue(p.ticketFor(0))
 	}
 	p.handed = stage.Effects{}
+	p.lent = effects
 }
 
 func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed) (stage.Effects, error) {
@@ -104,7 +105,7 @@ func (r *run) effects(p *partition, ctx goka.Context, value []byte, f *followed)
 	}
 	m := stage.Message{
 		Topic: string(ctx.Topic()), Partition: ctx.Partition(), Offset: ctx.Offset(),
-		Key: []byte(ctx.Key()), Value: value, Latest: r.latestOf(ctx),
+		Key: ctx.Key(), Value: value, Latest: r.latestOf(ctx),
 	}
 	if f != nil {
 		m.Follow = f
@@ -179,13 +180,13 @@ var kept = func() *goka.Promise {
 }()
 
 func (o outbox) put(topic, key string, value []byte, headers goka.Headers) error {
-	t := parseTicket(value)
-	p := o.run.session.partitions[t.from]
+	from, place := parseTicket(value)
+	p := o.run.session.partitions[from]
 	s := p.share
 	if topic == o.run.tableName() { // see gokaStorage.Set: a row is written as the batch leaves it
 		return nil
 	}
-	handed := &p.handed.Records[t.record]
+	handed := &p.handed.Records[place]
 	record, err := o.run.recordFor(s, topic, key, handed.PartitionBy, handed.Value)
 	if err != nil {
 		return err

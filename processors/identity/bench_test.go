@@ -119,7 +119,7 @@ func messageOf(b *testing.B, e *schemas.Event) stage.Message {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return stage.Message{Topic: topologies.Events.Name, Key: []byte(e.Identifiers[0].String()), Value: value}
+	return stage.Message{Topic: topologies.Events.Name, Key: e.Identifiers[0].String(), Value: value}
 }
 
 // BenchmarkMergeOfTwoPeopleOfFifty is the step that makes one person of two

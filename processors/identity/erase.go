@@ -135,7 +135,7 @@ const noEpoch = -1
 
 func (t *turn) tell(word schemas.PersonEvent, person string, epoch int64) {
 	word.Person, word.Identifier, word.Epoch, word.Cause = person, t.key, epoch, t.now
-	stage.Emit(&t.out, &topologies.PersonEvents, person, &word)
+	stage.Emit(t.out, &topologies.PersonEvents, person, &word)
 }
 
 // unlearn takes a link with an erased identifier back, as if it had never been,

@@ -25,10 +25,10 @@ func (n *namespace) heardUntil(t schemas.Instant) schemas.Instant {
 }
 
 // wake is about forgetting: a row asks for nothing else.
-func (s *steps) wake(in stage.In[row, stage.Wake]) stage.Out[row] {
-	t := s.begin(in.Key, in.Row, in.Time)
+func (s *steps) wake(in stage.In[row, stage.Wake], out *stage.Out[row]) {
+	t := s.begin(in.Key, in.Row, in.Time, out)
 	t.woken, t.anew = true, true
-	return t.end()
+	t.end()
 }
 
 // expire notes when the row was heard of and is to be looked at next. It tells

@@ -31,7 +31,7 @@ func TestWhoNeverNotedWhenTheyWereHeardOfCountsFromNow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.enqueue(0, stage.Message{Topic: topologies.IdentityLoop.Name, Key: []byte("cookie:b"), Value: word})
+	w.enqueue(0, stage.Message{Topic: topologies.IdentityLoop.Name, Key: "cookie:b", Value: word})
 	w.rest(loopFirst)
 	if w.rows["cookie:b"] == nil || w.row("cookie:b").LastSeen < asked {
 		t.Errorf("the row of cookie:b is %+v", w.row("cookie:b"))

@@ -30,7 +30,7 @@ func (t *turn) event(e *schemas.Event) {
 	}
 	t.seen(e.Received)
 	t.heard = max(t.heard, min(e.Time, e.Received))
-	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
+	stage.Emit(t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
 		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: e.Received, Event: e,
 	})
 	own := t.rules.of(t.key)
@@ -143,7 +143,7 @@ func (t *turn) arrive() {
 		return
 	}
 	t.row.Arrived, t.changed = true, true
-	stage.Emit(&t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
+	stage.Emit(t.out, &topologies.PersonEvents, t.row.Person, &schemas.PersonEvent{
 		Person: t.row.Person, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now,
 	})
 	t.wake()
@@ -217,7 +217,7 @@ func (t *turn) move(person, reason string) {
 		return
 	}
 	t.row.Epoch++
-	stage.Emit(&t.out, &topologies.PersonEvents, from, &schemas.PersonEvent{
+	stage.Emit(t.out, &topologies.PersonEvents, from, &schemas.PersonEvent{
 		Person: from, Identifier: t.key, Epoch: t.row.Epoch, Cause: t.now, MoveTo: person, Reason: reason,
 	})
 }

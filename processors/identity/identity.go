@@ -28,19 +28,17 @@ type steps struct{ rules *rules }
 type row = schemas.IdentityRow
 
 // accept takes an event that came through the door.
-func (s *steps) accept(in stage.In[row, schemas.Event]) stage.Out[row] {
+func (s *steps) accept(in stage.In[row, schemas.Event], out *stage.Out[row]) {
 	e, f := s.rules.admit(in.Message)
 	switch {
 	case f != nil:
-		var out stage.Out[row]
 		out.Refuse(f.reason, f.detail)
-		return out
+		return
 	case e == nil:
-		var out stage.Out[row]
 		out.Drop(DropBlocked)
-		return out
+		return
 	}
-	t := s.begin(in.Key, in.Row, in.Time)
+	t := s.begin(in.Key, in.Row, in.Time, out)
 	primary := e.Identifiers[0]
 	switch n := s.rules.namespace(primary.Namespace); {
 	case n.session > 0 && !isCommand(e.Name):
@@ -50,7 +48,7 @@ func (s *steps) accept(in stage.In[row, schemas.Event]) stage.Out[row] {
 	default:
 		t.send(&schemas.IdentityMessage{To: primary.String(), Event: e})
 	}
-	return t.end()
+	t.end()
 }
 
 // isKey says whether key is the identifier's key.
@@ -60,9 +58,9 @@ func isKey(key string, id schemas.Identifier) bool {
 }
 
 // converse takes what another row says.
-func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[row] {
+func (s *steps) converse(in stage.In[row, schemas.IdentityMessage], out *stage.Out[row]) {
 	m := in.Message
-	t := s.begin(in.Key, in.Row, in.Time)
+	t := s.begin(in.Key, in.Row, in.Time, out)
 	switch {
 	case m.Event != nil:
 		t.event(m.Event)
@@ -85,15 +83,15 @@ func (s *steps) converse(in stage.In[row, schemas.IdentityMessage]) stage.Out[ro
 	default:
 		t.toRoot(m)
 	}
-	return t.end()
+	t.end()
 }
 
 // reconsider takes changed rules: a limit of links may be lower, and the
 // people of a component others.
-func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
-	t := s.begin(in.Key, in.Row, in.Time)
+func (s *steps) reconsider(in stage.In[row, stage.Sweep], out *stage.Out[row]) {
+	t := s.begin(in.Key, in.Row, in.Time, out)
 	if t.fresh {
-		return stage.Out[row]{}
+		return
 	}
 	t.anew = true
 	if t.row.LastSeen == 0 {
@@ -105,7 +103,7 @@ func (s *steps) reconsider(in stage.In[row, stage.Sweep]) stage.Out[row] {
 	if t.row.Root == "" && len(t.row.Component) > 0 {
 		t.settle("rules changed", nothing)
 	}
-	return t.end()
+	t.end()
 }
 
 // turn is one step's work on one row.
@@ -124,27 +122,27 @@ type turn struct {
 	anew      bool               // when the row is to be forgotten must be computed anew
 	fading    bool               // its component is being forgotten
 	silent    bool               // the row is forgotten
-	out       stage.Out[row]
+	out       *stage.Out[row]
 }
 
-func (s *steps) begin(key string, r *row, now schemas.Instant) *turn {
-	t := &turn{rules: s.rules, key: key, row: r, now: now}
+func (s *steps) begin(key string, r *row, now schemas.Instant, out *stage.Out[row]) *turn {
+	t := &turn{rules: s.rules, key: key, row: r, now: now, out: out}
 	if r == nil {
 		t.row, t.fresh = &row{Person: PersonOf(key)}, true
 	}
 	return t
 }
 
-// end gives what the step did.
-func (t *turn) end() stage.Out[row] {
+// end says what the step did.
+func (t *turn) end() {
 	switch {
 	case t.gone:
 		t.out.Delete()
 		t.out.Purge()
-		return t.out
+		return
 	case t.silent || t.expire():
 		t.forget()
-		return t.out
+		return
 	}
 	if t.evidence {
 		sealed, err := schemas.ComponentCodec.Append(nil, t.component)
@@ -156,10 +154,9 @@ func (t *turn) end() stage.Out[row] {
 	if t.changed {
 		t.out.Set(t.row)
 	}
-	return t.out
 }
 
 func (t *turn) send(m *schemas.IdentityMessage) {
 	m.Cause = t.now
-	stage.Emit(&t.out, &topologies.IdentityLoop, m.To, m)
+	stage.Emit(t.out, &topologies.IdentityLoop, m.To, m)
 }

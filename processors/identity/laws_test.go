@@ -182,7 +182,7 @@ func (w *world) say(m *schemas.IdentityMessage) {
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
-	w.enqueue(w.partition("a test"), stage.Message{Topic: topologies.IdentityLoop.Name, Key: []byte(m.To), Value: value})
+	w.enqueue(w.partition("a test"), stage.Message{Topic: topologies.IdentityLoop.Name, Key: m.To, Value: value})
 }
 
 // Work is counted in bytes of rows that steps had to read, and in what rows

@@ -48,7 +48,7 @@ func benchmarkEvent(b *testing.B, name string, past int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+	message := stage.Message{Topic: topologies.PersonEvents.Name, Key: sarah, Value: value}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := w.runner.Message(w, message); err != nil {
@@ -79,7 +79,7 @@ func BenchmarkEventAmidManyTerms(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+				message := stage.Message{Topic: topologies.PersonEvents.Name, Key: sarah, Value: value}
 				if _, err := w.runner.Message(w, message); err != nil {
 					b.Fatal(err)
 				}
@@ -112,7 +112,7 @@ func BenchmarkEventAmidSequences(b *testing.B) {
 				}
 				b.ReportAllocs()
 				for b.Loop() {
-					message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+					message := stage.Message{Topic: topologies.PersonEvents.Name, Key: sarah, Value: value}
 					if _, err := w.runner.Message(w, message); err != nil {
 						b.Fatal(err)
 					}
@@ -145,7 +145,7 @@ func BenchmarkEventAmidMovingTerms(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			message := stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(sarah), Value: value}
+			message := stage.Message{Topic: topologies.PersonEvents.Name, Key: sarah, Value: value}
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := w.runner.Message(w, message); err != nil {

@@ -8,15 +8,14 @@ import (
 // end ends the row of a person who holds nothing any more and only says who
 // does. One who holds something lives under another's first identifier: that
 // cannot be told from the id, which is a hash, and is left.
-func (p *profile) end(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) end(in stage.In[schemas.ProfileRow, schemas.PersonEvent], out *stage.Out[schemas.ProfileRow]) {
 	if in.Row != nil && len(in.Row.Fragments)+len(in.Row.Parked) > 0 || in.Row == nil && in.Message.Forget {
 		out.Drop(DropStale)
-		return out
+		return
 	}
-	v := p.visit(in.Key, in.Row, in.Time, &out)
+	v := p.visit(in.Key, in.Row, in.Time, out)
 	v.erased, v.forgot = in.Message.Erased, in.Message.Forget
 	v.close(reasonOf(in.Message))
-	return out
 }
 
 // erase ends a visit that took a fragment away for good. All fragments of the

@@ -56,8 +56,8 @@ func (p *profile) gathering(key string, row *schemas.ProfileRow, now schemas.Ins
 }
 
 // enrol takes what a person says about its place in a group.
-func (p *profile) enrol(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], e *schemas.Enrolment) (out stage.Out[schemas.ProfileRow]) {
-	g := p.gathering(in.Key, in.Row, in.Time, &out)
+func (p *profile) enrol(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], e *schemas.Enrolment, out *stage.Out[schemas.ProfileRow]) {
+	g := p.gathering(in.Key, in.Row, in.Time, out)
 	g.idle = !g.all
 	for i := range e.Members {
 		g.idle = !g.take(&e.Members[i]) && g.idle
@@ -66,7 +66,6 @@ func (p *profile) enrol(in stage.In[schemas.ProfileRow, schemas.ProfileMessage],
 		out.Purge()
 	}
 	g.close(e.Reason, e.EventID)
-	return out
 }
 
 // people lists the people in the group and when they joined.

@@ -258,5 +258,5 @@ func (w *world) enrolling(m schemas.PersonEvent) stage.Message {
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
-	return stage.Message{Topic: topologies.ProfileLoop.Name, Key: []byte(mill), Value: value}
+	return stage.Message{Topic: topologies.ProfileLoop.Name, Key: mill, Value: value}
 }

@@ -49,106 +49,104 @@ func New(plan *definition.Plan) *stage.Stage {
 
 // hear applies what identity says about one identifier, or parks it until the
 // identifier's fragment has come.
-func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent]) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) hear(in stage.In[schemas.ProfileRow, schemas.PersonEvent], out *stage.Out[schemas.ProfileRow]) {
 	m := in.Message
 	if (m.Erased || m.Forget) && m.Epoch < 0 {
-		return p.end(in)
+		p.end(in, out)
+		return
 	}
-	v := p.visit(in.Key, in.Row, in.Time, &out)
+	v := p.visit(in.Key, in.Row, in.Time, out)
 	i, held := v.holds(m)
 	switch {
 	case held > epochFor(m) || epochFor(m) < 0:
 		out.Drop(DropStale)
 		if in.Row == nil {
-			return out
+			return
 		}
 	case held < epochFor(m):
 		v.park(m)
 	case v.apply(i, m):
 		v.close(reasonOf(m))
-		return out
+		return
 	}
 	v.close("", "") // only time can have changed anything
-	return out
 }
 
 // receive takes what another row says: a fragment, and then what was waiting
 // for it; a member's or a group's word.
-func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.ProfileMessage]) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) receive(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], out *stage.Out[schemas.ProfileRow]) {
 	switch m := in.Message; {
 	case m.Move != nil:
-		return p.receiveFragment(in, m.Move)
+		p.receiveFragment(in, m.Move, out)
+		return
 	case m.Enrol != nil && soundEnrolment(m.Enrol):
-		return p.enrol(in, m.Enrol)
+		p.enrol(in, m.Enrol, out)
+		return
 	case m.Word != nil && soundWord(m.Word):
-		return p.listen(in, m.Word)
+		p.listen(in, m.Word, out)
+		return
 	}
 	out.Refuse(RefusedDamaged, fmt.Sprintf("the message to %s says nothing that can be unpacked; look for who else wrote to %s",
 		in.Key, topologies.ProfileLoop.Name))
-	return out
 }
 
-func (p *profile) receiveFragment(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], m *schemas.FragmentMove) (out stage.Out[schemas.ProfileRow]) {
-	v := p.visit(in.Key, in.Row, in.Time, &out)
+func (p *profile) receiveFragment(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], m *schemas.FragmentMove, out *stage.Out[schemas.ProfileRow]) {
+	v := p.visit(in.Key, in.Row, in.Time, out)
 	i, held := v.find(m.Fragment.Identifier)
 	switch {
 	case held:
 		out.Refuse(RefusedHeld, fmt.Sprintf("person %s already holds %s at epoch %d, and %s sends it at epoch %d: a fragment exists once; "+
 			"do not send this record again, look for who else wrote to %s", in.Key, m.Fragment.Identifier,
 			v.row.Fragments[i].Epoch, m.From, m.Fragment.Epoch, topologies.ProfileLoop.Name))
-		return out
+		return
 	case !sound(&m.Fragment):
 		out.Refuse(RefusedDamaged, fmt.Sprintf("the fragment %s from %s has columns that cannot be unpacked; "+
 			"look for who else wrote to %s", m.Fragment.Identifier, m.From, topologies.ProfileLoop.Name))
-		return out
+		return
 	}
 	v.accept(i, m)
 	v.unpark(m.Fragment.Identifier)
 	v.close(ReasonArrived, "")
-	return out
 }
 
 // wake deals with what the passing of time has changed.
-func (p *profile) wake(in stage.In[schemas.ProfileRow, stage.Wake]) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) wake(in stage.In[schemas.ProfileRow, stage.Wake], out *stage.Out[schemas.ProfileRow]) {
 	if in.Row.Group != nil {
-		p.gathering(in.Key, in.Row, in.Time, &out).close(ReasonFurther, "")
-		return out
+		p.gathering(in.Key, in.Row, in.Time, out).close(ReasonFurther, "")
+		return
 	}
-	v := p.visit(in.Key, in.Row, in.Time, &out)
+	v := p.visit(in.Key, in.Row, in.Time, out)
 	v.woken = true
 	v.close("", "")
-	return out
 }
 
 // sweep brings a row to the rules of today, unless an earlier step has.
-func (p *profile) sweep(in stage.In[schemas.ProfileRow, stage.Sweep]) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) sweep(in stage.In[schemas.ProfileRow, stage.Sweep], out *stage.Out[schemas.ProfileRow]) {
 	if in.Row == nil || in.Row.Rules == p.rules {
-		return out
+		return
 	}
 	if in.Row.Group != nil {
-		p.gathering(in.Key, in.Row, in.Time, &out).close(ReasonDefinition, "")
-		return out
+		p.gathering(in.Key, in.Row, in.Time, out).close(ReasonDefinition, "")
+		return
 	}
-	p.visit(in.Key, in.Row, in.Time, &out).close("", "")
-	return out
+	p.visit(in.Key, in.Row, in.Time, out).close("", "")
 }
 
 // listen takes what a group says to a member.
-func (p *profile) listen(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], w *schemas.GroupWord) (out stage.Out[schemas.ProfileRow]) {
+func (p *profile) listen(in stage.In[schemas.ProfileRow, schemas.ProfileMessage], w *schemas.GroupWord, out *stage.Out[schemas.ProfileRow]) {
 	if in.Row == nil {
 		out.Drop(DropLeft)
-		return out
+		return
 	}
-	v := p.visit(in.Key, in.Row, in.Time, &out)
+	v := p.visit(in.Key, in.Row, in.Time, out)
 	if !v.hearGroup(w) {
 		out.Drop(DropLeft)
 		v.close("", "")
-		return out
+		return
 	}
 	if v.word == nil { // it must wait: see tellHeard
 		v.close("", "")
-		return out
+		return
 	}
 	v.close(w.Reason, w.EventID)
-	return out
 }

@@ -11,6 +11,7 @@ import (
 	"kairos/processors/expression"
 	"kairos/processors/profile"
 	"kairos/processors/stage"
+	"kairos/processors/stage/stagetest"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -117,7 +118,7 @@ func (w *world) hear(m schemas.PersonEvent) {
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
-	w.take(w.runner.Message(w, stage.Message{Topic: topologies.PersonEvents.Name, Key: []byte(m.Person), Value: value}))
+	w.take(stagetest.Message(w.runner, w, stage.Message{Topic: topologies.PersonEvents.Name, Key: m.Person, Value: value}))
 }
 
 // deliver lets the first fragment on its way to person arrive.
@@ -134,7 +135,7 @@ func (w *world) receive(m *schemas.ProfileMessage) {
 	if err != nil {
 		w.t.Fatalf("encode: %v", err)
 	}
-	w.take(w.runner.Message(w, stage.Message{Topic: topologies.ProfileLoop.Name, Key: []byte(m.To), Value: value}))
+	w.take(stagetest.Message(w.runner, w, stage.Message{Topic: topologies.ProfileLoop.Name, Key: m.To, Value: value}))
 }
 
 // pass lets all wakes up to t happen.

@@ -30,29 +30,29 @@ const (
 type out = stage.Out[schemas.PropensityRow]
 
 // follow takes over a change of a profile with its transitions.
-func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership]) (o out) {
+func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership], o *out) {
 	m := in.Message
 	c := &m.Change
 	switch {
 	case c.Person != in.Key:
 		o.Refuse(refuseForeignKey, fmt.Sprintf("a record about person %q lies under the key %q; send it under the person's own key", c.Person, in.Key))
-		return o
+		return
 	case m.Scored: // what segment made of this stage's own words
-		return o
+		return
 	case c.Gone && in.Row == nil && !r.idle:
 		o.Drop(dropUnknown)
-		return o
+		return
 	case c.Gone && in.Row != nil:
-		stage.Emit(&o, &topologies.Scores, c.Person, &schemas.Scored{
+		stage.Emit(o, &topologies.Scores, c.Person, &schemas.Scored{
 			Person: c.Person, Cause: c.Cause, Reason: c.Reason, EventID: c.EventID, Gone: true, MergedInto: c.MergedInto, Forgotten: c.Forgotten,
 		})
 		o.Delete()
 		if c.Erased() {
 			o.Purge()
 		}
-		return o
+		return
 	case r.idle:
-		return o
+		return
 	}
 	row := in.Row
 	if row == nil {
@@ -69,19 +69,18 @@ func (r *rules) follow(in stage.In[schemas.PropensityRow, schemas.Membership]) (
 		w.restate()
 	}
 	w.score(c.Person)
-	w.close(&o)
-	return o
+	w.close(o)
 }
 
 // sweep scores a row anew that older definitions made.
-func (r *rules) sweep(in stage.In[schemas.PropensityRow, stage.Sweep]) (o out) {
+func (r *rules) sweep(in stage.In[schemas.PropensityRow, stage.Sweep], o *out) {
 	row := in.Row
 	switch {
 	case row == nil || row.Rules == r.fingerprint:
-		return o
+		return
 	case r.idle:
 		o.Delete()
-		return o
+		return
 	}
 	w := &word{
 		rules: r, row: row, rescore: make([]bool, len(r.models)),
@@ -89,8 +88,7 @@ func (r *rules) sweep(in stage.In[schemas.PropensityRow, stage.Sweep]) (o out) {
 	}
 	w.restate()
 	w.score(in.Key)
-	w.close(&o)
-	return o
+	w.close(o)
 }
 
 // word is what propensity is about to say of one change.

@@ -114,7 +114,7 @@ func TestVisitorsWhoNeverGaveANameLeaveNoRow(t *testing.T) {
 			messages, err := w.Read(topologies.Activations(plan.Destinations[i].Name).Name)
 			do(t, err)
 			for _, m := range messages {
-				last[string(m.Key)] = m.Value
+				last[m.Key] = m.Value
 			}
 			for key, value := range last {
 				if len(value) > 0 {

@@ -212,7 +212,7 @@ func publicly(t TB, w scenario.World, plan *definition.Plan) []string {
 		do(t, err)
 		nth := map[string]int{}
 		for _, m := range messages {
-			key := string(m.Key)
+			key := m.Key
 			if topic == topologies.Transitions.Name {
 				x, err := schemas.TransitionCodec.Decode(m.Value)
 				do(t, err)

@@ -163,7 +163,7 @@ func (p *Pure) Read(topic string) ([]stage.Message, error) {
 	var all []stage.Message
 	for _, partition := range p.topics[topic] {
 		for _, m := range partition {
-			if string(m.Key) != schemas.TickKey {
+			if m.Key != schemas.TickKey {
 				all = append(all, m)
 			}
 		}
@@ -210,7 +210,7 @@ func (p *Pure) append(r stage.Record) error {
 	}
 	n := partitionOf(r.PartitionBy, len(partitions))
 	partitions[n] = append(partitions[n], stage.Message{
-		Topic: r.Topic, Partition: n, Offset: int64(len(partitions[n])), Key: []byte(r.Key), Value: r.Value,
+		Topic: r.Topic, Partition: n, Offset: int64(len(partitions[n])), Key: r.Key, Value: r.Value,
 	})
 	return nil
 }
@@ -232,7 +232,7 @@ func (p *Pure) appendTick(topic topologies.Topic, tick schemas.Tick) error {
 	}
 	for n, partition := range p.topics[topic.Name] {
 		p.topics[topic.Name][n] = append(partition, stage.Message{
-			Topic: topic.Name, Partition: int32(n), Offset: int64(len(partition)), Key: []byte(schemas.TickKey), Value: value,
+			Topic: topic.Name, Partition: int32(n), Offset: int64(len(partition)), Key: schemas.TickKey, Value: value,
 		})
 	}
 	return nil
@@ -274,7 +274,7 @@ func (p *Pure) next(part *purePart, topic topologies.Topic) (stage.Message, bool
 
 func (p *Pure) take(part *purePart, topic topologies.Topic, m stage.Message) error {
 	part.offsets[topic.Name]++
-	if string(m.Key) == schemas.TickKey {
+	if m.Key == schemas.TickKey {
 		tick, err := schemas.TickCodec.Decode(m.Value)
 		if err != nil {
 			return err

@@ -79,7 +79,7 @@ func (r *reader) keep(record *kgo.Record) {
 	p.next = record.Offset + 1
 	if !record.Attrs.IsControl() && string(record.Key) != schemas.TickKey {
 		p.messages = append(p.messages, stage.Message{
-			Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, Key: record.Key, Value: record.Value,
+			Topic: record.Topic, Partition: record.Partition, Offset: record.Offset, Key: string(record.Key), Value: record.Value,
 		})
 	}
 }

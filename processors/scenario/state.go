@@ -136,9 +136,9 @@ func (s *stateLines) list(w World, destination string) error {
 	}
 	last := map[string]*schemas.Activation{}
 	for _, m := range messages {
-		delete(last, string(m.Key))
+		delete(last, m.Key)
 		if len(m.Value) > 0 {
-			if last[string(m.Key)], err = schemas.ActivationCodec.Decode(m.Value); err != nil {
+			if last[m.Key], err = schemas.ActivationCodec.Decode(m.Value); err != nil {
 				return err
 			}
 		}

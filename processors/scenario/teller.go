@@ -146,7 +146,7 @@ func (t *teller) scores(m stage.Message) ([]toldLine, error) {
 
 func (t *teller) activation(m stage.Message) ([]toldLine, error) {
 	if len(m.Value) == 0 {
-		person, audience, _ := strings.Cut(string(m.Key), "/")
+		person, audience, _ := strings.Cut(m.Key, "/")
 		return []toldLine{t.line(m.Topic, math.MaxInt64, person, "%s %s forgotten", t.people.name(person), audience)}, nil
 	}
 	a, err := schemas.ActivationCodec.Decode(m.Value)

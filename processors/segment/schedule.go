@@ -69,9 +69,8 @@ func due(row *schemas.SegmentRow, now schemas.Instant) bool {
 }
 
 // wake looks at the audiences that begin or end now.
-func (r *rules) wake(in stage.In[schemas.SegmentRow, stage.Wake]) (o out) {
-	r.pass(&o, in.Key, in.Row, in.Time)
-	return o
+func (r *rules) wake(in stage.In[schemas.SegmentRow, stage.Wake], o *out) {
+	r.pass(o, in.Key, in.Row, in.Time)
 }
 
 // pass deals with a wake. Audiences that look at scores wait for propensity's

@@ -30,24 +30,24 @@ const (
 type out = stage.Out[schemas.SegmentRow]
 
 // follow takes over a change of a profile.
-func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) {
+func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change], o *out) {
 	c := in.Message
 	row := rowOf(in.Row)
 	e := r.evaluation(row, cause{c.Person, c.Cause, c.Reason, c.EventID}, false, in.Time)
 	switch {
 	case c.Person != in.Key:
-		refuseForeign(&o, in.Key, c.Person)
-		return o
+		refuseForeign(o, in.Key, c.Person)
+		return
 	case c.Erased() && row.Rules == 0: // what outlived a profile that is gone
 		m := &schemas.Membership{Change: r.behind.part(c)}
 		e.erase(c, m, func(name string) bool { return !isMember(row.Standings, name) })
-		stage.Emit(&o, &topologies.Memberships, c.Person, m)
-		e.keep(&o)
+		stage.Emit(o, &topologies.Memberships, c.Person, m)
+		e.keep(o)
 		o.Purge()
-		return o
+		return
 	case c.Gone && row.Rules == 0 && !(c.Forgotten && len(row.Standings) > 0):
 		o.Drop(dropUnknown)
-		return o
+		return
 	}
 	m := &schemas.Membership{Change: r.behind.part(c)}
 	if c.Gone {
@@ -59,33 +59,32 @@ func (r *rules) follow(in stage.In[schemas.SegmentRow, schemas.Change]) (o out) 
 		if c.Erased() {
 			o.Purge()
 		}
-		e.tell(&o, m)
-		e.keep(&o)
-		return o
+		e.tell(o, m)
+		e.keep(o)
+		return
 	}
 	different := e.learnFeatures(&row.Features, &r.plain, c.Features)
 	different = e.learn(&row.Attributes, r.plain.attributes, c.Attributes) || different
-	e.look(&o, m, different)
-	return o
+	e.look(o, m, different)
 }
 
 // followScores takes over a word of propensity.
-func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o out) {
+func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored], o *out) {
 	s := in.Message
 	row := rowOf(in.Row)
 	e := r.evaluation(row, cause{s.Person, s.Cause, s.Reason, s.EventID}, true, in.Time)
 	switch {
 	case s.Person != in.Key:
-		refuseForeign(&o, in.Key, s.Person)
-		return o
+		refuseForeign(o, in.Key, s.Person)
+		return
 	case len(r.scored.all) == 0:
 		o.Drop(dropUnused)
-		return o
+		return
 	case s.Gone && row.Scored == nil:
 		o.Drop(dropUnknown)
-		return o
+		return
 	case due(in.Row, in.Time):
-		r.pass(&o, in.Key, in.Row, in.Time)
+		r.pass(o, in.Key, in.Row, in.Time)
 	}
 	m := &schemas.Membership{Scored: true, Change: schemas.Change{
 		Person: s.Person, Cause: s.Cause, Reason: s.Reason, EventID: s.EventID, Gone: s.Gone, MergedInto: s.MergedInto,
@@ -98,9 +97,9 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 		if m.Change.Erased() {
 			o.Purge()
 		}
-		e.tell(&o, m)
-		e.keep(&o)
-		return o
+		e.tell(o, m)
+		e.keep(o)
+		return
 	}
 	if row.Scored == nil {
 		row.Scored = &schemas.ScoredInputs{}
@@ -111,8 +110,7 @@ func (r *rules) followScores(in stage.In[schemas.SegmentRow, schemas.Scored]) (o
 	different = e.learn(&known.Scores, r.scored.scores, scoresOf(s)) || different
 	different = e.learn(&known.Memberships, r.scored.memberships, s.Memberships) || different
 	e.touchScheduled(&r.scored, s.Cause)
-	e.look(&o, m, different)
-	return o
+	e.look(o, m, different)
 }
 
 func rowOf(row *schemas.SegmentRow) *schemas.SegmentRow {
@@ -145,21 +143,20 @@ func (e *evaluation) look(o *out, m *schemas.Membership, different bool) {
 }
 
 // sweep looks again at all audiences of a row that older definitions made.
-func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep]) (o out) {
+func (r *rules) sweep(in stage.In[schemas.SegmentRow, stage.Sweep], o *out) {
 	row := in.Row
 	if row == nil {
-		return o
+		return
 	}
 	if due(row, in.Time) {
-		r.pass(&o, in.Key, row, in.Time)
+		r.pass(o, in.Key, row, in.Time)
 	}
 	if row.Rules != 0 && row.Rules != r.fingerprint {
-		r.sweepLine(&o, in, false)
+		r.sweepLine(o, in, false)
 	}
 	if row.Scored != nil && row.Scored.Rules != r.fingerprint {
-		r.sweepLine(&o, in, true)
+		r.sweepLine(o, in, true)
 	}
-	return o
 }
 
 func (r *rules) sweepLine(o *out, in stage.In[schemas.SegmentRow, stage.Sweep], scored bool) {

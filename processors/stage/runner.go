@@ -14,17 +14,31 @@ type Message struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Key       []byte
-	Value     []byte
+	Key       string
+	Value     []byte          // not kept
 	Latest    schemas.Instant // a record of a later time is refused; 0: the end of the year 9999
 	Follow    Follower        // hears of its steps; nil: nobody does
 }
 
 // Rows gives the rows of the key that is being worked on, encoded; nil where
-// there is none. The runner does not change what it gets.
+// there is none. The runner does not change what it gets. Rows may be a [Memory],
+// too.
 type Rows interface {
 	Row(table, key string) ([]byte, error)
 }
+
+// Memory is what effects lie in: Take gives it for bytes, Effects for lists, which
+// are empty. Whoever gives it knows how long the effects are needed.
+type Memory interface {
+	schemas.Memory
+	Effects() Effects
+}
+
+// heap is the memory of those who bring none.
+type heap struct{}
+
+func (heap) Take(n int) []byte { return make([]byte, n) }
+func (heap) Effects() Effects  { return Effects{} }
 
 // Effects is everything that one message did. All of it happens, or nothing.
 type Effects struct {
@@ -79,12 +93,20 @@ const latest schemas.Instant = 253402300799999
 // Runner runs the stages of one group. It keeps nothing from one call to the
 // next but memory, and may be used by many goroutines.
 type Runner struct {
-	stages   []*Stage
-	group    topologies.Group
-	entry    map[string][]int // topic from outside -> stages that read it
-	internal map[string][]int // topic inside the group -> stages that read it
-	wakers   []int            // stages whose rows may ask to be woken
-	works    sync.Pool        // of *work, done
+	stages []*Stage
+	group  topologies.Group
+	entry  map[string][]reader // topic from outside -> who reads it
+	inside map[string][]reader // topic inside the group -> who reads it
+	rooms  []func() any        // for records from outside
+	wakers []int               // stages whose rows may ask to be woken
+	works  sync.Pool           // of *work, done
+}
+
+// reader is a stage with one of its inputs.
+type reader struct {
+	stage int
+	*input
+	room int // of the records, if they come from outside
 }
 
 // NewRunner prepares the stages of a group, which must be the group's own, in
@@ -93,23 +115,35 @@ func NewRunner(group topologies.Group, stages ...*Stage) (*Runner, error) {
 	if len(stages) != len(group.Stages) {
 		return nil, fmt.Errorf("group %s has %d stages, not %d", group.Name, len(group.Stages), len(stages))
 	}
-	r := &Runner{stages: stages, group: group, entry: map[string][]int{}, internal: map[string][]int{}}
+	r := &Runner{stages: stages, group: group, entry: map[string][]reader{}, inside: map[string][]reader{}}
 	for i, s := range stages {
 		if s.Word != group.Stages[i].Word {
 			return nil, fmt.Errorf("stage %d of group %s is %s, not %s", i, group.Name, group.Stages[i].Word, s.Word)
 		}
 		for _, topic := range s.Inputs {
-			readers := r.entry
+			reads := reader{stage: i, input: s.inputs[topic.Name]}
 			if group.Internal(topic.Name) {
-				readers = r.internal
+				r.inside[topic.Name] = append(r.inside[topic.Name], reads)
+				continue
 			}
-			readers[topic.Name] = append(readers[topic.Name], i)
+			reads.room = len(r.rooms)
+			r.rooms = append(r.rooms, reads.newRoom)
+			r.entry[topic.Name] = append(r.entry[topic.Name], reads)
 		}
-		if s.steps[onWake] != nil {
+		if s.wake != nil {
 			r.wakers = append(r.wakers, i)
 		}
 	}
 	return r, nil
+}
+
+// Fresh is a runner of the same stages whose memory nothing has been in.
+func (r *Runner) Fresh() *Runner {
+	fresh, err := NewRunner(r.group, r.stages...)
+	if err != nil {
+		panic(err) // they were its own before
+	}
+	return fresh
 }
 
 // Group is the group whose stages the runner runs.
@@ -122,11 +156,11 @@ func (r *Runner) Message(rows Rows, m Message) (Effects, error) {
 	if len(r.entry[m.Topic]) == 0 {
 		return Effects{}, fmt.Errorf("group %s does not read topic %s: give the record to a group that does", r.group.Name, m.Topic)
 	}
-	w := newWork(r, rows, string(m.Key))
+	w := newWork(r, rows, m.Key)
 	w.follow = m.Follow
-	deliveries, refused := r.decode(m)
+	refused := w.decode(m)
 	if refused == nil {
-		if err := w.wakesBefore(deliveries[0].message.At()); err != nil {
+		if err := w.wakesBefore(w.deliveries[0].message.At()); err != nil {
 			return Effects{}, err
 		}
 	}
@@ -134,7 +168,7 @@ func (r *Runner) Message(rows Rows, m Message) (Effects, error) {
 		if refused != nil {
 			w.refuse(refused)
 		}
-		for _, d := range deliveries {
+		for _, d := range w.deliveries {
 			w.deliver(d)
 		}
 	})
@@ -158,9 +192,9 @@ func (r *Runner) Sweep(rows Rows, word, key string, t schemas.Instant) (Effects,
 		return Effects{}, err
 	}
 	for i, s := range r.stages {
-		if s.steps[onSweep] != nil {
-			err := w.attempt(Message{Topic: onSweep, Key: []byte(key)}, func() {
-				w.step(i, onSweep, nil, max(t, w.now(i)))
+		if s.sweep != nil {
+			err := w.attempt(Message{Topic: onSweep, Key: key}, func() {
+				w.step(i, onSweep, s.sweep, nil, max(t, w.now(i)))
 				w.drain()
 			})
 			if err != nil {
@@ -182,29 +216,29 @@ type refusal struct {
 }
 
 // decode reads m for each stage that takes it from outside.
-func (r *Runner) decode(m Message) ([]delivery, *refusal) {
-	var deliveries []delivery
-	for _, i := range r.entry[m.Topic] {
+func (w *work) decode(m Message) *refusal {
+	r := w.runner
+	for _, reads := range r.entry[m.Topic] {
 		switch {
 		case len(m.Key) == 0:
-			return nil, r.refusal(i, ReasonEmptyKey, "the record has no key; key it by what the topic is keyed by")
+			return r.refusal(reads.stage, ReasonEmptyKey, "the record has no key; key it by what the topic is keyed by")
 		case len(m.Value) > MaxMessageBytes:
-			return nil, r.refusal(i, ReasonTooLarge, fmt.Sprintf("the value has %d bytes, at most %d are taken; send less, or the bulk elsewhere", len(m.Value), MaxMessageBytes))
+			return r.refusal(reads.stage, ReasonTooLarge, fmt.Sprintf("the value has %d bytes, at most %d are taken; send less, or the bulk elsewhere", len(m.Value), MaxMessageBytes))
 		}
-		decoded, err := r.stages[i].decode[m.Topic](m.Value)
+		decoded, err := reads.decode(w.rooms[reads.room], m.Value)
 		if err != nil {
-			return nil, r.refusal(i, decodeReason(err), fmt.Sprintf("%v; the original bytes are in this dead letter: mend the producer, then send again", err))
+			return r.refusal(reads.stage, decodeReason(err), fmt.Sprintf("%v; the original bytes are in this dead letter: mend the producer, then send again", err))
 		}
 		end := latest
 		if m.Latest != 0 {
 			end = min(end, m.Latest)
 		}
 		if t := decoded.At(); t < 0 || t > end {
-			return nil, r.refusal(i, ReasonTime, fmt.Sprintf("the record's time is %d ms since 1970, which is not within 1970 and %v: set the producer's clock, then send again", t, end))
+			return r.refusal(reads.stage, ReasonTime, fmt.Sprintf("the record's time is %d ms since 1970, which is not within 1970 and %v: set the producer's clock, then send again", t, end))
 		}
-		deliveries = append(deliveries, delivery{i, m.Topic, decoded})
+		w.deliveries = append(w.deliveries, delivery{reads, decoded})
 	}
-	return deliveries, nil
+	return nil
 }
 
 func (r *Runner) refusal(i int, what, detail string) *refusal {

@@ -74,7 +74,7 @@ func TestTheLoopLeavesTheChain(t *testing.T) {
 		t.Fatalf("records %v", e.Records)
 	}
 	same(t, "other key", store.lines(t, writerTable, "other"), nil)
-	back := stage.Message{Topic: loop.Name, Key: []byte("other"), Value: e.Records[0].Value}
+	back := stage.Message{Topic: loop.Name, Key: "other", Value: e.Records[0].Value}
 	effects, err := run.Message(store, back)
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestAStageOfItsOwnSpeaksThroughTopics(t *testing.T) {
 	write, read := runner(t, separate[0], writer()), runner(t, separate[1], reader())
 	e := store.say(t, write, "k", 10, "pass=k")
 	same(t, "topics", topicsOf(e), []string{passed.Name})
-	effects, err := read.Message(store, stage.Message{Topic: passed.Name, Key: []byte("k"), Value: e.Records[0].Value})
+	effects, err := read.Message(store, stage.Message{Topic: passed.Name, Key: "k", Value: e.Records[0].Value})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestAWakeThatNoStepHandlesIsABug(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	effects, err := runner(t, separate[1], reader()).Message(rows{}, stage.Message{Topic: passed.Name, Key: []byte("k"), Value: value})
+	effects, err := runner(t, separate[1], reader()).Message(rows{}, stage.Message{Topic: passed.Name, Key: "k", Value: value})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestBadBytesLeaveOneDeadLetterAndNothingElse(t *testing.T) {
 		return m
 	}
 	for reason, m := range map[string]stage.Message{
-		stage.ReasonEmptyKey:      alter(func(m *stage.Message) { m.Key = nil }),
+		stage.ReasonEmptyKey:      alter(func(m *stage.Message) { m.Key = "" }),
 		stage.ReasonTooLarge:      alter(func(m *stage.Message) { m.Value = make([]byte, 2<<20) }),
 		stage.ReasonUnknownSchema: alter(func(m *stage.Message) { m.Value[2] ^= 1 }),
 		stage.ReasonUndecodable:   alter(func(m *stage.Message) { m.Value = m.Value[:len(m.Value)-1] }),
@@ -284,7 +284,7 @@ func TestBadBytesLeaveOneDeadLetterAndNothingElse(t *testing.T) {
 				t.Fatal(err)
 			}
 			letter := onlyLetter(t, effects)
-			if letter.Reason != "kairos-writer-"+reason || !bytes.Equal(letter.Value, m.Value) || !bytes.Equal(letter.Key, m.Key) {
+			if letter.Reason != "kairos-writer-"+reason || !bytes.Equal(letter.Value, m.Value) || string(letter.Key) != m.Key {
 				t.Errorf("letter %s with %d bytes", letter.Reason, len(letter.Value))
 			}
 		})
@@ -364,7 +364,7 @@ func TestAPanicOfTheTableIsNeverSwallowed(t *testing.T) {
 }
 
 func TestATopicThatTheGroupDoesNotReadIsAnError(t *testing.T) {
-	if _, err := chain(t).Message(rows{}, stage.Message{Topic: passed.Name, Key: []byte("k")}); err == nil {
+	if _, err := chain(t).Message(rows{}, stage.Message{Topic: passed.Name, Key: "k"}); err == nil {
 		t.Error("a record of a topic inside the chain came from outside and nobody minded")
 	}
 }

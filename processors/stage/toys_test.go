@@ -97,15 +97,14 @@ func log(row *page, key string, t schemas.Instant, what string) *page {
 	return row
 }
 
-func take(in stage.In[page, note]) (o out) {
+func take(in stage.In[page, note], o *out) {
 	row := log(in.Row, in.Key, in.Time, in.Message.Text)
 	o.Set(row)
-	act(&o, row, in.Time, in.Message.Text)
-	return o
+	act(o, row, in.Time, in.Message.Text)
 }
 
 // wakeUp does what the last line says after "then:".
-func wakeUp(in stage.In[page, stage.Wake]) (o out) {
+func wakeUp(in stage.In[page, stage.Wake], o *out) {
 	_, then, _ := strings.Cut(in.Row.Lines[len(in.Row.Lines)-1], "then:")
 	row := log(in.Row, in.Key, in.Time, "woken")
 	if !strings.Contains(then, "keep-wake") {
@@ -114,30 +113,26 @@ func wakeUp(in stage.In[page, stage.Wake]) (o out) {
 	if !strings.Contains(then, "forget-row") {
 		o.Set(row)
 	}
-	act(&o, row, in.Time, then)
-	return o
+	act(o, row, in.Time, then)
 }
 
-func hear(in stage.In[page, note]) (o out) {
+func hear(in stage.In[page, note], o *out) {
 	o.Set(log(in.Row, in.Key, in.Time, "reply "+in.Message.Text))
-	return o
 }
 
-func echo(in stage.In[page, note]) (o out) {
+func echo(in stage.In[page, note], o *out) {
 	row := log(in.Row, in.Key, in.Time, in.Message.Text)
 	o.Set(row)
-	stage.Emit(&o, &echoes, in.Key, &note{in.Time, "echo"})
-	stage.Emit(&o, &replies, in.Key, &note{in.Time, "heard"})
-	act(&o, row, in.Time, in.Message.Text)
-	return o
+	stage.Emit(o, &echoes, in.Key, &note{in.Time, "echo"})
+	stage.Emit(o, &replies, in.Key, &note{in.Time, "heard"})
+	act(o, row, in.Time, in.Message.Text)
 }
 
-func sweep(in stage.In[page, stage.Sweep]) (o out) {
+func sweep(in stage.In[page, stage.Sweep], o *out) {
 	row := log(in.Row, in.Key, in.Time, "swept")
 	o.Set(row)
 	_, then, _ := strings.Cut(row.Lines[0], "swept:")
-	act(&o, row, in.Time, then)
-	return o
+	act(o, row, in.Time, then)
 }
 
 func writer() *stage.Stage {
@@ -194,7 +189,7 @@ func message(t testing.TB, key string, at schemas.Instant, text string) stage.Me
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stage.Message{Topic: notes.Name, Partition: 3, Offset: 42, Key: []byte(key), Value: value}
+	return stage.Message{Topic: notes.Name, Partition: 3, Offset: 42, Key: key, Value: value}
 }
 
 // say applies a note and keeps what it did.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"runtime"
-	"slices"
 	"strings"
 
 	"kairos/schemas"
@@ -16,15 +15,18 @@ import (
 // letter, and those before and after it do not notice: so a wake that fails
 // costs the same whether its timer was prompt or a record overtook it.
 type work struct {
-	runner *Runner
-	rows   Rows
-	key    string
-	slots  []slot  // the rows, as the attempts so far left them
-	done   Effects // of the attempts so far, rows aside
-	follow Follower
+	runner     *Runner
+	rows       Rows
+	memory     Memory
+	key        string
+	slots      []slot     // the rows, as the attempts so far left them
+	rooms      []any      // in which records from outside are decoded
+	deliveries []delivery // the message, for each stage that takes it
+	done       Effects    // of the attempts so far, rows aside
+	follow     Follower
 	trial
 
-	deliveries [4]delivery // room for the queue of an attempt
+	queued [4]delivery // room for the queue of an attempt
 }
 
 // slot is the row of one stage.
@@ -36,7 +38,7 @@ type slot struct {
 	row     schemas.Row // belongs to the attempt at work
 	dirty   bool        // the attempt at work has changed it
 	fresh   []byte      // its bytes, while the attempt is being sealed
-	room    any         // in which rows of the stage are decoded
+	desk    desk        // of the stage
 }
 
 // trial is what is known of the attempt at work.
@@ -53,30 +55,42 @@ type trial struct {
 }
 
 type delivery struct {
-	stage   int
-	topic   string
+	reader
 	message message
 }
 
 func newWork(r *Runner, rows Rows, key string) *work {
 	w, known := r.works.Get().(*work)
 	if !known {
-		w = &work{runner: r, slots: make([]slot, len(r.stages))}
+		w = &work{runner: r, slots: make([]slot, len(r.stages)), rooms: make([]any, len(r.rooms))}
 		for i, s := range r.stages {
-			w.slots[i].room = s.newRoom()
+			w.slots[i].desk = s.newDesk()
+		}
+		for i, newRoom := range r.rooms {
+			w.rooms[i] = newRoom()
 		}
 	}
 	w.rows, w.key = rows, key
+	if w.memory, known = rows.(Memory); !known {
+		w.memory = heap{}
+	}
+	w.done = w.memory.Effects()
 	return w
 }
 
 // forget makes w ready for another call; what came of this one is not touched.
 func (w *work) forget() {
 	for i := range w.slots {
-		w.slots[i] = slot{room: w.slots[i].room}
+		d := w.slots[i].desk
+		d.clear()
+		w.slots[i] = slot{desk: d}
 	}
 	clear(w.out[:cap(w.out)])
-	*w = work{runner: w.runner, slots: w.slots, trial: trial{out: w.out[:0], drops: w.drops[:0]}}
+	clear(w.deliveries)
+	*w = work{
+		runner: w.runner, slots: w.slots, rooms: w.rooms, deliveries: w.deliveries[:0],
+		trial: trial{out: w.out[:0], drops: w.drops[:0]},
+	}
 	w.runner.works.Put(w)
 }
 
@@ -84,13 +98,6 @@ func (w *work) forget() {
 func (w *work) effects() Effects {
 	defer w.forget()
 	e := w.done
-	changed := 0
-	for i := range w.slots {
-		if w.slots[i].changed {
-			changed++
-		}
-	}
-	e.Rows = make([]RowChange, 0, changed)
 	for i := range w.slots {
 		if s := &w.slots[i]; s.changed {
 			e.Rows = append(e.Rows, RowChange{w.runner.stages[i].Table.Name, w.key, s.encoded, schemas.WakeOf(s.encoded)})
@@ -115,8 +122,8 @@ func (w *work) wakesBefore(t schemas.Instant) error {
 		if stage < 0 {
 			return nil
 		}
-		err := w.attempt(Message{Topic: onWake, Key: []byte(w.key)}, func() {
-			w.step(stage, onWake, nil, max(wake, w.now(stage)))
+		err := w.attempt(Message{Topic: onWake, Key: w.key}, func() {
+			w.step(stage, onWake, w.runner.stages[stage].wake, nil, max(wake, w.now(stage)))
 			w.drain()
 		})
 		if err != nil {
@@ -136,12 +143,12 @@ func (w *work) explain(i int, topic string, err error) error {
 
 func (w *work) removeWake(i int) error {
 	s := &w.slots[i]
-	row, err := w.runner.stages[i].decodeRow(s.room, s.encoded)
+	row, err := s.desk.decodeRow(s.encoded)
 	if err != nil {
 		return err
 	}
 	row.RowClock().WakeAt = 0
-	if s.encoded, err = w.runner.stages[i].encodeRow(row); err != nil {
+	if s.encoded, err = s.desk.encodeRow(w.memory, row); err != nil {
 		return err
 	}
 	s.changed = true
@@ -151,7 +158,7 @@ func (w *work) removeWake(i int) error {
 // attempt runs f on behalf of m. If a step panics or refuses, nothing of it
 // happens but a dead letter.
 func (w *work) attempt(m Message, f func()) error {
-	w.trial = trial{queue: w.deliveries[:0], out: w.out[:0], drops: w.drops[:0]}
+	w.trial = trial{queue: w.queued[:0], out: w.out[:0], drops: w.drops[:0]}
 	w.guarded(f)
 	if w.err != nil {
 		return fmt.Errorf("%d at %d: %w", m.Partition, m.Offset, w.explain(w.at, m.Topic, w.err))
@@ -174,13 +181,13 @@ func (w *work) deadLetter(m Message) error {
 	stream := topologies.DeadLetters(word)
 	letter := &schemas.DeadLetter{
 		Stage: word, Topic: m.Topic, Partition: m.Partition, Offset: m.Offset,
-		Reason: w.refused.reason, Detail: w.refused.detail, Key: m.Key, Value: m.Value, Cause: w.time,
+		Reason: w.refused.reason, Detail: w.refused.detail, Key: []byte(m.Key), Value: m.Value, Cause: w.time,
 	}
 	value, err := stream.Codec.Append(nil, letter)
 	if err != nil {
 		return w.explain(w.refused.stage, m.Topic, err)
 	}
-	w.done.Records = append(w.done.Records, Record{stream.Name, letter.PlaceKey(), string(m.Key), value, w.time})
+	w.done.Records = append(w.done.Records, Record{stream.Name, letter.PlaceKey(), m.Key, value, w.time})
 	w.done.Drops = append(w.done.Drops, Drop{word, w.refused.reason})
 	return nil
 }
@@ -257,7 +264,7 @@ func (w *work) load(i int) *slot {
 	}
 	encoded, err := w.fetch(i)
 	if err == nil && encoded != nil {
-		s.row, err = w.runner.stages[i].decodeRow(s.room, encoded)
+		s.row, err = s.desk.decodeRow(encoded)
 	}
 	if err != nil {
 		w.abort(i, err)
@@ -285,7 +292,7 @@ func (w *work) drain() {
 		w.queue = w.queue[1:]
 		t := d.message.At()
 		w.wakes(d.stage, t)
-		w.step(d.stage, d.topic, d.message, max(t, w.now(d.stage)))
+		w.step(d.stage, d.topic, d.step, d.message.timed, max(t, w.now(d.stage)))
 	}
 }
 
@@ -300,20 +307,20 @@ func (w *work) wakes(i int, t schemas.Instant) {
 		}
 		later := w.queue
 		w.queue = nil
-		w.step(i, onWake, nil, max(row.RowClock().WakeAt, row.RowClock().Now))
+		w.step(i, onWake, w.runner.stages[i].wake, nil, max(row.RowClock().WakeAt, row.RowClock().Now))
 		w.drain()
 		w.queue = append(w.queue, later...)
 	}
 }
 
-func (w *work) step(i int, topic string, m message, t schemas.Instant) {
+func (w *work) step(i int, topic string, run step, m timed, t schemas.Instant) {
 	s := w.load(i)
 	w.at, w.time = i, t
 	stage := w.runner.stages[i]
 	if w.follow != nil {
 		w.follow.Begin(stage.Word, topic)
 	}
-	out := stage.steps[topic](w.key, s.row, m, t)
+	out := run(s.desk, w.key, s.row, m, t)
 	if w.follow != nil {
 		w.follow.End()
 	}
@@ -330,8 +337,8 @@ func (w *work) step(i int, topic string, m message, t schemas.Instant) {
 	for _, reason := range out.drops {
 		w.drops = append(w.drops, Drop{stage.Word, reason})
 	}
-	for _, e := range out.emissions {
-		w.route(e)
+	for i := range out.emissions {
+		w.route(&out.emissions[i])
 	}
 }
 
@@ -340,46 +347,47 @@ func (w *work) checkWake(stage *Stage, row schemas.Row, t schemas.Instant) {
 		return
 	}
 	clock := row.RowClock()
-	if clock.Now = 0; stage.steps[onWake] != nil { // else nothing depends on it, and a row that is deleted forgets it
+	if clock.Now = 0; stage.wake != nil { // else nothing depends on it, and a row that is deleted forgets it
 		clock.Now = t
 	}
 	switch {
 	case clock.WakeAt == 0:
 	case clock.WakeAt <= t:
 		panic(fmt.Sprintf("stage %s asks at %v to be woken at %v: a step deals with everything up to its time", stage.Word, t, clock.WakeAt))
-	case stage.steps[onWake] == nil:
+	case stage.wake == nil:
 		panic(fmt.Sprintf("stage %s asks to be woken at %v but has no step for it", stage.Word, clock.WakeAt))
 	}
 }
 
-func (w *work) route(e emission) {
-	readers := w.runner.internal[e.topic.Name]
+func (w *work) route(e *emission) {
+	readers := w.runner.inside[e.topic.Name]
 	if len(readers) > 0 && e.key != w.key {
 		panic(fmt.Sprintf("%s leads from key %q to key %q inside a chain: only a loop may", e.topic.Name, w.key, e.key))
 	}
-	for _, i := range readers {
-		w.queue = append(w.queue, delivery{i, e.topic.Name, e.message})
+	for _, reads := range readers {
+		w.queue = append(w.queue, delivery{reads, e.message})
 	}
 	if len(readers) == 0 || e.topic.Public {
-		w.out = append(w.out, e)
+		w.out = append(w.out, *e)
 	}
 }
 
 // seal encodes what the attempt did and makes it part of the work. Nothing of
 // it counts unless all can be encoded.
 func (w *work) seal() {
-	records := slices.Grow(w.done.Records, len(w.out))
-	for _, out := range w.out {
-		value, err := out.message.append(nil)
+	records := w.done.Records
+	for i := range w.out {
+		out := &w.out[i]
+		value, err := out.encode(w.memory, out.timed)
 		if err != nil {
 			panic(fmt.Sprintf("a record for %s cannot be encoded: %v", out.topic.Name, err))
 		}
-		records = append(records, Record{out.topic.Name, out.key, out.partitionBy, value, out.message.At()})
+		records = append(records, Record{out.topic.Name, out.key, out.partitionBy, value, out.At()})
 	}
 	for i := range w.slots {
 		if s := &w.slots[i]; s.dirty && s.row != nil {
 			var err error
-			if s.fresh, err = w.runner.stages[i].encodeRow(s.row); err != nil {
+			if s.fresh, err = s.desk.encodeRow(w.memory, s.row); err != nil {
 				w.at = i
 				panic(fmt.Sprintf("the row cannot be encoded: %v", err))
 			}

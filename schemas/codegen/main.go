@@ -272,7 +272,7 @@ func (w *writer) append(v string, of ast.Expr) error {
 func (w *writer) read(v string, of ast.Expr) {
 	if pointer, ok := of.(*ast.StarExpr); ok {
 		record := pointer.X.(*ast.Ident).Name
-		w.line("if %s = nil; in.some() {\n%s = new(%s)\nin.read%s(%s)\n}", v, v, record, record, v)
+		w.line("%s = readOptional(in, %s, (*avroReader).read%s)", v, v, record)
 		return
 	}
 	switch kind := w.basic(of); {

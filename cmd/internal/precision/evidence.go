@@ -57,7 +57,7 @@ func (v *evidence) take(e *schemas.Event, names string) error {
 		return fmt.Errorf("event %s: %w", e.ID, err)
 	}
 	v.named[names] = nil
-	return v.hear(stage.Message{Topic: topologies.Events.Name, Key: []byte(e.Identifiers[0].String()), Value: value}, names)
+	return v.hear(stage.Message{Topic: topologies.Events.Name, Key: e.Identifiers[0].String(), Value: value}, names)
 }
 
 // hear lets the stage have a message and takes in what it says, to others and
@@ -83,7 +83,7 @@ func (v *evidence) hear(m stage.Message, names string) error {
 				return err
 			}
 			if said.Event != nil { // under a foreign key
-				return v.hear(stage.Message{Topic: r.Topic, Key: []byte(r.Key), Value: r.Value}, names)
+				return v.hear(stage.Message{Topic: r.Topic, Key: r.Key, Value: r.Value}, names)
 			}
 			if said.Link != nil {
 				v.link(said.Link, names)

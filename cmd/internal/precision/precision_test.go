@@ -26,7 +26,7 @@ func throughTheStage(t testing.TB, p *truth.Population, known *Truth, rules defi
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Take(stage.Message{Topic: topologies.Events.Name, Key: []byte(told.Event.Identifiers[0].String()), Value: value}); err != nil {
+		if err := r.Take(stage.Message{Topic: topologies.Events.Name, Key: told.Event.Identifiers[0].String(), Value: value}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -167,7 +167,7 @@ func (r *Rehearsal) apply(effects stage.Effects) {
 	}
 	for _, record := range effects.Records {
 		if len(r.readers[record.Topic]) > 0 {
-			r.queue = append(r.queue, stage.Message{Topic: record.Topic, Key: []byte(record.Key), Value: record.Value})
+			r.queue = append(r.queue, stage.Message{Topic: record.Topic, Key: record.Key, Value: record.Value})
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kairos/processors/stage"
+	"kairos/processors/stage/stagetest"
 	"kairos/schemas"
 	"kairos/topologies"
 )
@@ -69,7 +70,7 @@ func Append[T any](w *World, s topologies.Stream[T], key string, record *T) {
 
 // AppendBytes writes a record that need not be one.
 func AppendBytes(w *World, topic, key string, value []byte) {
-	w.Topics[topic] = append(w.Topics[topic], stage.Message{Topic: topic, Offset: int64(len(w.Topics[topic])), Key: []byte(key), Value: value})
+	w.Topics[topic] = append(w.Topics[topic], stage.Message{Topic: topic, Offset: int64(len(w.Topics[topic])), Key: key, Value: value})
 }
 
 // Ready lists the deliveries that could come next, in a stable order.
@@ -90,7 +91,7 @@ func (w *World) Ready() []Delivery {
 func (w *World) Deliver(d Delivery) {
 	m := w.Topics[d.Topic][w.next[d]]
 	w.next[d]++
-	w.apply(w.runners[d.Group].Message(w, m))
+	w.apply(stagetest.Message(w.runners[d.Group], w, m))
 }
 
 // Settle delivers until nothing is left.
