@@ -12,18 +12,17 @@ import (
 // native is a record that needs no reflection: all of them, see codecs.go.
 type native interface {
 	appendAvro(dst []byte) []byte
-	holdsBytes() bool                             // and not texts only
-	readAvro(in avroReader) (rest int, err error) // lists go into the memory of those that are there
+	holdsBytes() bool                                          // and not texts only
+	readAvro(in avroReader) (rest int, room []byte, err error) // lists go into the memory of those that are there
 }
 
-// readerOf reads a payload, of which nothing is shared: what has bytes lies in room,
-// which is given back, and texts in a string.
-func readerOf(payload []byte, bytes bool, room []byte) (avroReader, []byte) {
+// readerOf reads a payload, of which nothing is shared: bytes lie in room, which is
+// given back as large as it has become, and texts in a string.
+func readerOf(payload []byte, bytes bool, room []byte) avroReader {
 	if !bytes {
-		return avroReader{rest: payload, text: string(payload)}, room
+		return avroReader{rest: payload, text: string(payload)}
 	}
-	room = append(room[:0], payload...)
-	return avroReader{rest: room}, room
+	return avroReader{rest: payload, room: room[:0]}
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -70,7 +69,9 @@ var errDamaged = errors.New("the bytes are not those of the schema")
 
 // avroReader takes a payload apart. Damage makes it empty and sets bad.
 type avroReader struct {
-	rest  []byte // of the payload, or of a copy in which all bytes of the record lie
+	rest  []byte // of the payload
+	room  []byte // in which the record's bytes lie
+	slack int    // room behind each of them, to add to it where it lies
 	text  string // a copy of the payload, in which all texts lie; empty: each is a copy of its own
 	whole bool   // records that lie in others are read over old ones, too
 	bad   bool
@@ -78,11 +79,11 @@ type avroReader struct {
 
 func (in *avroReader) fail() { in.rest, in.bad = nil, true }
 
-func (in *avroReader) end() (rest int, err error) {
+func (in *avroReader) end() (rest int, room []byte, err error) {
 	if in.bad {
-		return 0, errDamaged
+		return 0, in.room, errDamaged
 	}
-	return len(in.rest), nil
+	return len(in.rest), in.room, nil
 }
 
 func (in *avroReader) long() int64 {
@@ -127,7 +128,14 @@ func (in *avroReader) raw() []byte {
 
 func (in *avroReader) bytes() []byte {
 	raw := in.raw()
-	return raw[:len(raw):len(raw)] // whoever adds to it moves it away from what follows
+	from := len(in.room)
+	if end := len(raw) + in.slack; end > cap(in.room)-from {
+		in.room, from = make([]byte, 0, max(2*cap(in.room), end+len(in.rest)+in.slack)), 0 // what was given before keeps the old one
+	}
+	end := from + len(raw) + in.slack
+	in.room = in.room[:end]
+	copy(in.room[from:], raw)
+	return in.room[from : from+len(raw) : end] // whoever adds more to it moves it away from what follows
 }
 
 func (in *avroReader) string() string {

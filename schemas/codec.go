@@ -120,7 +120,7 @@ const maxRoom = 64 << 10
 // result shares no memory with b.
 func (c *Codec[T]) Decode(b []byte) (*T, error) {
 	v := new(T)
-	if _, err := c.decode(b, v, nil, false); err != nil {
+	if _, err := c.decode(b, v, nil, 0, false); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -144,7 +144,7 @@ func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
 		*room = Room[T]{Whole: room.Whole}
 	}
 	room.record = room.made
-	bytes, err := c.decode(b, &room.record, room.bytes, room.Whole)
+	bytes, err := c.decode(b, &room.record, room.bytes, 128, room.Whole)
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +153,9 @@ func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
 }
 
 // decode reads v, whose lists' memory it uses again, or all of its memory; its bytes
-// go to room, which is given back as large as it has become.
-func (c *Codec[T]) decode(b []byte, v *T, room []byte, whole bool) ([]byte, error) {
+// go to room, each with some slack behind it, and room is given back as large as it
+// has become.
+func (c *Codec[T]) decode(b []byte, v *T, room []byte, slack int, whole bool) ([]byte, error) {
 	fp, payload, err := avro.SingleObjectFingerprint(b)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", c.name, ErrNotSingleObject)
@@ -167,10 +168,9 @@ func (c *Codec[T]) decode(b []byte, v *T, room []byte, whole bool) ([]byte, erro
 	}
 	var rest int
 	if quick, ok := any(v).(native); ok && schema == c.schema {
-		var in avroReader
-		in, room = readerOf(payload, quick.holdsBytes(), room)
-		in.whole = whole
-		rest, err = quick.readAvro(in)
+		in := readerOf(payload, quick.holdsBytes(), room)
+		in.whole, in.slack = whole, slack
+		rest, room, err = quick.readAvro(in)
 	} else { // earlier releases are for the library
 		var left []byte
 		*v = *new(T)

@@ -11,7 +11,7 @@ func (r *Activation) appendAvro(dst []byte) []byte { return appendActivation(dst
 
 func (*Activation) holdsBytes() bool { return false }
 
-func (r *Activation) readAvro(in avroReader) (rest int, err error) {
+func (r *Activation) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readActivation(r)
 	return in.end()
 }
@@ -20,7 +20,7 @@ func (r *Change) appendAvro(dst []byte) []byte { return appendChange(dst, r) }
 
 func (*Change) holdsBytes() bool { return false }
 
-func (r *Change) readAvro(in avroReader) (rest int, err error) {
+func (r *Change) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readChange(r)
 	return in.end()
 }
@@ -29,7 +29,7 @@ func (r *Component) appendAvro(dst []byte) []byte { return appendComponent(dst, 
 
 func (*Component) holdsBytes() bool { return false }
 
-func (r *Component) readAvro(in avroReader) (rest int, err error) {
+func (r *Component) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readComponent(r)
 	return in.end()
 }
@@ -38,7 +38,7 @@ func (r *DeadLetter) appendAvro(dst []byte) []byte { return appendDeadLetter(dst
 
 func (*DeadLetter) holdsBytes() bool { return true }
 
-func (r *DeadLetter) readAvro(in avroReader) (rest int, err error) {
+func (r *DeadLetter) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readDeadLetter(r)
 	return in.end()
 }
@@ -47,7 +47,7 @@ func (r *Definition) appendAvro(dst []byte) []byte { return appendDefinition(dst
 
 func (*Definition) holdsBytes() bool { return false }
 
-func (r *Definition) readAvro(in avroReader) (rest int, err error) {
+func (r *Definition) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readDefinition(r)
 	return in.end()
 }
@@ -56,7 +56,7 @@ func (r *DestinationRow) appendAvro(dst []byte) []byte { return appendDestinatio
 
 func (*DestinationRow) holdsBytes() bool { return false }
 
-func (r *DestinationRow) readAvro(in avroReader) (rest int, err error) {
+func (r *DestinationRow) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readDestinationRow(r)
 	return in.end()
 }
@@ -65,7 +65,7 @@ func (r *Event) appendAvro(dst []byte) []byte { return appendEvent(dst, r) }
 
 func (*Event) holdsBytes() bool { return false }
 
-func (r *Event) readAvro(in avroReader) (rest int, err error) {
+func (r *Event) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readEvent(r)
 	return in.end()
 }
@@ -74,7 +74,7 @@ func (r *Growth) appendAvro(dst []byte) []byte { return appendGrowth(dst, r) }
 
 func (*Growth) holdsBytes() bool { return false }
 
-func (r *Growth) readAvro(in avroReader) (rest int, err error) {
+func (r *Growth) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readGrowth(r)
 	return in.end()
 }
@@ -83,7 +83,7 @@ func (r *HostState) appendAvro(dst []byte) []byte { return appendHostState(dst, 
 
 func (*HostState) holdsBytes() bool { return false }
 
-func (r *HostState) readAvro(in avroReader) (rest int, err error) {
+func (r *HostState) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readHostState(r)
 	return in.end()
 }
@@ -92,7 +92,7 @@ func (r *IdentityMessage) appendAvro(dst []byte) []byte { return appendIdentityM
 
 func (*IdentityMessage) holdsBytes() bool { return false }
 
-func (r *IdentityMessage) readAvro(in avroReader) (rest int, err error) {
+func (r *IdentityMessage) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readIdentityMessage(r)
 	return in.end()
 }
@@ -101,7 +101,7 @@ func (r *IdentityRow) appendAvro(dst []byte) []byte { return appendIdentityRow(d
 
 func (*IdentityRow) holdsBytes() bool { return true }
 
-func (r *IdentityRow) readAvro(in avroReader) (rest int, err error) {
+func (r *IdentityRow) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readIdentityRow(r)
 	return in.end()
 }
@@ -110,7 +110,7 @@ func (r *Import) appendAvro(dst []byte) []byte { return appendImport(dst, r) }
 
 func (*Import) holdsBytes() bool { return false }
 
-func (r *Import) readAvro(in avroReader) (rest int, err error) {
+func (r *Import) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readImport(r)
 	return in.end()
 }
@@ -119,7 +119,7 @@ func (r *KeyRing) appendAvro(dst []byte) []byte { return appendKeyRing(dst, r) }
 
 func (*KeyRing) holdsBytes() bool { return true }
 
-func (r *KeyRing) readAvro(in avroReader) (rest int, err error) {
+func (r *KeyRing) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readKeyRing(r)
 	return in.end()
 }
@@ -128,7 +128,7 @@ func (r *Membership) appendAvro(dst []byte) []byte { return appendMembership(dst
 
 func (*Membership) holdsBytes() bool { return false }
 
-func (r *Membership) readAvro(in avroReader) (rest int, err error) {
+func (r *Membership) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readMembership(r)
 	return in.end()
 }
@@ -137,7 +137,7 @@ func (r *PersonEvent) appendAvro(dst []byte) []byte { return appendPersonEvent(d
 
 func (*PersonEvent) holdsBytes() bool { return false }
 
-func (r *PersonEvent) readAvro(in avroReader) (rest int, err error) {
+func (r *PersonEvent) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readPersonEvent(r)
 	return in.end()
 }
@@ -146,7 +146,7 @@ func (r *ProfileMessage) appendAvro(dst []byte) []byte { return appendProfileMes
 
 func (*ProfileMessage) holdsBytes() bool { return true }
 
-func (r *ProfileMessage) readAvro(in avroReader) (rest int, err error) {
+func (r *ProfileMessage) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readProfileMessage(r)
 	return in.end()
 }
@@ -155,7 +155,7 @@ func (r *ProfileRow) appendAvro(dst []byte) []byte { return appendProfileRow(dst
 
 func (*ProfileRow) holdsBytes() bool { return true }
 
-func (r *ProfileRow) readAvro(in avroReader) (rest int, err error) {
+func (r *ProfileRow) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readProfileRow(r)
 	return in.end()
 }
@@ -164,7 +164,7 @@ func (r *PropensityRow) appendAvro(dst []byte) []byte { return appendPropensityR
 
 func (*PropensityRow) holdsBytes() bool { return false }
 
-func (r *PropensityRow) readAvro(in avroReader) (rest int, err error) {
+func (r *PropensityRow) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readPropensityRow(r)
 	return in.end()
 }
@@ -173,7 +173,7 @@ func (r *Scored) appendAvro(dst []byte) []byte { return appendScored(dst, r) }
 
 func (*Scored) holdsBytes() bool { return false }
 
-func (r *Scored) readAvro(in avroReader) (rest int, err error) {
+func (r *Scored) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readScored(r)
 	return in.end()
 }
@@ -182,7 +182,7 @@ func (r *SegmentRow) appendAvro(dst []byte) []byte { return appendSegmentRow(dst
 
 func (*SegmentRow) holdsBytes() bool { return false }
 
-func (r *SegmentRow) readAvro(in avroReader) (rest int, err error) {
+func (r *SegmentRow) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readSegmentRow(r)
 	return in.end()
 }
@@ -191,7 +191,7 @@ func (r *Tick) appendAvro(dst []byte) []byte { return appendTick(dst, r) }
 
 func (*Tick) holdsBytes() bool { return false }
 
-func (r *Tick) readAvro(in avroReader) (rest int, err error) {
+func (r *Tick) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readTick(r)
 	return in.end()
 }
@@ -200,7 +200,7 @@ func (r *Transition) appendAvro(dst []byte) []byte { return appendTransition(dst
 
 func (*Transition) holdsBytes() bool { return false }
 
-func (r *Transition) readAvro(in avroReader) (rest int, err error) {
+func (r *Transition) readAvro(in avroReader) (rest int, room []byte, err error) {
 	in.readTransition(r)
 	return in.end()
 }

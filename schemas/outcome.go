@@ -3,6 +3,7 @@ package schemas
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 )
 
 // Transition says that a person entered or exited an audience.
@@ -21,7 +22,9 @@ type Transition struct {
 func (t *Transition) At() Instant { return t.Cause }
 
 // Key is the record key of a transition, its own.
-func (t *Transition) Key() string { return fmt.Sprintf("%s/%s/%d", t.Person, t.Audience, t.Revision) }
+func (t *Transition) Key() string {
+	return t.Person + "/" + t.Audience + "/" + strconv.FormatInt(t.Revision, 10)
+}
 
 // Word is "entered" or "exited".
 func (t *Transition) Word() string {

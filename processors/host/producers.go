@@ -148,8 +148,8 @@ func (p *producer) write(ctx context.Context, outputs []output) error {
 	var first atomic.Pointer[error]
 	promise := func(record *kgo.Record, err error) {
 		if err != nil {
-			err = fmt.Errorf("write to %s: %w", record.Topic, err)
-			first.CompareAndSwap(nil, &err)
+			failed := fmt.Errorf("write to %s: %w", record.Topic, err) // of its own: err would be in memory of its own for each record
+			first.CompareAndSwap(nil, &failed)
 		}
 	}
 	for i := range outputs {

@@ -151,7 +151,7 @@ func (p *profile) insert(r *room, all []series, a *asked, e *schemas.Event, at, 
 	if a.Value != nil {
 		next.value = clean(a.Value(e), longestText)
 	}
-	if !all[k].follows(next, p.exact(a), now) {
+	if !all[k].follows(r, next, p.exact(a), now) {
 		c := p.contents(r, a, &all[k], now)
 		c.insert(next)
 		all[k] = c.pack(all[k])

@@ -162,7 +162,7 @@ func mustSeries(column []byte) []series {
 
 // close ends the step: members are told what became different.
 func (g *gathering) close(reason, eventID string) {
-	defer g.profile.room.Put(g.room)
+	defer g.release(g.room)
 	row := g.row.Group
 	if len(row.Members) == 0 {
 		g.out.Delete()

@@ -93,6 +93,7 @@ func bucketsOf(dst []bucket, packed []byte) ([]bucket, bool) {
 // contents is a series taken apart, to be changed. It is valid until the next
 // one is taken apart in the same room.
 type contents struct {
+	room    *room
 	asked   *asked
 	exact   int // how many points are kept exactly
 	now     schemas.Instant
@@ -111,7 +112,7 @@ func (p *profile) exact(a *asked) int { return max(p.plan.Profile.ExactPoints, a
 
 func unpack(r *room, a *asked, exact int, s *series, now schemas.Instant) *contents {
 	c := &r.contents
-	*c = contents{asked: a, exact: exact, now: now, since: s.since}
+	*c = contents{room: r, asked: a, exact: exact, now: now, since: s.since}
 	var sound, alsoSound bool
 	c.points, sound = pointsOf(r.points[:0], s.points)
 	c.buckets, alsoSound = bucketsOf(r.buckets[:0], s.buckets)
@@ -121,9 +122,9 @@ func unpack(r *room, a *asked, exact int, s *series, now schemas.Instant) *conte
 	return c
 }
 
-// pack returns the series that c makes of s.
+// pack returns the series that c makes of s. It holds until the visit is over.
 func (c *contents) pack(s series) series {
-	s.points = appendPoints(make([]byte, 0, len(s.points)+24), c.points)
+	s.points = appendPoints(c.room.take(len(s.points)+24), c.points)
 	s.buckets = nil
 	for i := range c.buckets {
 		s.buckets = appendBucket(s.buckets, &c.buckets[i])
@@ -137,12 +138,12 @@ func (c *contents) pack(s series) series {
 }
 
 // follows adds a point without taking the series apart, if it comes after all
-// others and nothing else has to happen.
-func (s *series) follows(p point, exact int, now schemas.Instant) bool {
+// others and nothing else has to happen. They hold until the visit is over.
+func (s *series) follows(r *room, p point, exact int, now schemas.Instant) bool {
 	if s.count == 0 || s.count >= exact || p.time <= s.last || s.settles != 0 && s.settles <= now {
 		return false
 	}
-	longer := make([]byte, 0, len(s.points)+24+len(p.value.Text))
+	longer := r.take(len(s.points) + 24 + len(p.value.Text))
 	longer = binary.AppendUvarint(append(longer, s.points...), uint64(p.time-s.last))
 	s.points = appendValue(longer, p.value)
 	s.last, s.count = p.time, s.count+1

@@ -86,7 +86,7 @@ func TestASeriesIsAFunctionOfItsPointsAndTheTime(t *testing.T) {
 		for _, x := range arrivals {
 			now = max(now, x.cause)
 			points = append(points, x.point)
-			if !s.follows(x.point, exact, now) {
+			if !s.follows(&room{}, x.point, exact, now) {
 				c := unpack(&room{}, a, exact, &s, now)
 				if s.settles != 0 && s.settles <= now {
 					c.settle()

@@ -124,7 +124,7 @@ func (v *visit) leaveRoom() {
 	clear(r.columns)
 	clear(r.properties)
 	r.series, r.properties, r.visit = r.series[:0], r.properties[:0], visit{}
-	p.room.Put(r)
+	p.release(r)
 }
 
 // leave empties the row of a person who holds nothing any more.

@@ -211,7 +211,7 @@ func (w *writer) root(name string) {
 	w.want(name)
 	w.line("func (r *%s) appendAvro(dst []byte) []byte { return append%s(dst, r) }\n", name, name)
 	w.line("func (*%s) holdsBytes() bool { return %v }\n", name, w.holdsBytes(ast.NewIdent(name)))
-	w.line("func (r *%s) readAvro(in avroReader) (rest int, err error) {\nin.read%s(r)\nreturn in.end()\n}\n", name, name)
+	w.line("func (r *%s) readAvro(in avroReader) (rest int, room []byte, err error) {\nin.read%s(r)\nreturn in.end()\n}\n", name, name)
 }
 
 // make writes how a record is written and read.
