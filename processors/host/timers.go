@@ -16,7 +16,10 @@ type timer struct {
 }
 
 func compareTimers(a, b timer) int {
-	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.key, b.key))
+	if a.at != b.at {
+		return cmp.Compare(a.at, b.at)
+	}
+	return cmp.Compare(a.key, b.key) // seldom: each key lies somewhere else in memory
 }
 
 // timers is a partition's time index, ordered by time, then key. It says what
