@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +74,9 @@ func (l *listener) note(fetches kgo.Fetches, now time.Time) {
 		if n, ok := l.audiences[t.Audience]; ok {
 			a.audience = n
 		}
-		if _, err := fmt.Sscanf(t.Person, "person-%d", &a.person); err != nil {
+		if n, err := strconv.ParseInt(strings.TrimPrefix(t.Person, "person-"), 10, 32); err == nil {
+			a.person = int32(n)
+		} else {
 			a.person = math.MaxInt32
 		}
 		if l.given[a]++; a.at <= l.end {

@@ -45,6 +45,7 @@ type disk struct {
 	gatherTill time.Time          // when they will be
 	writing    []onWay            // on its way, oldest first
 	writeAt    time.Time          // when that goes on
+	writeTill  time.Time          // when it is to be over
 	fills      map[int32]*filling // under way
 	fillAt     time.Time          // when they go on
 }

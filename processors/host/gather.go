@@ -17,10 +17,11 @@ import (
 // Writing it all at once would take a CPU from who is served for a moment that can
 // be seen in latencies, so it goes some changes at a time, and marks last.
 const (
-	gatherFor  = 5 * time.Second
-	gatherMost = 1 << 14 // keys of a partition, which bounds memory: more are written at once
-	writeSome  = 256     // changes at a time
-	writeRest  = 3       // times as long as they took
+	gatherFor  = 20 * time.Second
+	gatherMost = 1 << 14 // keys of a partition, which bounds memory: with more it does not wait
+	writeFor   = gatherFor / 2
+	writeSome  = 64 // changes at a time
+	writeRest  = 3  // times as long as they took, at least
 )
 
 // onWay is what was gathered of a partition, on its way to disk.
@@ -43,10 +44,17 @@ func (d *disk) gather(number int32, l *layer) error {
 		g.take(l)
 		l.forget()
 	}
-	if g.purge || len(g.changes) >= gatherMost {
+	switch {
+	case g.purge, len(g.changes) >= gatherMost && d.isOnWay(number):
 		return d.writeGathered(number)
+	case len(g.changes) >= gatherMost:
+		d.begin(number)
 	}
 	return nil
+}
+
+func (d *disk) isOnWay(number int32) bool {
+	return slices.ContainsFunc(d.writing, func(w onWay) bool { return w.number == number })
 }
 
 // take puts a layer that follows over l.
@@ -69,6 +77,9 @@ func (l *layer) take(next *layer) {
 // begin sends what was gathered of a partition on its way.
 func (d *disk) begin(number int32) {
 	if l := d.gathered[number]; l != nil {
+		if len(d.writing) == 0 {
+			d.writeTill = time.Now().Add(writeFor)
+		}
 		d.writing = append(d.writing, onWay{number: number, layer: l})
 		delete(d.gathered, number)
 	}
@@ -105,7 +116,7 @@ func (d *disk) writeAllBegun() error {
 // writeNext writes the next changes of what is on its way.
 func (d *disk) writeNext() error {
 	began := time.Now()
-	defer func() { d.writeAt = time.Now().Add(writeRest * time.Since(began)) }()
+	defer func() { d.writeAt = d.nextPart(began, time.Now()) }()
 	w := &d.writing[0]
 	some := w.layer.changes[w.done:min(w.done+writeSome, len(w.layer.changes))]
 	w.done += len(some)
@@ -126,6 +137,16 @@ func (d *disk) writeNext() error {
 		d.writing = d.writing[1:]
 	}
 	return err
+}
+
+// nextPart is when to go on after a part that was begun and is over: so that all
+// parts are spread over the time that there is for them.
+func (d *disk) nextPart(began, over time.Time) time.Time {
+	parts := 0
+	for _, w := range d.writing {
+		parts += (len(w.layer.changes) - w.done + writeSome - 1) / writeSome
+	}
+	return over.Add(max(writeRest*over.Sub(began), d.writeTill.Sub(over)/time.Duration(max(1, parts))))
 }
 
 // batch writes what add adds, all of it or nothing.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -143,6 +144,55 @@ func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
 	}
 	if len(d.writing) != 0 {
 		t.Errorf("%d layers are still on their way", len(d.writing))
+	}
+}
+
+// DESIGN, non-obvious 38.
+func TestALayerThatIsFullGoesOnItsWayAndIsWrittenAtOnceOnlyBehindAnother(t *testing.T) {
+	d := atHand(t)
+	full := func(next int64) *layer {
+		l := newLayer(len(diskTables))
+		for n := range gatherMost {
+			l.put(0, fmt.Sprint("k", n), []byte("v"))
+		}
+		l.next[0], l.next[1] = next, next
+		return l
+	}
+	if err := d.gather(3, full(1)); err != nil {
+		t.Fatal(err)
+	}
+	if marks, _, err := d.marks(3); err != nil || marks[0] != 0 || len(d.writing) != 1 || len(d.gathered) != 0 {
+		t.Errorf("the first one: marks %v, %d on their way, %d gathered, %v", marks, len(d.writing), len(d.gathered), err)
+	}
+	if err := d.gather(3, full(2)); err != nil {
+		t.Fatal(err)
+	}
+	if marks, _, err := d.marks(3); err != nil || marks[0] != 2 || len(d.writing) != 0 {
+		t.Errorf("the second one: marks %v, %d on their way, %v", marks, len(d.writing), err)
+	}
+}
+
+// DESIGN, non-obvious 38.
+func TestPartsOnTheirWayToDiskAreSpreadOverTheTimeThatThereIs(t *testing.T) {
+	over := time.Now()
+	took := 2 * time.Millisecond
+	for _, c := range []struct {
+		parts int
+		left  time.Duration
+		want  time.Duration
+	}{
+		{10, time.Second, 100 * time.Millisecond},
+		{10, 20 * time.Millisecond, writeRest * took}, // late, but never all of a CPU
+		{10, -time.Second, writeRest * took},
+		{0, time.Second, time.Second},
+	} {
+		d := &disk{writeTill: over.Add(c.left), writing: []onWay{
+			{layer: &layer{changes: make([]change, 3*writeSome)}, done: 3 * writeSome},
+			{layer: &layer{changes: make([]change, c.parts*writeSome)}},
+		}}
+		if got := d.nextPart(over.Add(-took), over).Sub(over); got != c.want {
+			t.Errorf("%d parts in %v: the next one after %v, not %v", c.parts, c.left, got, c.want)
+		}
 	}
 }
 

@@ -85,6 +85,7 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 		kgo.BrokerMaxWriteBytes(int32(min(max(requestBytes, ps.largest+framing), 1<<30))),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return int32(ps.limitOf(topic)) }),
 		kgo.UnknownTopicRetries(20),
+		kgo.RetryBackoffFn(producerBackoff),
 	)...)
 	if err != nil {
 		return err
@@ -96,6 +97,13 @@ func (ps *producers) connect(ctx context.Context, p *producer) error {
 		return fmt.Errorf("transactional id %s: %w", p.id, err)
 	}
 	return nil
+}
+
+// producerBackoff is how long a producer waits before it tries again. If markers took
+// longer than producerRest, a broker says so to who begins anew, and everybody behind
+// waits too: a client's quarter of a second would be seen in latencies.
+func producerBackoff(fails int) time.Duration {
+	return min(5*time.Millisecond<<min(max(fails-1, 0), 10), time.Second)
 }
 
 // next gives somebody a turn: who had the last one of those that have rested, as

@@ -37,3 +37,18 @@ func TestTheProducerOfTheLastTurnIsNextOnceItHasRested(t *testing.T) {
 		t.Errorf("somebody was given a turn while having one: %v", seen)
 	}
 }
+
+// DESIGN, non-obvious 17.
+func TestAProducerThatIsToWaitTriesAgainSoonAndThenLessAndLessOften(t *testing.T) {
+	before := time.Duration(0)
+	for fails := range 100 {
+		wait := producerBackoff(fails)
+		if wait < before || wait > time.Second {
+			t.Fatalf("%v after %d tries, %v before", wait, fails, before)
+		}
+		before = wait
+	}
+	if first := producerBackoff(1); first > 10*time.Millisecond || before != time.Second {
+		t.Errorf("first %v, in the end %v", first, before)
+	}
+}

@@ -11,7 +11,7 @@ import (
 type In[R, M any] struct {
 	Key     string
 	Row     *R              // nil: none. It belongs to the step, which changes it and returns it, or not, but keeps nothing of it
-	Message *M              // shared with other stages: never change it or keep parts of it that you change
+	Message *M              // shared with other stages, and read over the one before: never change it, keep nothing of it but texts
 	Time    schemas.Instant // the key's now: never earlier than in the step before
 }
 
