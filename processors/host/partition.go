@@ -7,6 +7,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"kairos/processors/arena"
 	"kairos/processors/stage"
 	"kairos/schemas"
 )
@@ -47,11 +48,11 @@ type share struct {
 	layer     *layer
 	records   []output
 	drops     []stage.Drop
-	in        map[string]int64  // per input: the offset to commit
-	stateful  bool              // the host's own row changed
-	made      arena[kgo.Record] // for Kafka
-	keys      arena[byte]       // of them
-	values    arena[byte]       // of them, rows and others
+	in        map[string]int64     // per input: the offset to commit
+	stateful  bool                 // the host's own row changed
+	made      arena.Of[kgo.Record] // for Kafka
+	keys      arena.Of[byte]       // of them
+	values    arena.Of[byte]       // of them, rows and others
 	messages  int
 	errands   int             // of the messages
 	read      map[string]int  // records, by input; ticks and markers aside
@@ -117,7 +118,7 @@ func (k *keyRows) Take(n int) []byte {
 	if n > largeValue { // one of many megabytes would stay for good
 		return make([]byte, n)
 	}
-	return k.partition.share.values.take(n)
+	return k.partition.share.values.Take(n)
 }
 
 // Effects implements stage.Memory: they hold until the next step.
@@ -146,17 +147,17 @@ func (s *share) close() {
 	clear(s.read)
 	clear(s.records)
 	clear(s.drops)
-	s.made.clear()
-	s.keys.clear()
-	s.values.clear()
+	s.made.Clear()
+	s.keys.Clear()
+	s.values.Clear()
 	s.partition.spare = s
 	*s = share{partition: s.partition, in: s.in, read: s.read, records: s.records[:0], drops: s.drops[:0], made: s.made, keys: s.keys, values: s.values}
 }
 
 // record makes a record for Kafka, which holds until the share is closed.
 func (s *share) record(key string) *kgo.Record {
-	record := &s.made.take(1)[0]
-	record.Key = s.keys.take(len(key))
+	record := &s.made.Take(1)[0]
+	record.Key = s.keys.Take(len(key))
 	copy(record.Key, key)
 	return record
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"kairos/processors/arena"
 	"kairos/schemas"
 )
 
@@ -173,10 +174,10 @@ func (r *rows) clear() {
 // transaction is committed (then it goes into the rows) or aborted (then
 // nothing is left of it).
 type layer struct {
-	changes []change      // by key, in the order in which they were first made
-	first   []int32       // of the changes that begin with the same bits of a hash: its place plus one; 0: there is none
-	memory  arena[[]byte] // for the rows of changes
-	host    []byte        // nil: unchanged
+	changes []change         // by key, in the order in which they were first made
+	first   []int32          // of the changes that begin with the same bits of a hash: its place plus one; 0: there is none
+	memory  arena.Of[[]byte] // for the rows of changes
+	host    []byte           // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
@@ -217,7 +218,7 @@ func (l *layer) forget() {
 	for i := range l.changes {
 		l.first[l.changes[i].at.hash&l.bits()] = 0
 	}
-	l.memory.clear()
+	l.memory.Clear()
 	clear(l.changes)
 	clear(l.next)
 	*l = layer{changes: l.changes[:0], first: l.first, memory: l.memory, next: l.next}
@@ -247,7 +248,7 @@ func (l *layer) change(hash uint64, key string) *change {
 		return c
 	}
 	place := len(l.changes)
-	l.changes = append(l.changes, change{key: key, rows: l.memory.take(len(l.next)), at: spot{hash: hash}})
+	l.changes = append(l.changes, change{key: key, rows: l.memory.Take(len(l.next)), at: spot{hash: hash}})
 	if place >= len(l.first) {
 		l.first = make([]int32, max(64, 2*len(l.first)))
 		for i := range l.changes[:place] {

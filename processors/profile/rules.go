@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"kairos/processors/arena"
 	"kairos/processors/definition"
 	"kairos/processors/expression"
 	"kairos/schemas"
@@ -48,24 +49,17 @@ type room struct {
 	terms      []byte
 	properties schemas.Properties
 	moment     []byte
-	packed     []byte // given out by take
+	packed     arena.Of[byte]
 }
 
 // release gives a room to whoever comes next.
 func (p *profile) release(r *room) {
-	r.packed = r.packed[:0]
+	r.packed.Clear()
 	p.room.Put(r)
 }
 
 // take gives room to append n bytes to, which holds until the visit is over.
-func (r *room) take(n int) []byte {
-	from := len(r.packed)
-	if n > cap(r.packed)-from {
-		r.packed, from = make([]byte, 0, max(n, 2*cap(r.packed), 256)), 0 // what was given before keeps the old one
-	}
-	r.packed = r.packed[:from+n]
-	return r.packed[from : from : from+n]
-}
+func (r *room) take(n int) []byte { return r.packed.Take(n)[:0] }
 
 // asked is a series together with what its terms need of it.
 type asked struct {

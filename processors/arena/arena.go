@@ -1,10 +1,13 @@
-package host
+// Package arena gives out memory that is given back all at once, by whoever does
+// the same work again and again.
+package arena
 
 import "unsafe"
 
-// arena gives out memory that is given back all at once. It is as large as the
-// largest batch was; what a smaller one does not use costs nothing.
-type arena[T any] struct {
+// Of is an arena of T. It is as large as the largest work was; what a smaller one
+// does not use costs nothing. Its zero value is empty. It is for one goroutine at
+// a time.
+type Of[T any] struct {
 	pieces [][]T // what was given stays where it is
 	full   int   // of them; the next one is at work
 	used   int   // of that
@@ -16,14 +19,14 @@ const (
 )
 
 // more is how many items the next piece has, for n of them.
-func (a *arena[T]) more(n int) int {
+func (a *Of[T]) more(n int) int {
 	var item T
 	most := max(pieceItems, pieceBytes/int(unsafe.Sizeof(item)))
 	return max(n, min(pieceItems<<min(len(a.pieces), 16), most))
 }
 
-// take gives n zero values.
-func (a *arena[T]) take(n int) []T {
+// Take gives n zero values, which nobody else has until Clear.
+func (a *Of[T]) Take(n int) []T {
 	for ; a.full < len(a.pieces); a.full, a.used = a.full+1, 0 {
 		if piece := a.pieces[a.full]; len(piece)-a.used >= n {
 			a.used += n
@@ -35,8 +38,8 @@ func (a *arena[T]) take(n int) []T {
 	return a.pieces[a.full][:n:n]
 }
 
-// clear takes back all that was given, and empties it.
-func (a *arena[T]) clear() {
+// Clear takes back all that was given, and empties it.
+func (a *Of[T]) Clear() {
 	for _, piece := range a.pieces[:a.full] {
 		clear(piece)
 	}

@@ -1,4 +1,4 @@
-package host
+package arena
 
 import (
 	"slices"
@@ -9,13 +9,13 @@ import (
 
 func TestWhatAnArenaGivesIsZeroAndNobodyElses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var a arena[int]
+		var a Of[int]
 		for range rapid.IntRange(1, 4).Draw(t, "times") {
 			var given [][]int
 			for i, n := range rapid.SliceOfN(rapid.IntRange(0, 3*pieceItems), 0, 12).Draw(t, "sizes") {
-				got := a.take(n)
+				got := a.Take(n)
 				if len(got) != n || cap(got) != n || slices.ContainsFunc(got, func(v int) bool { return v != 0 }) {
-					t.Fatalf("take(%d) gave %d of %d, not all zero", n, len(got), cap(got))
+					t.Fatalf("Take(%d) gave %d of %d, not all zero", n, len(got), cap(got))
 				}
 				for at := range got {
 					got[at] = i + 1
@@ -27,7 +27,7 @@ func TestWhatAnArenaGivesIsZeroAndNobodyElses(t *testing.T) {
 					t.Fatalf("what was given as number %d is somebody else's, too", i)
 				}
 			}
-			a.clear()
+			a.Clear()
 		}
 	})
 }
