@@ -74,7 +74,7 @@ func (c *Codec[T]) Schema() string { return c.schema.String() }
 // Append appends v to dst.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if dst == nil {
-		return c.Encode(heap{}, v)
+		return c.Encode(Heap{}, v)
 	}
 	if quick, ok := any(v).(native); ok {
 		return quick.appendAvro(append(append(dst, 0xC3, 0x01), c.fingerprint[:]...)), nil
@@ -89,9 +89,11 @@ func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 // Memory gives room for so many bytes.
 type Memory interface{ Take(n int) []byte }
 
-type heap struct{}
+// Heap is the memory of those who bring none.
+type Heap struct{}
 
-func (heap) Take(n int) []byte { return make([]byte, n) }
+// Take implements Memory.
+func (Heap) Take(n int) []byte { return make([]byte, n) }
 
 // Encode gives v's bytes in a slice of their size, which is of memory.
 func (c *Codec[T]) Encode(memory Memory, v *T) ([]byte, error) {
@@ -113,8 +115,10 @@ func (c *Codec[T]) Encode(memory Memory, v *T) ([]byte, error) {
 	return own, nil
 }
 
-// maxRoom is the most bytes that a codec keeps for the next record.
-const maxRoom = 64 << 10
+const (
+	maxRoom    = 64 << 10 // the most bytes that a codec keeps for the next record
+	roomToGrow = 128      // behind bytes in a room: an event adds about as many to a row
+)
 
 // Decode reads a record from b, which must hold it and nothing else. The
 // result shares no memory with b.
@@ -144,7 +148,7 @@ func (c *Codec[T]) DecodeIn(room *Room[T], b []byte) (*T, error) {
 		*room = Room[T]{Whole: room.Whole}
 	}
 	room.record = room.made
-	bytes, err := c.decode(b, &room.record, room.bytes, 128, room.Whole)
+	bytes, err := c.decode(b, &room.record, room.bytes, roomToGrow, room.Whole)
 	if err != nil {
 		return nil, err
 	}

@@ -35,10 +35,9 @@ type Memory interface {
 }
 
 // heap is the memory of those who bring none.
-type heap struct{}
+type heap struct{ schemas.Heap }
 
-func (heap) Take(n int) []byte { return make([]byte, n) }
-func (heap) Effects() Effects  { return Effects{} }
+func (heap) Effects() Effects { return Effects{} }
 
 // Effects is everything that one message did. All of it happens, or nothing.
 type Effects struct {

@@ -123,7 +123,7 @@ func (w *work) wakesBefore(t schemas.Instant) error {
 			return nil
 		}
 		err := w.attempt(Message{Topic: onWake, Key: w.key}, func() {
-			w.step(stage, onWake, w.runner.stages[stage].wake, nil, max(wake, w.now(stage)))
+			w.wake(stage, wake)
 			w.drain()
 		})
 		if err != nil {
@@ -307,10 +307,15 @@ func (w *work) wakes(i int, t schemas.Instant) {
 		}
 		later := w.queue
 		w.queue = nil
-		w.step(i, onWake, w.runner.stages[i].wake, nil, max(row.RowClock().WakeAt, row.RowClock().Now))
+		w.wake(i, row.RowClock().WakeAt)
 		w.drain()
 		w.queue = append(w.queue, later...)
 	}
+}
+
+// wake runs the wake of stage i that is due at t.
+func (w *work) wake(i int, t schemas.Instant) {
+	w.step(i, onWake, w.runner.stages[i].wake, nil, max(t, w.now(i)))
 }
 
 func (w *work) step(i int, topic string, run step, m timed, t schemas.Instant) {
