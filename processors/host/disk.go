@@ -41,7 +41,7 @@ type disk struct {
 	breaks sync.Once
 
 	// Of the goroutine that writes:
-	gathered   map[int32]*layer   // not yet written
+	gathered   map[int32]*layer   // what is not yet written
 	gatherTill time.Time          // when they will be
 	writing    []onWay            // on its way, oldest first
 	writeAt    time.Time          // when that goes on
@@ -53,6 +53,7 @@ type disk struct {
 type diskWrite struct {
 	number int32
 	layer  *layer   // nil: forget the partition
+	rows   *rows    // that the layer has gone into
 	fill   *filling // and then write it down anew
 	synced chan<- struct{}
 }
@@ -160,14 +161,14 @@ func (d *disk) isBroken() bool {
 	}
 }
 
-// put hands over what a committed batch changed in one partition; nobody else may
-// use it any more.
-func (d *disk) put(number int32, l *layer) {
+// put hands over what a committed batch changed in the rows of one partition; nobody
+// else may use it any more.
+func (d *disk) put(number int32, r *rows, l *layer) {
 	if d == nil {
 		l.forget()
 		return
 	}
-	d.hand(diskWrite{number: number, layer: l})
+	d.hand(diskWrite{number: number, rows: r, layer: l})
 }
 
 // forget deletes a partition's rows, once what was put before is written.
@@ -214,7 +215,7 @@ func (d *disk) writeOne(w diskWrite, open bool) error {
 	case w.synced != nil || !open:
 		return d.writeAllGathered()
 	case w.layer != nil:
-		return d.gather(w.number, w.layer)
+		return d.gather(w.number, w.rows, w.layer)
 	}
 	delete(d.gathered, w.number)
 	d.writing = slices.DeleteFunc(d.writing, func(on onWay) bool { return on.number == w.number })
@@ -234,10 +235,16 @@ func (d *disk) wantPurge() {
 	}
 }
 
-func (d *disk) addChanges(batch *pebble.Batch, number int32, changes []change) error {
+// addChanges writes rows as they are now, which may be newer than who changed them
+// left them.
+func (d *disk) addChanges(batch *pebble.Batch, number int32, r *rows, changes []change) error {
+	set := make(rowSet, len(r.tables))
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	for i := range changes {
 		c := &changes[i]
-		if err := addRows(batch, number, c.key, c.rows, c.set); err != nil {
+		r.spotBy(c.at.hash, c.key).read(set)
+		if err := addRows(batch, number, c.key, set, c.set); err != nil {
 			return err
 		}
 	}

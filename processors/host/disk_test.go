@@ -40,17 +40,24 @@ func layerOf(next int64, key, value string) *layer {
 	return l
 }
 
+// commit makes a layer part of the rows of a partition, and hands it to the disk.
+func commit(d *disk, number int32, r *rows, l *layer) {
+	r.apply(l)
+	d.put(number, r, l)
+}
+
 func TestRowsAndOffsetsComeBackFromDiskTogether(t *testing.T) {
 	dir := t.TempDir()
 	d := testDisk(t, dir, 1)
+	r3, r4 := newRows(diskTables), newRows(diskTables)
 	for n := range int64(100) {
-		d.put(3, layerOf(n+1, fmt.Sprint("k", n%10), fmt.Sprint("v", n)))
-		d.put(4, layerOf(n+1, "other", "partition"))
+		commit(d, 3, r3, layerOf(n+1, fmt.Sprint("k", n%10), fmt.Sprint("v", n)))
+		commit(d, 4, r4, layerOf(n+1, "other", "partition"))
 	}
 	gone := newLayer(len(diskTables))
 	gone.put(0, "k0", nil)
 	gone.next[0] = 101
-	d.put(3, gone)
+	commit(d, 3, r3, gone)
 	d.close()
 	d = testDisk(t, dir, 1)
 	defer d.close()
@@ -67,7 +74,8 @@ func TestRowsAndOffsetsComeBackFromDiskTogether(t *testing.T) {
 func TestRowsOfAnotherTopicOrAnotherPartitionAreNotUsed(t *testing.T) {
 	dir := t.TempDir()
 	d := testDisk(t, dir, 1)
-	d.put(3, layerOf(1, "k", "v"))
+	r := newRows(diskTables)
+	commit(d, 3, r, layerOf(1, "k", "v"))
 	d.close()
 	d = testDisk(t, dir, 2) // the topics have been made anew
 	p := loaded(t, d)
@@ -115,8 +123,9 @@ func TestAPartitionBeyondTheEndOfItsTableIsReadAnew(t *testing.T) {
 func TestWhatIsOnDiskAfterACrashIsAPrefix(t *testing.T) {
 	dir, copied := t.TempDir(), t.TempDir()
 	d := testDisk(t, dir, 1)
+	r := newRows(diskTables)
 	for n := range int64(500) {
-		d.put(0, layerOf(n+1, fmt.Sprint("k", n), "v"))
+		commit(d, 0, r, layerOf(n+1, fmt.Sprint("k", n), "v"))
 		if n == 300 {
 			d.sync()
 			if err := d.db.Flush(); err != nil {
@@ -143,7 +152,8 @@ func TestWhatIsOnDiskAfterACrashIsAPrefix(t *testing.T) {
 func TestATornDirectoryIsMadeAnew(t *testing.T) {
 	dir := t.TempDir()
 	d := testDisk(t, dir, 1)
-	d.put(0, layerOf(1, "k", "v"))
+	r := newRows(diskTables)
+	commit(d, 0, r, layerOf(1, "k", "v"))
 	d.close()
 	found, err := os.ReadDir(dir + "/toys/" + diskFormat)
 	if err != nil {
@@ -164,10 +174,11 @@ func TestATornDirectoryIsMadeAnew(t *testing.T) {
 
 func TestADiskThatFailsIsGivenUpAndBlocksNobody(t *testing.T) {
 	d := testDisk(t, t.TempDir(), 1)
+	r := newRows(diskTables)
 	go func() { diskLogger{d}.Fatalf("planted") }()
 	<-d.broken
 	for n := range int64(1000) { // more than the queue takes
-		d.put(0, layerOf(n, "k", "v"))
+		commit(d, 0, r, layerOf(n, "k", "v"))
 	}
 	if err := d.load(newPartition(0, diskTables)); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func fillOf(r *rows, from time.Time) *filling {
 func TestRowsThatWereKeptAreWrittenDownBesideTheWork(t *testing.T) {
 	dir, random := t.TempDir(), rand.New(rand.NewPCG(1, 2))
 	d := testDisk(t, dir, 1)
-	d.put(3, layerOf(1, "of-before", "v")) // which is not among what was kept
+	commit(d, 3, newRows(diskTables), layerOf(1, "of-before", "v")) // which is not among what was kept
 	r := keptRows(2_000)
 	d.hand(diskWrite{number: 3, fill: fillOf(r, time.Now())})
 	for next, through := int64(2_001), false; !through; next++ {
@@ -37,8 +37,7 @@ func TestRowsThatWereKeptAreWrittenDownBesideTheWork(t *testing.T) {
 			l.put(0, key, nil)
 			l.put(1, key, nil)
 		}
-		r.apply(l)
-		d.put(3, l)
+		commit(d, 3, r, l)
 		d.sync()
 		marks, _, err := d.marks(3)
 		if err != nil {
@@ -66,7 +65,7 @@ func TestRowsThatAreNotYetAllWrittenDownAreNotUsed(t *testing.T) {
 	d := testDisk(t, dir, 1)
 	r := keptRows(10)
 	d.hand(diskWrite{number: 3, fill: fillOf(r, time.Now().Add(time.Hour))})
-	d.put(3, layerOf(11, "k1", "newer"))
+	commit(d, 3, r, layerOf(11, "k1", "newer"))
 	d.close()
 	d = testDisk(t, dir, 1)
 	defer d.close()
@@ -74,7 +73,7 @@ func TestRowsThatAreNotYetAllWrittenDownAreNotUsed(t *testing.T) {
 	if !p.rows.blank() || p.rows.count != 0 {
 		t.Errorf("%d rows to %v, of a partition that is not whole", p.rows.count, p.rows.next)
 	}
-	d.put(3, layerOf(1, "k2", "v")) // read anew from the table, from its start
+	commit(d, 3, newRows(diskTables), layerOf(1, "k2", "v")) // read anew from the table, from its start
 	d.sync()
 	again := loaded(t, d)
 	if again.rows.count != 1 {

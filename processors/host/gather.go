@@ -10,9 +10,10 @@ import (
 
 // What changes now often changes again soon: a person comes in visits. So layers
 // that are handed to the disk are gathered for a moment and written as one, in
-// which a row is only as the last of them left it. A crash loses no more by that:
-// what Pebble has in memory is lost with it either way, and is read from the
-// tables' topics.
+// which a row is only as it is when it is written. What is kept until then says which
+// rows, not what they are: their bytes would keep whole blocks of others alive, a
+// gigabyte where events come quickly. A crash loses no more by gathering: what Pebble
+// has in memory is lost with it either way, and is read from the tables' topics.
 //
 // Writing it all at once would take a CPU from who is served for a moment that can
 // be seen in latencies, so it goes some changes at a time, and marks last.
@@ -31,19 +32,19 @@ type onWay struct {
 	done   int // changes that are written
 }
 
-// gather keeps a layer, which is the disk's from now on, until it is written.
-func (d *disk) gather(number int32, l *layer) error {
+// gather notes what a layer has changed in rows, until that is written.
+func (d *disk) gather(number int32, r *rows, l *layer) error {
 	if len(d.gathered) == 0 {
 		d.gatherTill = time.Now().Add(gatherFor)
 	}
 	g := d.gathered[number]
 	if g == nil {
-		g = l
+		g = newLayer(len(d.tables))
 		d.gathered[number] = g
-	} else {
-		g.take(l)
-		l.forget()
 	}
+	g.take(l)
+	g.gone = r
+	l.forget()
 	switch {
 	case g.purge, len(g.changes) >= gatherMost && d.isOnWay(number):
 		return d.writeGathered(number)
@@ -57,13 +58,11 @@ func (d *disk) isOnWay(number int32) bool {
 	return slices.ContainsFunc(d.writing, func(w onWay) bool { return w.number == number })
 }
 
-// take puts a layer that follows over l.
+// take notes which rows a layer that follows changes, and all else that it says.
 func (l *layer) take(next *layer) {
 	for i := range next.changes {
 		c := &next.changes[i]
-		mine := l.change(c.at.hash, c.key)
-		mine.set |= c.set
-		c.rows.onto(mine.rows, c.set)
+		l.touch(c.at.hash, c.key).set |= c.set
 	}
 	if next.host != nil {
 		l.host = next.host
@@ -122,7 +121,7 @@ func (d *disk) writeNext() error {
 	w.done += len(some)
 	last := w.done == len(w.layer.changes)
 	err := d.batch(func(b *pebble.Batch) error {
-		err := d.addChanges(b, w.number, some)
+		err := d.addChanges(b, w.number, w.layer.gone, some)
 		if err == nil && last {
 			err = d.addEnd(b, w.number, w.layer)
 		}

@@ -40,17 +40,38 @@ func textOf(r *rows) string {
 	return text
 }
 
-func TestLayersGatheredSayWhatTheySayOneAfterTheOther(t *testing.T) {
+// Whatever is committed while some of it is on its way, in the end rows are on disk
+// as they are in memory.
+func TestWhatIsGatheredIsWrittenAsTheRowsAreInTheEnd(t *testing.T) {
+	d, number := atHand(t), int32(0)
 	rapid.Check(t, func(t *rapid.T) {
-		single, together, gathered := newRows(diskTables), newRows(diskTables), newLayer(len(diskTables))
+		number++
+		r := newRows(diskTables)
 		for n := range int64(rapid.IntRange(1, 8).Draw(t, "layers")) {
 			l := drawLayer(t, n+1)
-			single.apply(l)
-			gathered.take(l)
+			r.apply(l)
+			err := d.gather(number, r, l)
+			if rapid.Bool().Draw(t, "begins") {
+				d.beginAll()
+			}
+			if len(d.writing) > 0 && rapid.Bool().Draw(t, "goes on") {
+				err = errors.Join(err, d.writeNext())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		together.apply(gathered)
-		if want, got := textOf(single), textOf(together); got != want {
-			t.Fatalf("one after the other:\n%sgathered:\n%s", want, got)
+		if err := d.writeAllGathered(); err != nil {
+			t.Fatal(err)
+		}
+		found := newPartition(number, diskTables)
+		marks, _, err := d.marks(number)
+		if err := errors.Join(err, d.loadRows(found)); err != nil {
+			t.Fatal(err)
+		}
+		copy(found.rows.next, marks)
+		if want, got := textOf(r), textOf(found.rows); got != want {
+			t.Fatalf("in memory:\n%son disk:\n%s", want, got)
 		}
 	})
 }
@@ -59,8 +80,10 @@ func TestWhatAnErasureLeavesIsWrittenAtOnce(t *testing.T) {
 	d := atHand(t)
 	purging := layerOf(2, "k", "v")
 	purging.purge = true
+	r := newRows(diskTables)
 	for _, l := range []*layer{layerOf(1, "k", "v"), purging} {
-		if err := d.gather(3, l); err != nil {
+		r.apply(l)
+		if err := d.gather(3, r, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,9 +126,10 @@ func largeLayer(next int64, value string) *layer {
 
 // DESIGN, non-obvious 38.
 func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
-	d := atHand(t)
+	d, r := atHand(t), newRows(diskTables)
 	write := func(l *layer) {
-		if err := d.gather(3, l); err != nil {
+		r.apply(l)
+		if err := d.gather(3, r, l); err != nil {
 			t.Fatal(err)
 		}
 		d.beginAll()
@@ -128,12 +152,16 @@ func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
 }
 
 func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
-	d := atHand(t)
-	if err := d.gather(3, largeLayer(1, "older")); err != nil {
+	d, r := atHand(t), newRows(diskTables)
+	older, newer := largeLayer(1, "older"), largeLayer(2, "newer")
+	r.apply(older)
+	if err := d.gather(3, r, older); err != nil {
 		t.Fatal(err)
 	}
 	d.beginAll()
-	if err := errors.Join(d.writeNext(), d.gather(3, largeLayer(2, "newer")), d.writeGathered(3)); err != nil {
+	err := d.writeNext()
+	r.apply(newer)
+	if err := errors.Join(err, d.gather(3, r, newer), d.writeGathered(3)); err != nil {
 		t.Fatal(err)
 	}
 	p := written(t, d)
@@ -149,22 +177,23 @@ func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
 
 // DESIGN, non-obvious 38.
 func TestALayerThatIsFullGoesOnItsWayAndIsWrittenAtOnceOnlyBehindAnother(t *testing.T) {
-	d := atHand(t)
+	d, r := atHand(t), newRows(diskTables)
 	full := func(next int64) *layer {
 		l := newLayer(len(diskTables))
 		for n := range gatherMost {
 			l.put(0, fmt.Sprint("k", n), []byte("v"))
 		}
 		l.next[0], l.next[1] = next, next
+		r.apply(l)
 		return l
 	}
-	if err := d.gather(3, full(1)); err != nil {
+	if err := d.gather(3, r, full(1)); err != nil {
 		t.Fatal(err)
 	}
 	if marks, _, err := d.marks(3); err != nil || marks[0] != 0 || len(d.writing) != 1 || len(d.gathered) != 0 {
 		t.Errorf("the first one: marks %v, %d on their way, %d gathered, %v", marks, len(d.writing), len(d.gathered), err)
 	}
-	if err := d.gather(3, full(2)); err != nil {
+	if err := d.gather(3, r, full(2)); err != nil {
 		t.Fatal(err)
 	}
 	if marks, _, err := d.marks(3); err != nil || marks[0] != 2 || len(d.writing) != 0 {
@@ -197,8 +226,9 @@ func TestPartsOnTheirWayToDiskAreSpreadOverTheTimeThatThereIs(t *testing.T) {
 }
 
 func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
-	d := atHand(t)
-	if err := d.gather(3, largeLayer(1, "v")); err != nil {
+	d, r, l := atHand(t), newRows(diskTables), largeLayer(1, "v")
+	r.apply(l)
+	if err := d.gather(3, r, l); err != nil {
 		t.Fatal(err)
 	}
 	d.beginAll()
@@ -211,10 +241,14 @@ func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
 }
 
 // BenchmarkDisk puts rows of many keys, each in its turn, through layers into
-// files: what an event costs beside the work, for each row that it changes.
+// memory and files: what an event costs beside the step, for each row that it changes.
 func BenchmarkDisk(b *testing.B) {
 	const keys, together = 300_000, 2_000
 	d := testDisk(b, b.TempDir(), 1)
+	var of [4]*rows
+	for n := range of {
+		of[n] = newRows(diskTables)
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	row := make([]byte, 400)
 	for i := range row[:len(row)/2] { // half of it can be compressed
@@ -227,7 +261,7 @@ func BenchmarkDisk(b *testing.B) {
 			l.put(n%2, fmt.Sprint("k", r.IntN(keys)), row)
 			n++
 		}
-		d.put(int32(n%4), l)
+		commit(d, int32(n%4), of[n%4], l)
 	}
 	d.sync()
 	b.StopTimer()
@@ -235,17 +269,22 @@ func BenchmarkDisk(b *testing.B) {
 }
 
 // DESIGN, non-obvious 38.
-func TestWhatIsGatheredAreTheRowsThemselves(t *testing.T) {
-	r := newRows(diskTables)
-	r.put(0, "gone", []byte("soon"))
-	l := newLayer(len(diskTables))
-	l.put(0, "k", []byte("row"))
-	l.put(0, "gone", nil)
-	r.apply(l)
-	if got := l.of(hashOf("k"), "k").rows[0]; string(got) != "row" || &got[0] != &r.get(0, "k")[0] {
-		t.Errorf("the layer holds %q of its own", got)
+func TestWhatIsGatheredKeepsNoRowAlive(t *testing.T) {
+	d, r := atHand(t), newRows(diskTables)
+	for n := range int64(3) {
+		l := layerOf(n+1, fmt.Sprint("k", n%2), "v")
+		r.apply(l)
+		if err := d.gather(3, r, l); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got := l.of(hashOf("gone"), "gone").rows[0]; got != nil || r.count != 1 {
-		t.Errorf("what was deleted is %q, of %d keys", got, r.count)
+	g := d.gathered[3]
+	if len(g.changes) != 2 {
+		t.Fatalf("%d keys are gathered", len(g.changes))
+	}
+	for _, c := range g.changes {
+		if c.rows != nil || c.at.shard != nil || c.set != 3 {
+			t.Errorf("gathered of %s: rows %q, shard %v, tables %b", c.key, c.rows, c.at.shard, c.set)
+		}
 	}
 }

@@ -35,10 +35,11 @@ func TestAPurgeLeavesNoByteOfADeletedRowInTheFiles(t *testing.T) {
 	for _, purge := range []bool{false, true} {
 		dir := t.TempDir()
 		d := testDisk(t, dir, 1)
+		r := newRows(diskTables)
 		for n := range int64(50) {
-			d.put(3, layerOf(n+1, fmt.Sprint("k", n), fmt.Sprint("v", n)))
+			commit(d, 3, r, layerOf(n+1, fmt.Sprint("k", n), fmt.Sprint("v", n)))
 		}
-		d.put(3, layerOf(51, canary+"-key", canary+"-value"))
+		commit(d, 3, r, layerOf(51, canary+"-key", canary+"-value"))
 		d.sync()
 		if err := d.db.Flush(); err != nil {
 			t.Fatal(err)
@@ -50,7 +51,7 @@ func TestAPurgeLeavesNoByteOfADeletedRowInTheFiles(t *testing.T) {
 		gone.put(0, canary+"-key", nil)
 		gone.put(1, canary+"-key", nil)
 		gone.next[0], gone.next[1], gone.purge = 52, 52, purge
-		d.put(3, gone)
+		commit(d, 3, r, gone)
 		d.close()
 		if found := filesHold(t, dir, canary); found == purge {
 			t.Errorf("purge %v: the files hold the canary is %v", purge, found)

@@ -78,9 +78,11 @@ type spot struct {
 	moves int
 }
 
-func (r *rows) spotOf(key string) spot {
-	s := spot{shard: &r.shards[shardOf(key)], hash: hashOf(key)}
-	return s.again(key)
+func (r *rows) spotOf(key string) spot { return r.spotBy(hashOf(key), key) }
+
+// spotBy is spotOf, given the key's hash.
+func (r *rows) spotBy(hash uint64, key string) spot {
+	return spot{shard: &r.shards[shardOf(key)], hash: hash}.again(key)
 }
 
 // again is where the rows of the key are now.
@@ -180,6 +182,7 @@ type layer struct {
 	host    []byte           // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
+	gone    *rows     // that it has gone into, if the disk gathers it; its changes say which rows, and not what they are
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
 }
 
@@ -244,11 +247,20 @@ func (l *layer) bits() uint64 { return uint64(len(l.first) - 1) }
 
 // change is of, with a change that changes nothing yet if there is none.
 func (l *layer) change(hash uint64, key string) *change {
+	c := l.touch(hash, key)
+	if c.rows == nil {
+		c.rows = l.memory.Take(len(l.next))
+	}
+	return c
+}
+
+// touch is change, without room for rows.
+func (l *layer) touch(hash uint64, key string) *change {
 	if c := l.of(hash, key); c != nil {
 		return c
 	}
 	place := len(l.changes)
-	l.changes = append(l.changes, change{key: key, rows: l.memory.Take(len(l.next)), at: spot{hash: hash}})
+	l.changes = append(l.changes, change{key: key, at: spot{hash: hash}})
 	if place >= len(l.first) {
 		l.first = make([]int32, max(64, 2*len(l.first)))
 		for i := range l.changes[:place] {
@@ -281,11 +293,9 @@ func (r *rows) apply(l *layer) {
 	for i := range l.changes {
 		c := &l.changes[i]
 		if c.at.shard == nil {
-			c.at = r.spotOf(c.key)
+			c.at = r.spotBy(c.at.hash, c.key)
 		}
-		r.write(c.key, c.at, c.rows, c.set).read(r.change)
-		r.change.onto(c.rows, c.set) // no copy of a row outlives this: the disk gathers layers
-		c.at = spot{hash: c.at.hash} // the disk must not keep lost rows alive
+		r.write(c.key, c.at, c.rows, c.set)
 	}
 	if l.host != nil {
 		r.host = l.host
