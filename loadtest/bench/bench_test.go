@@ -241,3 +241,16 @@ func read(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+func TestADeviceOfThePopulationSaysWhoseItIs(t *testing.T) {
+	for device, want := range map[string]int{"device-17-0": 17, "device-50000-12": 50_000} {
+		if got, err := personWith(device); err != nil || got != want {
+			t.Errorf("%s: %d, %v", device, got, err)
+		}
+	}
+	for _, device := range []string{"", "device-", "device-17", "device-x-1", "phone-17-1"} {
+		if got, err := personWith(device); err == nil {
+			t.Errorf("%q is %d's", device, got)
+		}
+	}
+}

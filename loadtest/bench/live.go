@@ -19,11 +19,11 @@ func (s *stage) keepUp(ctx context.Context, c *config, who peer, p *binary.Proce
 	if err != nil {
 		return r, err
 	}
-	l.time()
-	due, start := map[string]time.Time{}, time.Now()
-	events := max(1, rate*c.seconds)
+	events, title := max(1, rate*c.seconds), fmt.Sprint(who.name, " at ", rate, "/s")
+	l.time(events)
+	due, start := make(map[string]time.Time, events), time.Now()
 	for i := range events {
-		bar.Show(fmt.Sprint(who.name, " at ", rate, "/s"), int64(i), int64(events))
+		bar.Show(title, int64(i), int64(events))
 		at := start.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		time.Sleep(time.Until(at))
 		if err := ctx.Err(); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -56,10 +58,10 @@ func (s *stream) feed(ctx context.Context, events int, end schemas.Instant, j *j
 // one sends an event off, tells the judge, and returns its id.
 func (s *stream) one(ctx context.Context, at schemas.Instant, j *judge) (string, error) {
 	e := s.people.Next(at)
-	var person, device int
 	identifier := e.Identifiers[len(e.Identifiers)-1]
-	if _, err := fmt.Sscanf(identifier.Value, "device-%d-%d", &person, &device); err != nil {
-		return "", fmt.Errorf("no device in %v: %w", e.Identifiers, err)
+	person, err := personWith(identifier.Value)
+	if err != nil {
+		return "", err
 	}
 	j.hear(person, e)
 	name := personOf(person)
@@ -119,4 +121,14 @@ func placed() kgo.Partitioner {
 	})
 }
 
-func personOf(number int) string { return fmt.Sprintf("person-%d", number) }
+func personOf(number int) string { return "person-" + strconv.Itoa(number) }
+
+// personWith is whose device it is: device-PERSON-NUMBER.
+func personWith(device string) (number int, err error) {
+	rest, is := strings.CutPrefix(device, "device-")
+	person, _, has := strings.Cut(rest, "-")
+	if number, err = strconv.Atoi(person); err != nil || !is || !has {
+		return 0, fmt.Errorf("%q is no device of the population's", device)
+	}
+	return number, nil
+}
