@@ -53,7 +53,6 @@ type disk struct {
 type diskWrite struct {
 	number int32
 	layer  *layer   // nil: forget the partition
-	rows   *rows    // that the layer has gone into
 	fill   *filling // and then write it down anew
 	synced chan<- struct{}
 }
@@ -161,14 +160,14 @@ func (d *disk) isBroken() bool {
 	}
 }
 
-// put hands over what a committed batch changed in the rows of one partition; nobody
-// else may use it any more.
-func (d *disk) put(number int32, r *rows, l *layer) {
+// put hands over what a committed batch changed in one partition, once it has gone into
+// the rows; nobody else may use it any more.
+func (d *disk) put(number int32, l *layer) {
 	if d == nil {
 		l.forget()
 		return
 	}
-	d.hand(diskWrite{number: number, rows: r, layer: l})
+	d.hand(diskWrite{number: number, layer: l})
 }
 
 // forget deletes a partition's rows, once what was put before is written.
@@ -215,7 +214,7 @@ func (d *disk) writeOne(w diskWrite, open bool) error {
 	case w.synced != nil || !open:
 		return d.writeAllGathered()
 	case w.layer != nil:
-		return d.gather(w.number, w.rows, w.layer)
+		return d.gather(w.number, w.layer)
 	}
 	delete(d.gathered, w.number)
 	d.writing = slices.DeleteFunc(d.writing, func(on onWay) bool { return on.number == w.number })

@@ -43,7 +43,7 @@ func layerOf(next int64, key, value string) *layer {
 // commit makes a layer part of the rows of a partition, and hands it to the disk.
 func commit(d *disk, number int32, r *rows, l *layer) {
 	r.apply(l)
-	d.put(number, r, l)
+	d.put(number, l)
 }
 
 func TestRowsAndOffsetsComeBackFromDiskTogether(t *testing.T) {

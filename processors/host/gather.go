@@ -32,8 +32,8 @@ type onWay struct {
 	done   int // changes that are written
 }
 
-// gather notes what a layer has changed in rows, until that is written.
-func (d *disk) gather(number int32, r *rows, l *layer) error {
+// gather notes which rows a layer has changed, until they are written.
+func (d *disk) gather(number int32, l *layer) error {
 	if len(d.gathered) == 0 {
 		d.gatherTill = time.Now().Add(gatherFor)
 	}
@@ -43,7 +43,6 @@ func (d *disk) gather(number int32, r *rows, l *layer) error {
 		d.gathered[number] = g
 	}
 	g.take(l)
-	g.gone = r
 	l.forget()
 	switch {
 	case g.purge, len(g.changes) >= gatherMost && d.isOnWay(number):
@@ -64,6 +63,7 @@ func (l *layer) take(next *layer) {
 		c := &next.changes[i]
 		l.touch(c.at.hash, c.key).set |= c.set
 	}
+	l.gone = next.gone
 	if next.host != nil {
 		l.host = next.host
 	}

@@ -50,7 +50,7 @@ func TestWhatIsGatheredIsWrittenAsTheRowsAreInTheEnd(t *testing.T) {
 		for n := range int64(rapid.IntRange(1, 8).Draw(t, "layers")) {
 			l := drawLayer(t, n+1)
 			r.apply(l)
-			err := d.gather(number, r, l)
+			err := d.gather(number, l)
 			if rapid.Bool().Draw(t, "begins") {
 				d.beginAll()
 			}
@@ -83,7 +83,7 @@ func TestWhatAnErasureLeavesIsWrittenAtOnce(t *testing.T) {
 	r := newRows(diskTables)
 	for _, l := range []*layer{layerOf(1, "k", "v"), purging} {
 		r.apply(l)
-		if err := d.gather(3, r, l); err != nil {
+		if err := d.gather(3, l); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestALayerIsWrittenInPartsAndItsMarksLast(t *testing.T) {
 	d, r := atHand(t), newRows(diskTables)
 	write := func(l *layer) {
 		r.apply(l)
-		if err := d.gather(3, r, l); err != nil {
+		if err := d.gather(3, l); err != nil {
 			t.Fatal(err)
 		}
 		d.beginAll()
@@ -155,13 +155,13 @@ func TestWhatIsOnItsWayToDiskIsNotOvertaken(t *testing.T) {
 	d, r := atHand(t), newRows(diskTables)
 	older, newer := largeLayer(1, "older"), largeLayer(2, "newer")
 	r.apply(older)
-	if err := d.gather(3, r, older); err != nil {
+	if err := d.gather(3, older); err != nil {
 		t.Fatal(err)
 	}
 	d.beginAll()
 	err := d.writeNext()
 	r.apply(newer)
-	if err := errors.Join(err, d.gather(3, r, newer), d.writeGathered(3)); err != nil {
+	if err := errors.Join(err, d.gather(3, newer), d.writeGathered(3)); err != nil {
 		t.Fatal(err)
 	}
 	p := written(t, d)
@@ -187,13 +187,13 @@ func TestALayerThatIsFullGoesOnItsWayAndIsWrittenAtOnceOnlyBehindAnother(t *test
 		r.apply(l)
 		return l
 	}
-	if err := d.gather(3, r, full(1)); err != nil {
+	if err := d.gather(3, full(1)); err != nil {
 		t.Fatal(err)
 	}
 	if marks, _, err := d.marks(3); err != nil || marks[0] != 0 || len(d.writing) != 1 || len(d.gathered) != 0 {
 		t.Errorf("the first one: marks %v, %d on their way, %d gathered, %v", marks, len(d.writing), len(d.gathered), err)
 	}
-	if err := d.gather(3, r, full(2)); err != nil {
+	if err := d.gather(3, full(2)); err != nil {
 		t.Fatal(err)
 	}
 	if marks, _, err := d.marks(3); err != nil || marks[0] != 2 || len(d.writing) != 0 {
@@ -228,7 +228,7 @@ func TestPartsOnTheirWayToDiskAreSpreadOverTheTimeThatThereIs(t *testing.T) {
 func TestWhatIsForgottenIsNotWrittenAnyMore(t *testing.T) {
 	d, r, l := atHand(t), newRows(diskTables), largeLayer(1, "v")
 	r.apply(l)
-	if err := d.gather(3, r, l); err != nil {
+	if err := d.gather(3, l); err != nil {
 		t.Fatal(err)
 	}
 	d.beginAll()
@@ -274,7 +274,7 @@ func TestWhatIsGatheredKeepsNoRowAlive(t *testing.T) {
 	for n := range int64(3) {
 		l := layerOf(n+1, fmt.Sprint("k", n%2), "v")
 		r.apply(l)
-		if err := d.gather(3, r, l); err != nil {
+		if err := d.gather(3, l); err != nil {
 			t.Fatal(err)
 		}
 	}

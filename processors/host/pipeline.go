@@ -182,7 +182,7 @@ func (r *run) show(p *pending) {
 	r.metrics.count(p, r.config.Now())
 	p.batch.each(func(s *share) { s.partition.commit() })
 	for _, s := range p.batch.shares {
-		r.disk.put(s.partition.number, s.partition.rows, s.layer)
+		r.disk.put(s.partition.number, s.layer)
 		maps.Copy(s.partition.settled, s.in)
 	}
 	p.batch.unfollow(false)

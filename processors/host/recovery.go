@@ -218,7 +218,7 @@ func (p *partition) restore(d *disk, f kgo.FetchTopicPartition, end int64) bool 
 		l := newLayer(len(p.rows.tables))
 		l.next[place] = p.putAll(f.Records, place, end, l.restore)
 		p.rows.apply(l)
-		d.put(p.number, p.rows, l)
+		d.put(p.number, l)
 	}
 	return before < end && p.rows.next[place] >= end
 }

@@ -182,7 +182,7 @@ type layer struct {
 	host    []byte           // nil: unchanged
 	next    []int64
 	purge   bool      // the disk is to keep nothing of what rows were before
-	gone    *rows     // that it has gone into, if the disk gathers it; its changes say which rows, and not what they are
+	gone    *rows     // that it has gone into, with all before it; nil: it is open
 	oldest  time.Time // when the broker took the first record of the batch; zero: there is none
 }
 
@@ -297,6 +297,7 @@ func (r *rows) apply(l *layer) {
 		}
 		r.write(c.key, c.at, c.rows, c.set)
 	}
+	l.gone = r
 	if l.host != nil {
 		r.host = l.host
 	}
