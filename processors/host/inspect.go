@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -113,7 +114,7 @@ func (h *Host) Row(table, key string) ([]byte, error) {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.get(place, key), nil
+	return bytes.Clone(r.get(place, key)), nil
 }
 
 // Scan calls f for committed rows of a table whose keys start with prefix, in

@@ -292,8 +292,8 @@ func (r *rows) moveShard(i int, to func(key []byte) *rows) {
 	moved, tables := map[*rows]*sum{}, len(r.tables)
 	for key, set := range r.shards[i].each(tables) {
 		dst, key := to(key), string(key)
-		s := &dst.shards[i]
-		s.write(s.headOf(hashOf(key), key, tables), set, 1<<tables-1)
+		s, hash := &dst.shards[i], hashOf(key)
+		s.write(hash, s.headOf(hash, key, tables), set, 1<<tables-1)
 		if moved[dst] == nil {
 			moved[dst] = &sum{}
 		}

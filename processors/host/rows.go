@@ -21,7 +21,8 @@ const (
 // the hash of the key is part of the persistent cursor.
 //
 // Only the owner goroutine changes rows, between batches; steps read without
-// the lock while no change can happen, everybody else reads with it.
+// the lock while no change can happen, everybody else reads with it. What has been
+// read holds until then: memory of rows is used again.
 type rows struct {
 	mu     sync.RWMutex
 	tables []string
@@ -48,7 +49,7 @@ func (r *rows) get(table int, key string) []byte {
 	return set[table]
 }
 
-// fill puts the rows of a key into set, and says where they are.
+// fill puts the rows of a key into set, and says where they are. They hold until rows change.
 func (r *rows) fill(set rowSet, key string) spot {
 	at := r.spotOf(key)
 	at.read(set)
@@ -121,7 +122,7 @@ func (r *rows) write(key string, at spot, set rowSet, which uint16) spot {
 	if !at.found {
 		at.head, at.found = at.shard.headOf(at.hash, key, len(now)), true
 	}
-	at.shard.write(at.head, set, which)
+	at.shard.write(at.hash, at.head, set, which)
 	r.count++
 	r.bytes += int64(len(key)) + now.size()
 	return at

@@ -10,8 +10,7 @@ import (
 
 // shard holds the rows of some keys in a few blocks of bytes, where garbage
 // collection finds no pointer to follow: were every row one, it would look at
-// millions of them again and again. A row that is written goes behind all
-// others, so what has been read stays as it is for as long as somebody holds it.
+// millions of them again and again.
 //
 // A head is the length of a key, the key, and for each table where its row is:
 // block plus one, place and length, or zeros. Heads have blocks of their own, for
@@ -21,7 +20,7 @@ type shard struct {
 	index  map[uint64]slot // where heads are, by hash of the key
 	others map[string]slot // of keys whose hash in index is another key's
 	heads  blocks
-	rows   blocks
+	rows   rowBlocks
 	moves  int // how often heads have gone from where they were: whenever one is removed, others may be tidied
 }
 
@@ -53,23 +52,16 @@ func (s *shard) open(head slot) (key, pointers []byte) {
 	return b[numberSize:end:end], b[end:]
 }
 
-// rowOf gives the row of a table; nil: there is none.
-func (b *blocks) rowOf(pointers []byte, table int) []byte {
-	p := pointers[table*pointerSize:][:pointerSize]
-	block := binary.LittleEndian.Uint32(p)
-	if block == 0 {
-		return nil
-	}
-	at := binary.LittleEndian.Uint32(p[numberSize:])
-	end := at + binary.LittleEndian.Uint32(p[2*numberSize:])
-	return b.list[block-1][at:end:end]
+// pointerOf is where the row of a table is, by what follows a head's key.
+func pointerOf(pointers []byte, table int) []byte {
+	return pointers[table*pointerSize:][:pointerSize]
 }
 
-// read puts the rows of a head into set.
+// read puts the rows of a head into set. They hold until something is written.
 func (s *shard) read(head slot, set rowSet) {
 	_, pointers := s.open(head)
 	for table := range set {
-		set[table] = s.rows.rowOf(pointers, table)
+		set[table] = s.rows.row(pointerOf(pointers, table))
 	}
 }
 
@@ -94,31 +86,21 @@ func (s *shard) headOf(hash uint64, key string, tables int) slot {
 	return head
 }
 
-// write changes the rows of a head, in the tables of which; nil deletes.
-func (s *shard) write(head slot, set rowSet, which uint16) {
+// write changes the rows of a head, of a key with this hash, in the tables of which;
+// nil deletes.
+func (s *shard) write(hash uint64, head slot, set rowSet, which uint16) {
 	_, pointers := s.open(head)
 	for table, row := range set {
-		if which&(1<<table) != 0 {
-			s.rows.live -= len(s.rows.rowOf(pointers, table))
-			s.point(pointers, table, row)
+		if which&(1<<table) == 0 {
+			continue
+		}
+		p := pointerOf(pointers, table)
+		s.rows.waste(p)
+		if row != nil {
+			s.rows.put(p, hash, row)
 		}
 	}
-	if s.rows.wasteful() {
-		s.tidyRows(len(set))
-	}
-}
-
-// point writes a row and has a head point to it.
-func (s *shard) point(pointers []byte, table int, row []byte) {
-	p := pointers[table*pointerSize:][:pointerSize]
-	if row == nil {
-		clear(p)
-		return
-	}
-	at := s.rows.append(row)
-	binary.LittleEndian.PutUint32(p, at.block+1)
-	binary.LittleEndian.PutUint32(p[numberSize:], at.at)
-	binary.LittleEndian.PutUint32(p[2*numberSize:], uint32(len(row)))
+	s.tidyRows(len(set))
 }
 
 // remove forgets a key and its rows.
@@ -129,7 +111,7 @@ func (s *shard) remove(hash uint64, key string, tables int) {
 	}
 	_, pointers := s.open(head)
 	for table := range tables {
-		s.rows.live -= len(s.rows.rowOf(pointers, table))
+		s.rows.waste(pointerOf(pointers, table))
 	}
 	s.heads.live -= headSize([]byte(key), tables)
 	s.moves++
@@ -141,25 +123,44 @@ func (s *shard) remove(hash uint64, key string, tables int) {
 	if s.heads.wasteful() {
 		s.tidyHeads(tables)
 	}
-	if s.rows.wasteful() {
-		s.tidyRows(tables)
-	}
+	s.tidyRows(tables)
 }
 
 func headSize(key []byte, tables int) int { return numberSize + len(key) + tables*pointerSize }
 
-// tidyRows copies the rows that count, and turns the heads to them.
+// tidyRows empties blocks of rows until less is wasted than counts.
 func (s *shard) tidyRows(tables int) {
-	old := s.rows
-	s.rows = blocks{}
-	for head := range s.all() {
-		_, pointers := s.open(head)
-		for table := range tables {
-			if row := old.rowOf(pointers, table); row != nil {
-				s.point(pointers, table, row)
-			}
+	if s.rows.live == 0 {
+		s.rows.clear()
+	}
+	for s.rows.wasteful() {
+		s.rows.emptyWorst(func(hash uint64, at slot) []byte { return s.pointerTo(hash, at, tables) })
+	}
+}
+
+// pointerTo finds the pointer to a row that counts, by the hash of its key.
+func (s *shard) pointerTo(hash uint64, at slot, tables int) []byte {
+	if head, found := s.index[hash]; found {
+		if p := s.pointerIn(head, at, tables); p != nil {
+			return p
 		}
 	}
+	for _, head := range s.others {
+		if p := s.pointerIn(head, at, tables); p != nil {
+			return p
+		}
+	}
+	panic("host: a row that counts has no head")
+}
+
+func (s *shard) pointerIn(head, at slot, tables int) []byte {
+	_, pointers := s.open(head)
+	for table := range tables {
+		if p := pointerOf(pointers, table); binary.LittleEndian.Uint32(p) == at.block+1 && binary.LittleEndian.Uint32(p[numberSize:]) == at.at {
+			return p
+		}
+	}
+	return nil
 }
 
 // tidyHeads copies the heads that count.
@@ -221,7 +222,7 @@ func (s *shard) after(key string) [][]byte {
 	return keys
 }
 
-// blocks hold bytes behind each other. Each is an eighth of what all hold, but not
+// blocks hold heads behind each other. Each is an eighth of what all hold, but not
 // smaller or larger than leastBlock and mostBlock if what it is for fits.
 type blocks struct {
 	list [][]byte
