@@ -105,7 +105,7 @@ func pomVersion(file, artifact string) string {
 func (c *config) tuning() [][2]string {
 	streams := fmt.Sprintf("exactly_once_v2, 2 threads, commit every %v, lz4, linger 10 ms, batches of 256 KiB, 5,000 records a poll, cache of 512 MB, heap of 3 GB", c.commit)
 	return [][2]string{
-		{"broker", "of deploy/kafka: 1 GB of heap, one replica, add.partitions.to.txn.retry.backoff.ms=1"},
+		{"broker", "of deploy/kafka: 1 GB of heap in regions of 16 MB, one replica, add.partitions.to.txn.retry.backoff.ms=1"},
 		{"kairos", "as it comes: exactly once, profile to destination in one process, four partitions or as many as said"},
 		{"kafka-streams", streams + "; RocksDB with one block cache of 256 MB, three memtables of 32 MB"},
 		{"kafka-streams-memory", streams + "; rows in memory"},
