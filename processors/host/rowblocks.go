@@ -99,8 +99,7 @@ func (b *rowBlocks) begin(size int) {
 	b.list = append(b.list, fresh)
 }
 
-// blockSize is an eighth of what counts, within bounds.
-func (b *rowBlocks) blockSize() int { return min(max(b.live/8, leastBlock), mostBlock) }
+func (b *rowBlocks) blockSize() int { return blockSize(b.live) }
 
 func (b *rowBlocks) wasteful() bool { return b.used > 2*b.live+slack }
 

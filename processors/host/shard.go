@@ -222,8 +222,7 @@ func (s *shard) after(key string) [][]byte {
 	return keys
 }
 
-// blocks hold heads behind each other. Each is an eighth of what all hold, but not
-// smaller or larger than leastBlock and mostBlock if what it is for fits.
+// blocks hold heads behind each other, in blocks of [blockSize] if what one is for fits.
 type blocks struct {
 	list [][]byte
 	used int // bytes that are written
@@ -238,6 +237,9 @@ const (
 	slack      = 1 << 12 // bytes that need not count in any case
 )
 
+// blockSize is an eighth of what counts, within bounds.
+func blockSize(live int) int { return min(max(live/8, leastBlock), mostBlock) }
+
 // append puts parts behind all others, together, and says where.
 func (b *blocks) append(parts ...[]byte) slot {
 	size := 0
@@ -246,7 +248,7 @@ func (b *blocks) append(parts ...[]byte) slot {
 	}
 	n := len(b.list)
 	if n == 0 || cap(b.list[n-1])-len(b.list[n-1]) < size {
-		b.list = append(b.list, make([]byte, 0, max(size, min(max(b.live/8, leastBlock), mostBlock))))
+		b.list = append(b.list, make([]byte, 0, max(size, blockSize(b.live))))
 		n++
 	}
 	last := &b.list[n-1]
