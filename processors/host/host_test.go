@@ -1,6 +1,12 @@
 package host_test
 
-import "testing"
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestRecordsBecomeRowsAndRecords(t *testing.T) {
 	w := newWorld(t, toys(3, true))
@@ -29,5 +35,25 @@ func TestTimersFireWhenTheDoorTicks(t *testing.T) {
 		if p.Time != 20 {
 			t.Errorf("partition %d of the reader believes it is %d", p.Number, p.Time)
 		}
+	}
+}
+
+// The memory of rows that have changed is written again (DESIGN 34); spoiled, in tests.
+func TestARowThatWasAskedForStaysAsItWasWhileRowsChange(t *testing.T) {
+	w := newWorld(t, toys(1, true))
+	h := w.start(w.config("writer"))
+	w.write("a 1 one")
+	w.drain(h)
+	row, err := h.Row(writerTable.Name, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Clone(row)
+	for n := range 10 { // more than two blocks
+		w.write(fmt.Sprintf("a %d %s", n+2, strings.Repeat("x", 1000)))
+		w.drain(h)
+	}
+	if !bytes.Equal(row, before) {
+		t.Errorf("%q has become %q", before, row)
 	}
 }
