@@ -31,7 +31,7 @@ const (
 	plotWidth                                = chartWidth - marginLeft - marginRight
 	plotHeight                               = chartHeight - marginTop - marginBottom
 	gridLines                                = 5
-	labelPixels, mostLabels, markerHalfWidth = 12, 14, 4
+	labelPixels, letterPixels, markerHalfWidth = 12, 8, 4
 )
 
 // colours keep apart for most who see some badly (Okabe and Ito's); markers
@@ -96,11 +96,16 @@ func (c *chart) grid(b *strings.Builder, top float64) {
 	c.text(b, marginLeft, marginTop-8, "start", "#555555", "", c.unit)
 }
 
-// bottom labels the places; of very many only some.
+// bottom labels the places; of many the last, and before it as many as have room.
 func (c *chart) bottom(b *strings.Builder) {
-	every := (len(c.places) + mostLabels - 1) / mostLabels
+	widest := 0
+	for _, place := range c.places {
+		widest = max(widest, len(place))
+	}
+	room := max(1, plotWidth/((widest+1)*letterPixels))
+	every := (len(c.places) + room - 1) / room
 	for i, place := range c.places {
-		if i%every == 0 || i == len(c.places)-1 {
+		if (len(c.places)-1-i)%every == 0 {
 			c.text(b, c.x(i), marginTop+plotHeight+18, "middle", "#555555", "", place)
 		}
 	}

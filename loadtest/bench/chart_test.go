@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,6 +40,32 @@ func TestNamesDoNotLieOnEachOther(t *testing.T) {
 	for k := 1; k < len(order); k++ {
 		if y[order[k-1]]-y[order[k]] < 15 {
 			t.Errorf("%v are nearer than 15 to each other", y)
+		}
+	}
+}
+
+func TestLabelsOfManyPlacesDoNotLieOnEachOther(t *testing.T) {
+	label := regexp.MustCompile(`<text x="([0-9.]+)" [^>]*>(commit[0-9]+)</text>`)
+	for _, many := range []int{1, 2, 6, 7, 10, 40} {
+		c := chart{title: "t"}
+		for n := range many {
+			c.places = append(c.places, fmt.Sprintf("commit%02d", n))
+		}
+		labels := label.FindAllStringSubmatch(c.svg(), -1)
+		if len(labels) < min(many, 4) || labels[len(labels)-1][2] != c.places[many-1] {
+			t.Errorf("of %d places these are named: %q", many, labels)
+		}
+		end := 0.0
+		for _, l := range labels {
+			x, err := strconv.ParseFloat(l[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			half := float64(len(l[2])) * 7 / 2
+			if x-half < end {
+				t.Errorf("of %d places, %s begins before the one before it ends", many, l[2])
+			}
+			end = x + half
 		}
 	}
 }
