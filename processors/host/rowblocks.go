@@ -3,15 +3,20 @@ package host
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // rowBlocks hold the rows of a shard behind each other, in blocks of bytes. A row that
-// is written again leaves its former bytes as waste. When more than half of all is
+// is written again leaves its former bytes as waste. When more than a third of all is
 // waste, the block that has most of it is emptied: its rows that count go behind all
 // others, and it is written again from its beginning. So rows that change all the time
 // touch no memory that has not been touched before. It is the cleaner of Rumble,
 // Kejriwal and Ousterhout, "Log-structured memory for DRAM-based storage", FAST 2014,
 // without its order of age.
+//
+// What is lost at the end of a block counts as waste. It is a third of one at most: so a
+// block that has just been filled never has most waste while there is too much, and
+// emptying comes to an end.
 //
 // What has been read holds until something is written.
 //
@@ -20,8 +25,8 @@ import (
 type rowBlocks struct {
 	list  []rowBlock
 	spare []uint32 // places in list that hold nothing, some of them with memory
-	last  uint32   // the block that is written to, if there is one
-	used  int      // bytes that are written
+	open  uint32   // one more than the place of the block that is written to; 0: there is none
+	used  int      // bytes of blocks that hold something, without the open one's room
 	live  int      // that count
 }
 
@@ -53,13 +58,11 @@ func (b *rowBlocks) row(p []byte) []byte {
 // put writes a row, of a key with this hash, and has the pointer point to it.
 func (b *rowBlocks) put(p []byte, hash uint64, row []byte) {
 	size := rowHeader + len(row)
-	if len(b.list) == 0 || cap(b.list[b.last].bytes)-len(b.list[b.last].bytes) < size {
-		b.begin(size)
-	}
-	block := &b.list[b.last]
+	n := b.blockFor(size)
+	block := &b.list[n]
 	bytes := binary.LittleEndian.AppendUint32(block.bytes, uint32(len(row)))
 	bytes = binary.LittleEndian.AppendUint64(bytes, hash)
-	binary.LittleEndian.PutUint32(p, b.last+1)
+	binary.LittleEndian.PutUint32(p, n+1)
 	binary.LittleEndian.PutUint32(p[numberSize:], uint32(len(bytes)))
 	binary.LittleEndian.PutUint32(p[2*numberSize:], uint32(len(row)))
 	block.bytes = append(bytes, row...)
@@ -79,29 +82,64 @@ func (b *rowBlocks) waste(p []byte) {
 	}
 }
 
-// begin makes a block with room for size bytes, at least, the last one.
-func (b *rowBlocks) begin(size int) {
-	least := max(size, b.blockSize()/2)
-	for i, n := range b.spare {
-		if cap(b.list[n].bytes) >= least {
-			b.spare[i] = b.spare[len(b.spare)-1]
-			b.spare, b.last = b.spare[:len(b.spare)-1], n
-			return
-		}
+// blockFor is a block with room for size bytes. Where more than a third of the open
+// block would be lost, or another one is too small, the row gets a block of its own.
+func (b *rowBlocks) blockFor(size int) uint32 {
+	common := blockSize(b.live)
+	switch {
+	case b.open != 0 && size <= b.room():
+		return b.open - 1
+	case size > common, b.open != 0 && b.room() > cap(b.list[b.open-1].bytes)/3:
+		n := b.take(size, size, size+size/4)
+		b.used += cap(b.list[n].bytes) - size
+		return n
+	default:
+		b.leave()
+		n := b.take(common, common, mostBlock)
+		b.open = n + 1
+		return n
 	}
-	fresh := rowBlock{bytes: make([]byte, 0, max(size, b.blockSize()))}
-	if n := len(b.spare); n > 0 {
-		b.last, b.spare = b.spare[n-1], b.spare[:n-1]
-		b.list[b.last] = fresh
-		return
-	}
-	b.last = uint32(len(b.list))
-	b.list = append(b.list, fresh)
 }
 
-func (b *rowBlocks) blockSize() int { return blockSize(b.live) }
+// room is what is left of the open block.
+func (b *rowBlocks) room() int {
+	bytes := b.list[b.open-1].bytes
+	return cap(bytes) - len(bytes)
+}
 
-func (b *rowBlocks) wasteful() bool { return b.used > 2*b.live+slack }
+// leave has nothing be written to the open block any more.
+func (b *rowBlocks) leave() {
+	if b.open != 0 {
+		b.used += b.room()
+		b.open = 0
+	}
+}
+
+// take gives a block that holds nothing: one that was given up before if one has
+// room from least to most bytes, or else a new one of size.
+func (b *rowBlocks) take(size, least, most int) uint32 {
+	place := -1
+	for i, n := range b.spare {
+		if room := cap(b.list[n].bytes); room == 0 || least <= room && room <= most {
+			place = i
+			if room != 0 {
+				break
+			}
+		}
+	}
+	if place < 0 {
+		b.list = append(b.list, rowBlock{bytes: make([]byte, 0, size)})
+		return uint32(len(b.list) - 1)
+	}
+	n := b.spare[place]
+	b.spare = slices.Delete(b.spare, place, place+1)
+	if cap(b.list[n].bytes) == 0 {
+		b.list[n].bytes = make([]byte, 0, size)
+	}
+	return n
+}
+
+func (b *rowBlocks) wasteful() bool { return b.used > 3*b.live/2+slack }
 
 // clear gives up all memory.
 func (b *rowBlocks) clear() {
@@ -115,38 +153,44 @@ func (b *rowBlocks) clear() {
 func (b *rowBlocks) worst() uint32 {
 	worst, least := uint32(0), math.Inf(1)
 	for n := range b.list {
-		block := &b.list[n]
-		if share := float64(block.live) / float64(len(block.bytes)); len(block.bytes) > 0 && share < least {
+		block, size := &b.list[n], cap(b.list[n].bytes)
+		if uint32(n+1) == b.open {
+			size = len(block.bytes)
+		}
+		if share := float64(block.live) / float64(size); len(block.bytes) > 0 && share < least {
 			worst, least = uint32(n), share
 		}
 	}
 	return worst
 }
 
-// free gives up a block of which nothing counts any more.
+// free gives up a block of which nothing counts any more. Those that were freed last keep
+// their memory: they are as large as is asked for now.
 func (b *rowBlocks) free(n uint32) {
 	block := &b.list[n]
 	spoil(block.bytes)
-	b.used -= len(block.bytes)
-	withMemory := 0
-	for _, other := range b.spare {
-		if b.list[other].bytes != nil {
-			withMemory++
-		}
-	}
+	b.used -= cap(block.bytes)
 	block.bytes = block.bytes[:0]
-	if size := cap(block.bytes); withMemory >= spareBlocks || size > mostBlock || size < b.blockSize()/2 {
+	if cap(block.bytes) > mostBlock {
 		block.bytes = nil
 	}
 	b.spare = append(b.spare, n)
+	kept := 0
+	for i := len(b.spare) - 1; i >= 0; i-- {
+		if old := &b.list[b.spare[i]]; old.bytes != nil {
+			if kept++; kept > spareBlocks {
+				old.bytes = nil
+			}
+		}
+	}
 }
 
 // emptyWorst moves the rows that count of the block of which least does, and frees it.
 // It asks for the pointers to them.
 func (b *rowBlocks) emptyWorst(pointerTo func(hash uint64, at slot) []byte) {
 	worst := b.worst()
-	if worst == b.last {
-		b.begin(0)
+	if worst+1 == b.open {
+		b.leave()
 	}
 	bytes := b.list[worst].bytes
 	for at := uint32(0); b.list[worst].live > 0; {

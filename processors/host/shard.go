@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"iter"
+	"math/bits"
 	"slices"
 )
 
@@ -237,8 +238,11 @@ const (
 	slack      = 1 << 12 // bytes that need not count in any case
 )
 
-// blockSize is an eighth of what counts, within bounds.
-func blockSize(live int) int { return min(max(live/8, leastBlock), mostBlock) }
+// blockSize is the largest power of two, within bounds, that is no more than a quarter
+// of what counts. So it seldom changes, and blocks can be used again.
+func blockSize(live int) int {
+	return 1 << (bits.Len(uint(min(max(live/4, leastBlock), mostBlock))) - 1)
+}
 
 // append puts parts behind all others, together, and says where.
 func (b *blocks) append(parts ...[]byte) slot {
