@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Memory is what kairos' processes hold, at one moment.
@@ -36,13 +37,45 @@ func (w *World) Memory(ctx context.Context) (sum Memory, err error) {
 		if err := errors.Join(err, err2); err != nil {
 			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
 		}
-		resident, err := residentBytes(r.PID)
+		sum.HeapBytes += heap
+		sum.StateBytes += state
+	}
+	sum.ResidentBytes, err = w.resident()
+	return sum, err
+}
+
+// PeakWhile is the most that is resident at once while work goes on, in bytes,
+// looked at every second.
+func (w *World) PeakWhile(work func() error) (peak int64, err error) {
+	done, looked := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for tick := time.Tick(time.Second); err == nil; {
+			var now int64
+			if now, err = w.resident(); err == nil {
+				peak = max(peak, now)
+			}
+			select {
+			case <-done:
+				looked <- err
+				return
+			case <-tick:
+			}
+		}
+		looked <- err
+	}()
+	err = work()
+	close(done)
+	return peak, errors.Join(err, <-looked)
+}
+
+func (w *World) resident() (sum int64, err error) {
+	for _, r := range w.processes() {
+		bytes, err := residentBytes(r.PID)
 		if err != nil {
 			return sum, fmt.Errorf("memory of %s: %w", r.name, err)
 		}
-		sum.HeapBytes += heap
-		sum.StateBytes += state
-		sum.ResidentBytes += resident
+		sum += bytes
 	}
 	return sum, nil
 }

@@ -1,26 +1,36 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	_ "embed"
 	"flag"
 	"fmt"
+	"slices"
 	"time"
 
-	"kairos/loadtest/crowd"
 	"kairos/loadtest/rig"
 )
 
-// Stretch is a part of a steady load, and what kairos held at its end.
+// Stretch is a part of a steady load, and what kairos held meanwhile and at its
+// end.
 type Stretch struct {
-	Rate   rig.Rate   `json:"rate"`
-	Memory rig.Memory `json:"memory"`
+	Rate      rig.Rate   `json:"rate"`
+	PeakBytes int64      `json:"peak_resident_bytes"` // meanwhile, looked at every second
+	Memory    rig.Memory `json:"memory"`
 }
 
-// endurance lets a load go on over the same people. Their rows grow while what
-// they do is to be kept; what grows beside them would grow for ever.
+// forgetful are definitions under which all that is kept of people is bounded
+// by minutes.
+//
+//go:embed endurance.yaml
+var forgetful string
+
+// endurance lets a load go on over the same people until their rows have long
+// ceased to grow: whatever else grew would grow for ever.
 func endurance(ctx context.Context, args []string) error {
-	c, rate, stretches, length := defaults("endurance"), 2_000, 12, time.Minute
-	c.People, c.History = 5_000, 50
+	c, rate, stretches, length := defaults("endurance"), 3_000, 15, 2*time.Minute
+	c.People, c.History = 5_000, 0
 	flags := flag.NewFlagSet("scale endurance", flag.ContinueOnError)
 	c.Flags(flags)
 	flags.StringVar(&c.Name, "name", c.Name, "of the result")
@@ -30,7 +40,7 @@ func endurance(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	w, err := begin(ctx, c, crowd.Shop)
+	w, err := begin(ctx, c, forgetful)
 	if err != nil {
 		return err
 	}
@@ -38,7 +48,10 @@ func endurance(ctx context.Context, args []string) error {
 	r := newResult(c, "endurance")
 	for range stretches {
 		var s Stretch
-		if s.Rate, err = w.KeepUp(ctx, rate, length); err != nil {
+		if s.PeakBytes, err = w.PeakWhile(func() (err error) {
+			s.Rate, err = w.KeepUp(ctx, rate, length)
+			return err
+		}); err != nil {
 			return err
 		}
 		if s.Memory, err = w.Memory(ctx); err != nil {
@@ -48,4 +61,15 @@ func endurance(ctx context.Context, args []string) error {
 		fmt.Println(r.table())
 	}
 	return r.write(c.Results)
+}
+
+// flatness is how much the most that was resident in the last third of a load
+// is of the most in the third before it: 1 where memory is flat. Rows grow in
+// the first.
+func flatness(all []Stretch) float64 {
+	third := len(all) / 3
+	most := func(some []Stretch) float64 {
+		return float64(slices.MaxFunc(some, func(a, b Stretch) int { return cmp.Compare(a.PeakBytes, b.PeakBytes) }).PeakBytes)
+	}
+	return most(all[len(all)-third:]) / most(all[len(all)-2*third:len(all)-third])
 }

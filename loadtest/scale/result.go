@@ -82,13 +82,13 @@ func (r *Result) table() string {
 			fmt.Fprintf(t, "%d\t%d\t%.1f\t%.0f\t%.0f\t%.3f\t%.3f\t%.1f\t\n", m.Partitions, m.Processes, m.Idle.Transactions, m.Idle.Records, m.Idle.Bytes, m.Idle.ClientCPUs, m.Idle.BrokerCPUs, m.Idle.OthersCPUs)
 		}
 	case r.Endurance != nil:
-		fmt.Fprintf(t, "after s\tevents\theap MB\trows MB\theap/rows\tresident MB\tp50/p99 ms\tclient us/event\tothers, CPUs\t\n")
+		fmt.Fprintf(t, "after s\tevents\theap MB\trows MB\theap/rows\tresident MB\tat most MB\tp50/p99 ms\tclient us/event\tothers, CPUs\t\n")
 		seconds, events := 0.0, 0.0
 		for i := range r.Endurance {
 			m := &r.Endurance[i]
 			seconds, events = seconds+m.Rate.Seconds, events+m.Rate.Sent*m.Rate.Seconds
-			fmt.Fprintf(t, "%.0f\t%.0f\t%.1f\t%.1f\t%.2f\t%.0f\t%.0f / %.0f\t%.0f\t%.1f\t\n", seconds, events, float64(m.Memory.HeapBytes)/1e6,
-				float64(m.Memory.StateBytes)/1e6, float64(m.Memory.HeapBytes)/float64(m.Memory.StateBytes), float64(m.Memory.ResidentBytes)/1e6, m.Rate.P50, m.Rate.P99, m.Rate.ClientMicrosPerEvent, m.Rate.OthersCPUs)
+			fmt.Fprintf(t, "%.0f\t%.0f\t%.1f\t%.1f\t%.2f\t%.0f\t%.0f\t%.0f / %.0f\t%.0f\t%.1f\t\n", seconds, events, float64(m.Memory.HeapBytes)/1e6,
+				float64(m.Memory.StateBytes)/1e6, float64(m.Memory.HeapBytes)/float64(m.Memory.StateBytes), float64(m.Memory.ResidentBytes)/1e6, float64(m.PeakBytes)/1e6, m.Rate.P50, m.Rate.P99, m.Rate.ClientMicrosPerEvent, m.Rate.OthersCPUs)
 		}
 	default:
 		fmt.Fprintf(t, "audiences\ttouched/event\tevents/s\tclient us/event\tbroker us/event\ttransitions/event\tbytes/event\theap/audience\theap/person\tapply s\tstart s\tothers, CPUs\t\n")
@@ -103,6 +103,9 @@ func (r *Result) table() string {
 	_ = t.Flush() // into memory
 	if r.Ratio > 0 {
 		fmt.Fprintf(&b, "events/s with %d audiences : with 20 = %.2f (wanted: 0.33 at least)\n", r.Curve[len(r.Curve)-1].Audiences, r.Ratio)
+	}
+	if len(r.Endurance) >= 3 {
+		fmt.Fprintf(&b, "resident at most in the last third : in the third before it = %.2f\n", flatness(r.Endurance))
 	}
 	if m := r.Instances; m != nil {
 		fmt.Fprintf(&b, "%d rows, none lost; %d transitions, of everybody in the order of their revisions\n", m.Rows, m.Transitions)
@@ -133,7 +136,8 @@ meanwhile, feeder and reader included: where that is much, trust CPU per event a
 
 - **touched/event**: audiences whose counted events an event is one of, on average.
 - **heap**: alive after a garbage collection; per audience before there are people, per person after the history.
-- **rows**: their bytes and those of their keys, in memory; they grow while people do what is to be kept.
+- **rows**: their bytes and those of their keys, in memory; they grow while people do what is to be kept, which
+  endurance bounds by minutes. **Resident** is after the collection that heap is counted behind, **at most** is before.
 - **gone after, found in**: until a read-committed reader had the last transition in hand. Each was checked: the time of
   its cause to the millisecond, nobody missing, nobody twice.
 - **in balance, longest**: from when a process came or went until all partitions were held again, evenly spread, their

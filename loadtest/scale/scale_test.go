@@ -99,3 +99,22 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryIsFlatWhereTheLastThirdHoldsNoMoreThanTheOneBefore(t *testing.T) {
+	for _, c := range []struct {
+		peaks []int64
+		want  float64
+	}{
+		{[]int64{10, 90, 100, 90, 80, 100}, 1}, // it grows in the first third
+		{[]int64{10, 50, 100, 100, 100, 150}, 1.5},
+		{[]int64{1, 2, 3, 100, 100, 50, 50}, 0.5}, // more than three thirds: the first is the longest
+	} {
+		var all []Stretch
+		for _, peak := range c.peaks {
+			all = append(all, Stretch{PeakBytes: peak})
+		}
+		if got := flatness(all); got != c.want {
+			t.Errorf("%v: %v, want %v", c.peaks, got, c.want)
+		}
+	}
+}
