@@ -320,14 +320,14 @@ func keyedSize(key string, row []byte) int {
 	return binary.PutUvarint(length[:], uint64(len(key))) + len(key) + len(row)
 }
 
-// unkeyed splits what [putKeyed] made, into memory of its own.
+// unkeyed splits what [putKeyed] made. The row is a part of stored.
 func unkeyed(stored []byte) (key string, row []byte, err error) {
 	n, used := binary.Uvarint(stored)
 	if used <= 0 || n > uint64(len(stored)-used) {
 		return "", nil, errors.New("a local row has no key")
 	}
 	rest := stored[used:]
-	return string(rest[:n]), bytes.Clone(rest[n:]), nil
+	return string(rest[:n]), rest[n:], nil
 }
 
 func markKey(number int32, table int) []byte { return append(partitionKey(number), 1, byte(table)) }
@@ -425,7 +425,7 @@ func (d *disk) loadRows(p *partition) error {
 			if err != nil {
 				return errors.Join(err, iterator.Close())
 			}
-			p.rows.put(int(rest[1]), key, row)
+			p.rows.put(int(rest[1]), key, row) // copies it
 		case rest[0] == 2:
 			p.rows.host = bytes.Clone(value)
 		}

@@ -67,6 +67,7 @@ func (r *run) recover(ctx context.Context, ps []*partition) error {
 
 // catchUp is recover, but for what a partition needs to be worked on.
 func (r *run) catchUp(ctx context.Context, ps []*partition) error {
+	var loading errgroup.Group
 	for _, p := range ps {
 		if !p.rows.blank() {
 			continue
@@ -75,10 +76,14 @@ func (r *run) catchUp(ctx context.Context, ps []*partition) error {
 			p.afresh = !r.disk.holds(p)
 			continue
 		}
-		if err := r.disk.load(p); err != nil {
+		loading.Go(func() error {
+			err := r.disk.load(p)
+			p.afresh = p.rows.blank()
 			return err
-		}
-		p.afresh = p.rows.blank()
+		})
+	}
+	if err := loading.Wait(); err != nil {
+		return err
 	}
 	ends, err := r.admin.ListEndOffsets(ctx, r.tables...)
 	if err = errors.Join(err, ends.Error()); err != nil {
