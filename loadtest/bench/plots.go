@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"kairos/loadtest/chart"
 	"kairos/loadtest/rig"
 )
 
@@ -69,11 +70,11 @@ func orNothing(v float64) float64 {
 }
 
 // chart is a trend over runs, or nil if none has the figure.
-func (t trend) chart(runs []*Result) *chart {
-	c := &chart{title: t.title, unit: t.unit, across: "commit"}
+func (t trend) chart(runs []*Result) *chart.Chart {
+	c := &chart.Chart{Title: t.title, Unit: t.unit, Across: "commit"}
 	var names []string
 	for _, r := range runs {
-		c.places = append(c.places, r.label())
+		c.Places = append(c.Places, r.label())
 		for _, name := range r.names() {
 			if t.peer != nil && !slices.Contains(names, name) {
 				names = append(names, name)
@@ -85,19 +86,19 @@ func (t trend) chart(runs []*Result) *chart {
 		names = []string{"kairos"}
 	}
 	for _, name := range names {
-		s := series{name: name}
+		s := chart.Series{Name: name}
 		for _, r := range runs {
 			if t.whole != nil {
-				s.values = append(s.values, t.whole(r))
+				s.Values = append(s.Values, t.whole(r))
 			} else {
-				s.values = append(s.values, t.peer(r, name))
+				s.Values = append(s.Values, t.peer(r, name))
 			}
 		}
-		if slices.ContainsFunc(s.values, func(v float64) bool { return !math.IsNaN(v) }) {
-			c.series = append(c.series, s)
+		if slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) }) {
+			c.Series = append(c.Series, s)
 		}
 	}
-	if len(c.series) == 0 {
+	if len(c.Series) == 0 {
 		return nil
 	}
 	return c
@@ -115,15 +116,15 @@ var curves = map[string]curve{
 
 func (r *Result) curveFile(against string) string { return r.Name + "-" + against + ".svg" }
 
-func (r *Result) curveChart(against string) *chart {
-	c := &chart{title: curves[against].title, unit: "events/s", across: curves[against].head, series: []series{{name: "kairos whole"}}}
+func (r *Result) curveChart(against string) *chart.Chart {
+	c := &chart.Chart{Title: curves[against].title, Unit: "events/s", Across: curves[against].head, Series: []chart.Series{{Name: "kairos whole"}}}
 	for _, p := range r.Curves {
 		if p.Against == against {
-			c.places = append(c.places, grouped(p.At))
-			c.series[0].values = append(c.series[0].values, p.Backlog.EventsPerSecond)
+			c.Places = append(c.Places, grouped(p.At))
+			c.Series[0].Values = append(c.Series[0].Values, p.Backlog.EventsPerSecond)
 		}
 	}
-	if len(c.places) == 0 {
+	if len(c.Places) == 0 {
 		return nil
 	}
 	return c
@@ -134,13 +135,13 @@ func figures(runs []*Result) map[string]string {
 	all := map[string]string{}
 	for _, t := range trends() {
 		if c := t.chart(runs); c != nil {
-			all[t.file] = c.svg()
+			all[t.file] = c.SVG()
 		}
 	}
 	for _, r := range runs {
 		for against := range curves {
 			if c := r.curveChart(against); c != nil {
-				all[r.curveFile(against)] = c.svg()
+				all[r.curveFile(against)] = c.SVG()
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"kairos/loadtest/chart"
 	"kairos/loadtest/rig"
 )
 
@@ -72,4 +73,30 @@ func flatness(all []Stretch) float64 {
 		return float64(slices.MaxFunc(some, func(a, b Stretch) int { return cmp.Compare(a.PeakBytes, b.PeakBytes) }).PeakBytes)
 	}
 	return most(all[len(all)-third:]) / most(all[len(all)-2*third:len(all)-third])
+}
+
+// picture shows what was held over the minutes of a load.
+func picture(all []Stretch) string {
+	c := chart.Chart{Title: "Memory through a long load over the same people", Unit: "MB", Across: "minutes"}
+	held := []struct {
+		name  string
+		bytes func(*Stretch) int64
+	}{
+		{"resident at most", func(s *Stretch) int64 { return s.PeakBytes }},
+		{"heap", func(s *Stretch) int64 { return s.Memory.HeapBytes }},
+		{"rows", func(s *Stretch) int64 { return s.Memory.StateBytes }},
+	}
+	for _, h := range held {
+		line := chart.Series{Name: h.name}
+		for i := range all {
+			line.Values = append(line.Values, float64(h.bytes(&all[i]))/1e6)
+		}
+		c.Series = append(c.Series, line)
+	}
+	minutes := 0.0
+	for i := range all {
+		minutes += all[i].Rate.Seconds / 60
+		c.Places = append(c.Places, fmt.Sprintf("%.0f", minutes))
+	}
+	return c.SVG()
 }

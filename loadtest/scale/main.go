@@ -10,9 +10,10 @@
 //	go run ./loadtest/scale endurance memory through a long load over the same people
 //
 // In: nothing but Java and Maven; each starts a broker of its own, builds
-// kairos, and deletes what it made. Out: a table on standard output, and the same
-// with a JSON file in loadtest/results/scale. Law: everything measured runs in
-// other processes, and what comes out is checked, not only timed.
+// kairos, and deletes what it made. Out: a table on standard output; a JSON file in
+// loadtest/results/scale, and all tables there anew, which `scale tables` does alone.
+// Law: everything measured runs in other processes, and what comes out is checked,
+// not only timed.
 //
 // Not here: how it is set up and looked at, see loadtest/rig; one load over all
 // stages, see loadtest/load.
@@ -43,9 +44,10 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	measure := map[string]func(context.Context, []string) error{
 		"curve": curve, "boundary": boundary, "seeding": seeding, "grow": grow, "instances": instances, "idle": idle, "endurance": endurance,
+		"tables": tables,
 	}
 	if len(args) == 0 || measure[args[0]] == nil {
-		return errors.New("say what to measure: curve, boundary, seeding, grow, instances, idle or endurance; -h after it lists its sizes")
+		return errors.New("say what to measure: curve, boundary, seeding, grow, instances, idle or endurance; -h after it lists its sizes; tables makes the tables anew")
 	}
 	return measure[args[0]](ctx, args[1:])
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -146,6 +147,9 @@ meanwhile, feeder and reader included: where that is much, trust CPU per event a
 - **idle**: nothing but the time is told; records are those of all topics of kairos, markers of transactions included.
 `
 
+// tables makes the tables and figures of what is kept anew.
+func tables(context.Context, []string) error { return writeTables(defaults("").Results) }
+
 func writeTables(folder string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
@@ -164,6 +168,13 @@ func writeTables(folder string) error {
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s, %s, %d CPUs, %s; %d people, %d partitions, seed %d.\n\n```\n%s```\n", r.Name, r.Date.Format(time.DateOnly),
 			r.Commit, r.Machine.CPUs, r.Machine.Go, r.People, r.Partitions, r.Seed, strings.TrimLeft(r.table(), "\n"))
+		if r.Endurance == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "\n![memory over the minutes](%s.svg)\n", r.Name)
+		if err := os.WriteFile(filepath.Join(folder, r.Name+".svg"), []byte(picture(r.Endurance)), 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(filepath.Join(folder, "README.md"), b.Bytes(), 0o644)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,9 +94,38 @@ func TestEveryMeasureHasItsTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7", "2.00", "4715", "instance-2 joins", "8.1", "4717"} {
+	for _, want := range []string{"10000", "with 20 = 0.50", "4711", "4712", "1.23", "4713", "4.7", "2.00", "4715", "instance-2 joins", "8.1", "4717", "(endurance.svg)"} {
 		if !strings.Contains(string(table), want) {
 			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
+
+func TestTablesAndFiguresAreThoseOfWhatIsKept(t *testing.T) {
+	const kept = "../results/scale"
+	folder := t.TempDir()
+	for _, kind := range []string{"*.json", "*.md", "*.svg"} {
+		files, err := filepath.Glob(filepath.Join(kept, kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == "*.json" {
+				if err := os.WriteFile(filepath.Join(folder, filepath.Base(file)), text, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			if err := writeTables(folder); err != nil {
+				t.Fatal(err)
+			}
+			if made, err := os.ReadFile(filepath.Join(folder, filepath.Base(file))); err != nil || !bytes.Equal(made, text) {
+				t.Errorf("%s is not what is kept beside it: go run ./loadtest/scale tables (%v)", filepath.Base(file), err)
+			}
 		}
 	}
 }

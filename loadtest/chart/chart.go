@@ -1,4 +1,11 @@
-package main
+// Package chart draws lines over places side by side, as SVG.
+//
+// In: names and numbers. Out: the text of a picture. Law: the same numbers give the
+// same bytes.
+//
+// Not here: which figures there are (loadtest/bench, loadtest/scale); pictures of the
+// dashboard (loadtest/pictures).
+package chart
 
 import (
 	"fmt"
@@ -8,29 +15,29 @@ import (
 	"strings"
 )
 
-// chart is one figure: a line for each series over places side by side.
-type chart struct {
-	title  string
-	unit   string   // of the values
-	across string   // what lies along the bottom
-	places []string // its labels
-	series []series
+// Chart is one figure: a line for each series over places side by side.
+type Chart struct {
+	Title  string
+	Unit   string   // of the values
+	Across string   // what lies along the bottom
+	Places []string // its labels
+	Series []Series
 }
 
-// series is a line; NaN where nothing was measured.
-type series struct {
-	name   string
-	values []float64
+// Series is a line; NaN where nothing was measured.
+type Series struct {
+	Name   string
+	Values []float64
 }
 
 // Sizes in pixels.
 const (
-	chartWidth, chartHeight                  = 720, 360
-	marginLeft, marginRight                  = 64, 176 // the right one holds the names
-	marginTop, marginBottom                  = 44, 64
-	plotWidth                                = chartWidth - marginLeft - marginRight
-	plotHeight                               = chartHeight - marginTop - marginBottom
-	gridLines                                = 5
+	chartWidth, chartHeight                    = 720, 360
+	marginLeft, marginRight                    = 64, 176 // the right one holds the names
+	marginTop, marginBottom                    = 44, 64
+	plotWidth                                  = chartWidth - marginLeft - marginRight
+	plotHeight                                 = chartHeight - marginTop - marginBottom
+	gridLines                                  = 5
 	labelPixels, letterPixels, markerHalfWidth = 12, 8, 4
 )
 
@@ -38,17 +45,17 @@ const (
 // differ besides.
 var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"}
 
-// svg draws c. The same chart gives the same bytes.
-func (c *chart) svg() string {
+// SVG draws c.
+func (c *Chart) SVG() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s" font-family="sans-serif" font-size="12">`+"\n",
-		chartWidth, chartHeight, chartWidth, chartHeight, html.EscapeString(c.title))
+		chartWidth, chartHeight, chartWidth, chartHeight, html.EscapeString(c.Title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", chartWidth, chartHeight)
-	c.text(&b, marginLeft, 22, "start", "#222222", ` font-size="15" font-weight="bold"`, c.title)
+	c.text(&b, marginLeft, 22, "start", "#222222", ` font-size="15" font-weight="bold"`, c.Title)
 	top := niceTop(c.most())
 	c.grid(&b, top)
 	c.bottom(&b)
-	for i, s := range c.series {
+	for i, s := range c.Series {
 		c.line(&b, i, s, top)
 	}
 	c.names(&b, top)
@@ -56,13 +63,13 @@ func (c *chart) svg() string {
 	return b.String()
 }
 
-func (c *chart) text(b *strings.Builder, x, y float64, anchor, colour, more, text string) {
+func (c *Chart) text(b *strings.Builder, x, y float64, anchor, colour, more, text string) {
 	fmt.Fprintf(b, `<text x="%s" y="%s" text-anchor="%s" fill="%s"%s>%s</text>`+"\n", pixel(x), pixel(y), anchor, colour, more, html.EscapeString(text))
 }
 
-func (c *chart) most() (most float64) {
-	for _, s := range c.series {
-		for _, v := range s.values {
+func (c *Chart) most() (most float64) {
+	for _, s := range c.Series {
+		for _, v := range s.Values {
 			if v > most { // NaN is not
 				most = v
 			}
@@ -86,33 +93,33 @@ func niceTop(most float64) float64 {
 	return 10 * power
 }
 
-func (c *chart) grid(b *strings.Builder, top float64) {
+func (c *Chart) grid(b *strings.Builder, top float64) {
 	for i := range gridLines + 1 {
 		value := top * float64(i) / gridLines
 		y := c.y(value, top)
 		fmt.Fprintf(b, `<line x1="%d" y1="%s" x2="%d" y2="%s" stroke="#dddddd"/>`+"\n", marginLeft, pixel(y), marginLeft+plotWidth, pixel(y))
 		c.text(b, marginLeft-6, y+4, "end", "#555555", "", number(value))
 	}
-	c.text(b, marginLeft, marginTop-8, "start", "#555555", "", c.unit)
+	c.text(b, marginLeft, marginTop-8, "start", "#555555", "", c.Unit)
 }
 
 // bottom labels the places; of many the last, and before it as many as have room.
-func (c *chart) bottom(b *strings.Builder) {
+func (c *Chart) bottom(b *strings.Builder) {
 	widest := 0
-	for _, place := range c.places {
+	for _, place := range c.Places {
 		widest = max(widest, len(place))
 	}
 	room := max(1, plotWidth/((widest+1)*letterPixels))
-	every := (len(c.places) + room - 1) / room
-	for i, place := range c.places {
-		if (len(c.places)-1-i)%every == 0 {
+	every := (len(c.Places) + room - 1) / room
+	for i, place := range c.Places {
+		if (len(c.Places)-1-i)%every == 0 {
 			c.text(b, c.x(i), marginTop+plotHeight+18, "middle", "#555555", "", place)
 		}
 	}
-	c.text(b, marginLeft+plotWidth/2, chartHeight-14, "middle", "#555555", "", c.across)
+	c.text(b, marginLeft+plotWidth/2, chartHeight-14, "middle", "#555555", "", c.Across)
 }
 
-func (c *chart) line(b *strings.Builder, i int, s series, top float64) {
+func (c *Chart) line(b *strings.Builder, i int, s Series, top float64) {
 	colour := colours[i%len(colours)]
 	var points []string
 	flush := func() {
@@ -121,7 +128,7 @@ func (c *chart) line(b *strings.Builder, i int, s series, top float64) {
 		}
 		points = nil
 	}
-	for place, v := range s.values {
+	for place, v := range s.Values {
 		if math.IsNaN(v) {
 			flush()
 			continue
@@ -129,9 +136,9 @@ func (c *chart) line(b *strings.Builder, i int, s series, top float64) {
 		points = append(points, pixel(c.x(place))+","+pixel(c.y(v, top)))
 	}
 	flush()
-	for place, v := range s.values {
+	for place, v := range s.Values {
 		if !math.IsNaN(v) {
-			marker(b, i, c.x(place), c.y(v, top), colour, s.name+", "+c.places[place]+": "+number(v)+" "+c.unit)
+			marker(b, i, c.x(place), c.y(v, top), colour, s.Name+", "+c.Places[place]+": "+number(v)+" "+c.Unit)
 		}
 	}
 }
@@ -153,19 +160,19 @@ func marker(b *strings.Builder, i int, x, y float64, colour, says string) {
 
 // names stand at the right, each as near to the end of its line as the others
 // let it.
-func (c *chart) names(b *strings.Builder, top float64) {
-	y := make([]float64, len(c.series))
-	for i, s := range c.series {
+func (c *Chart) names(b *strings.Builder, top float64) {
+	y := make([]float64, len(c.Series))
+	for i, s := range c.Series {
 		y[i] = marginTop + plotHeight
-		for _, v := range s.values {
+		for _, v := range s.Values {
 			if !math.IsNaN(v) {
 				y[i] = c.y(v, top)
 			}
 		}
 	}
 	for _, i := range spread(y, labelPixels+3, marginTop+plotHeight) {
-		marker(b, i, marginLeft+plotWidth+14, y[i], colours[i%len(colours)], c.series[i].name)
-		c.text(b, marginLeft+plotWidth+24, y[i]+4, "start", "#222222", "", c.series[i].name)
+		marker(b, i, marginLeft+plotWidth+14, y[i], colours[i%len(colours)], c.Series[i].Name)
+		c.text(b, marginLeft+plotWidth+24, y[i]+4, "start", "#222222", "", c.Series[i].Name)
 	}
 }
 
@@ -187,14 +194,14 @@ func spread(y []float64, gap, lowest float64) []int {
 	return order
 }
 
-func (c *chart) x(place int) float64 {
-	if len(c.places) == 1 {
+func (c *Chart) x(place int) float64 {
+	if len(c.Places) == 1 {
 		return marginLeft + plotWidth/2
 	}
-	return marginLeft + plotWidth*float64(place)/float64(len(c.places)-1)
+	return marginLeft + plotWidth*float64(place)/float64(len(c.Places)-1)
 }
 
-func (c *chart) y(v, top float64) float64 { return marginTop + plotHeight*(1-v/top) }
+func (c *Chart) y(v, top float64) float64 { return marginTop + plotHeight*(1-v/top) }
 
 func pixel(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
 

@@ -1,4 +1,4 @@
-package main
+package chart
 
 import (
 	"encoding/xml"
@@ -13,10 +13,10 @@ import (
 )
 
 func TestAChartIsTheSameBytesAndReadsAsXML(t *testing.T) {
-	c := &chart{title: `a < b & "c"`, unit: "us", across: "<script>", places: []string{"one", "two & three", "four"},
-		series: []series{{"x", []float64{1, math.NaN(), 3}}, {"<y>", []float64{2, 2.5, 900}}, {"none", []float64{math.NaN(), math.NaN(), math.NaN()}}}}
-	first := c.svg()
-	if again := c.svg(); again != first {
+	c := &Chart{Title: `a < b & "c"`, Unit: "us", Across: "<script>", Places: []string{"one", "two & three", "four"},
+		Series: []Series{{"x", []float64{1, math.NaN(), 3}}, {"<y>", []float64{2, 2.5, 900}}, {"none", []float64{math.NaN(), math.NaN(), math.NaN()}}}}
+	first := c.SVG()
+	if again := c.SVG(); again != first {
 		t.Error("two drawings of one chart differ")
 	}
 	if strings.Contains(first, "<script>") || strings.Contains(first, "NaN") {
@@ -47,12 +47,12 @@ func TestNamesDoNotLieOnEachOther(t *testing.T) {
 func TestLabelsOfManyPlacesDoNotLieOnEachOther(t *testing.T) {
 	label := regexp.MustCompile(`<text x="([0-9.]+)" [^>]*>(commit[0-9]+)</text>`)
 	for _, many := range []int{1, 2, 6, 7, 10, 40} {
-		c := chart{title: "t"}
+		c := Chart{Title: "t"}
 		for n := range many {
-			c.places = append(c.places, fmt.Sprintf("commit%02d", n))
+			c.Places = append(c.Places, fmt.Sprintf("commit%02d", n))
 		}
-		labels := label.FindAllStringSubmatch(c.svg(), -1)
-		if len(labels) < min(many, 4) || labels[len(labels)-1][2] != c.places[many-1] {
+		labels := label.FindAllStringSubmatch(c.SVG(), -1)
+		if len(labels) < min(many, 4) || labels[len(labels)-1][2] != c.Places[many-1] {
 			t.Errorf("of %d places these are named: %q", many, labels)
 		}
 		end := 0.0
