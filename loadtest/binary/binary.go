@@ -91,6 +91,19 @@ func (p *Process) Err() error {
 	}
 }
 
+// Hold has the process stand still until [Process.GoOn].
+func (p *Process) Hold() error { return p.signal(syscall.SIGSTOP) }
+
+// GoOn ends [Process.Hold].
+func (p *Process) GoOn() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(signal syscall.Signal) error {
+	if err := syscall.Kill(p.PID, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("%v to process %d: %w", signal, p.PID, err)
+	}
+	return nil
+}
+
 // Kill ends the process as a failing machine would, kill -9, and returns when
 // it is gone.
 func (p *Process) Kill() error { return p.end(syscall.SIGKILL, 10*time.Second) }
@@ -113,8 +126,8 @@ func (p *Process) end(signal syscall.Signal, patience time.Duration) error {
 		return nil
 	default:
 	}
-	if err := syscall.Kill(p.PID, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("%v to process %d: %w", signal, p.PID, err)
+	if err := p.signal(signal); err != nil {
+		return err
 	}
 	select {
 	case <-p.ended:

@@ -61,7 +61,8 @@ machine, so these figures are what that machine gives, not what kairos could; tr
 
 - **busy with others**: CPUs that other work took meanwhile. Where this is much, events/s and latencies say little, and
   CPU per event is too high (caches are shared): measure again on a quiet machine.
-- **events/s**: from a backlog, from the first committed event until every stage has committed the last one.
+- **events/s**: from a backlog, from when kairos, its rows in memory, is let go until every stage has committed the
+  last one. What was measured until 2026-11-29 began with the first committed event, when some rows were still read.
 - **p50, p99, p99.9**: from when an event was due at the fixed rate until a read-committed reader of the public
   transitions has it in hand.
 - **CPU**: user and system time a process used per event, all stages together; the broker's beside it.

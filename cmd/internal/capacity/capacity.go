@@ -27,9 +27,12 @@ type Measured struct {
 	Touched              float64 `json:"touched_per_event"`
 	MicrosPerTouched     float64 `json:"us_per_audience_touched"` // each one more
 	TouchedPerAudience   float64 `json:"touched_per_audience"`    // defined, where most are about one product
-	BrokerMicros         float64 `json:"broker_us_per_event"`     // one replica
-	Bytes                float64 `json:"bytes_per_event"`         // added to all topics and tables, compressed, one replica
-	DoorBytes            float64 `json:"door_bytes_per_event"`    // of these in the log of events, which is kept longest
+	PeoplePerCore        float64 `json:"people_per_core"`         // whose events these were
+	MorePerTenfold       float64 `json:"more_per_tenfold_people"` // a part of the cost, for each ten times as many people a core
+	GrowthSource         string  `json:"growth_source"`
+	BrokerMicros         float64 `json:"broker_us_per_event"`  // one replica
+	Bytes                float64 `json:"bytes_per_event"`      // added to all topics and tables, compressed, one replica
+	DoorBytes            float64 `json:"door_bytes_per_event"` // of these in the log of events, which is kept longest
 	HeapBytesPerPerson   float64 `json:"heap_bytes_per_person"`
 	HeapBytesPerAudience float64 `json:"heap_bytes_per_audience"`
 	RecoverySource       string  `json:"recovery_source"`
@@ -127,8 +130,7 @@ func Compute(m Measured, l Load) (Plan, error) {
 		l.Touched = max(m.Touched, l.Audiences*m.TouchedPerAudience)
 	}
 	p := Plan{Load: l}
-	p.MicrosPerEvent = m.ClientMicros + m.MicrosPerTouched*max(0, l.Touched-m.Touched)
-	p.Cores = math.Ceil(l.Events * p.MicrosPerEvent / 1e6 / l.Utilisation)
+	p.MicrosPerEvent, p.Cores = work(m, l)
 	p.BrokerCores = math.Ceil(l.Events * m.BrokerMicros * l.Replicas / 1e6 / l.Utilisation)
 	rows := l.People * m.HeapBytesPerPerson * heapSlack
 	byCores, byMemory := p.Cores/l.CoresEach, rows/(memoryProcess-baseMemory)
@@ -153,6 +155,18 @@ func Compute(m Measured, l Load) (Plan, error) {
 	return p, nil
 }
 
+// work is what an event takes, and the cores for all of them: on more cores each has fewer people,
+// whose events cost less.
+func work(m Measured, l Load) (micros, cores float64) {
+	base := m.ClientMicros + m.MicrosPerTouched*max(0, l.Touched-m.Touched)
+	micros = base
+	for range 20 { // each step comes ten times as near
+		cores = math.Ceil(l.Events * micros / 1e6 / l.Utilisation)
+		micros = base * (1 + m.MorePerTenfold*max(0, math.Log10(l.People/max(1, cores)/m.PeoplePerCore)))
+	}
+	return micros, cores
+}
+
 // multiple is the first multiple of step that is not below n.
 func multiple(n, step float64) float64 { return math.Ceil(n/step) * step }
 
@@ -164,7 +178,8 @@ func assumptions(m Measured, p Plan) []string {
 		fmt.Sprintf("the k-th of the people has 1/k^%g of the first's events; a partition is worked by one core; keys go where the host sends them, %s of them one by one and the rest evenly", l.Skew, count(min(l.People, placed))),
 		fmt.Sprintf("partitions move as the host's own balancer moves them; members are static, a dead one is noticed after %.0f s", host.DefaultConfig().SessionTimeout.Seconds()),
 		fmt.Sprintf("an event touches %.1f audiences; each beyond %.1f costs %.2f us", l.Touched, m.Touched, m.MicrosPerTouched),
-		fmt.Sprintf("cost per event does not change with the number of people or partitions (not measured beyond this machine); cores are %.0f %% busy", 100*l.Utilisation),
+		fmt.Sprintf("with ten times as many people a core an event costs %.0f %% more, from %s on: %s", 100*m.MorePerTenfold, count(m.PeoplePerCore), m.GrowthSource),
+		fmt.Sprintf("cost per event does not change with the number of partitions or processes (not measured beyond this machine); cores are %.0f %% busy", 100*l.Utilisation),
 		"a follower's append costs a broker as much as a leader's",
 		fmt.Sprintf("all rows rest in memory, %.1f KB alive a person, and a process resides in %.0f times that", m.HeapBytesPerPerson/1e3, heapSlack),
 		"a table on Kafka is as large as its rows in memory, twice between compactions",

@@ -34,7 +34,7 @@ func load(events, people, audiences float64) Load {
 
 func TestTwiceTheEventsTakeTwiceTheCoresAndTheLog(t *testing.T) {
 	m := measured(t)
-	one, two := computed(t, m, load(1e6, 1e7, 100)), computed(t, m, load(2e6, 1e7, 100))
+	one, two := computed(t, m, load(1e7, 1e6, 100)), computed(t, m, load(2e7, 1e6, 100))
 	for what, pair := range map[string][2]float64{
 		"cores": {one.Cores, two.Cores}, "broker's cores": {one.BrokerCores, two.BrokerCores},
 		"log": {one.LogBytes, two.LogBytes}, "network": {one.NetworkIn, two.NetworkIn},
@@ -50,15 +50,27 @@ func TestTwiceTheEventsTakeTwiceTheCoresAndTheLog(t *testing.T) {
 
 func TestMoreAudiencesCostWhatAnEventTouchesOfThem(t *testing.T) {
 	m := measured(t)
-	few, many := computed(t, m, load(1e5, 1e6, 20)), computed(t, m, load(1e5, 1e6, 10_000))
+	few, many := computed(t, m, load(1e5, 1e5, 20)), computed(t, m, load(1e5, 1e5, 10_000))
 	want := m.ClientMicros + m.MicrosPerTouched*(10_000*m.TouchedPerAudience-m.Touched)
 	if few.MicrosPerEvent != m.ClientMicros || math.Abs(many.MicrosPerEvent-want) > 0.01 {
 		t.Errorf("an event costs %g and %g us, want %g and %g", few.MicrosPerEvent, many.MicrosPerEvent, m.ClientMicros, want)
 	}
-	asked := load(1e5, 1e6, 10_000)
+	asked := load(1e5, 1e5, 10_000)
 	asked.Touched = m.Touched
 	if p := computed(t, m, asked); p.MicrosPerEvent != m.ClientMicros {
 		t.Errorf("who says what is touched is not believed: %g us", p.MicrosPerEvent)
+	}
+}
+
+func TestTheMorePeopleACoreHasTheMoreAnEventCosts(t *testing.T) {
+	m := measured(t)
+	few, many := computed(t, m, load(1e6, 1e5, 20)), computed(t, m, load(1e6, 1e8, 20))
+	if few.MicrosPerEvent != m.ClientMicros {
+		t.Errorf("with few people an event costs %g us, want what was measured, %g", few.MicrosPerEvent, m.ClientMicros)
+	}
+	want := m.ClientMicros * (1 + m.MorePerTenfold*math.Log10(1e8/many.Cores/m.PeoplePerCore))
+	if math.Abs(many.MicrosPerEvent-want) > 0.01*want || many.Cores <= few.Cores {
+		t.Errorf("with %.0f people a core an event costs %g us, want %g; %g cores instead of %g", 1e8/many.Cores, many.MicrosPerEvent, want, many.Cores, few.Cores)
 	}
 }
 
