@@ -118,14 +118,12 @@ func (b *rowBlocks) leave() {
 // take gives a block that holds nothing: one that was given up before if one has
 // room from least to most bytes, or else a new one of size.
 func (b *rowBlocks) take(size, least, most int) uint32 {
-	place := -1
-	for i, n := range b.spare {
-		if room := cap(b.list[n].bytes); room == 0 || least <= room && room <= most {
-			place = i
-			if room != 0 {
-				break
-			}
-		}
+	place := slices.IndexFunc(b.spare, func(n uint32) bool {
+		room := cap(b.list[n].bytes)
+		return least <= room && room <= most
+	})
+	if place < 0 {
+		place = slices.IndexFunc(b.spare, func(n uint32) bool { return b.list[n].bytes == nil })
 	}
 	if place < 0 {
 		b.list = append(b.list, rowBlock{bytes: make([]byte, 0, size)})
@@ -133,7 +131,7 @@ func (b *rowBlocks) take(size, least, most int) uint32 {
 	}
 	n := b.spare[place]
 	b.spare = slices.Delete(b.spare, place, place+1)
-	if cap(b.list[n].bytes) == 0 {
+	if b.list[n].bytes == nil {
 		b.list[n].bytes = make([]byte, 0, size)
 	}
 	return n

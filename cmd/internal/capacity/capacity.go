@@ -155,12 +155,12 @@ func Compute(m Measured, l Load) (Plan, error) {
 	return p, nil
 }
 
-// work is what an event takes, and the cores for all of them: on more cores each has fewer people,
-// whose events cost less.
+// work is what an event takes, and the cores for all of them: on more cores each has
+// fewer people, whose events cost less.
 func work(m Measured, l Load) (micros, cores float64) {
 	base := m.ClientMicros + m.MicrosPerTouched*max(0, l.Touched-m.Touched)
 	micros = base
-	for range 20 { // each step comes ten times as near
+	for range 20 { // each step comes three times as near, at least
 		cores = math.Ceil(l.Events * micros / 1e6 / l.Utilisation)
 		micros = base * (1 + m.MorePerTenfold*max(0, math.Log10(l.People/max(1, cores)/m.PeoplePerCore)))
 	}
